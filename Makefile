@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements-dev.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+env: $(READY)  ## the environment, from the locked and hashed requirements
+
+check: $(READY)  ## format, lint, types and import walls
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(READY)  ## the whole suite, on real servers
+	$(BIN)/pytest
+
+unit: $(READY)  ## only what needs no server
+	$(BIN)/pytest -m 'not connected' tests/unit
+
+demo: $(READY)  ## one run of everything, with faults, and checks at the end
+	$(BIN)/sluice demo
+
+bench: $(READY)  ## latency, CPU and memory of the whole pipe, as a table
+	$(BIN)/python -m benchmarks.pipe
+
+format: $(READY)  ## rewrite the sources as the linter likes them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help env check test unit demo bench format clean
