@@ -1,0 +1,17 @@
+"""What time is it? The only place that asks the system; cores take `now` as an argument."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+__all__ = ["Clock", "unix_ms", "utc_now"]
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def unix_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded down."""
+    return int(moment.timestamp() * 1000)

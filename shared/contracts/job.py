@@ -1,0 +1,58 @@
+"""A job as ingress admitted it: `sluice.jobs.<lane>.v1`, keyed by job id. A worker needs nothing else to run it."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, NonNegativeInt
+
+from shared.contracts.base import JsonObject, WireModel
+from shared.ids import JobId
+
+__all__ = ["Door", "Interruption", "Job", "Lane"]
+
+
+class Lane(StrEnum):
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class Door(StrEnum):
+    """How the job came in."""
+
+    CHAT = "chat"
+    JOBS = "jobs"
+    TOPIC = "topic"
+
+
+class Interruption(StrEnum):
+    """What happens when an attempt breaks after its first output token was shown."""
+
+    RESTART = "restart"
+    """A new attempt from the beginning; readers get a `restart` event and drop what they have."""
+    FAIL = "fail"
+    CONTINUE = "continue"
+    """A new attempt goes on behind the text shown so far where the deployment supports it; else `restart`."""
+
+
+class Job(WireModel):
+    schema_version: Literal[1] = 1
+    id: JobId
+    tenant: str
+    caller: str
+    """The id of the API key, unique within its tenant."""
+    door: Door
+    lane: Lane
+    endpoint: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    model: str
+    body: JsonObject
+    """The request as the caller sent it, unknown fields included."""
+    streamed: bool
+    """Whether deltas go into the job log. The terminal event, with the whole result, always does."""
+    on_interrupt: Interruption
+    custom_id: str | None = None
+    user: str | None = None
+    feature: str | None = None
+    tags: dict[str, str] = {}
+    input_tokens: NonNegativeInt
+    accepted_at: AwareDatetime
+    deadline: AwareDatetime

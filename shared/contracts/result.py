@@ -1,0 +1,71 @@
+"""A job has ended: `sluice.results.v1`, keyed by job id; also the data of the log's terminal event and of the claim's outcome."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from shared.contracts.base import JsonObject, WireModel
+from shared.contracts.job import Lane
+from shared.contracts.usage import AttemptStatus, TokenUsage
+from shared.ids import JobId
+
+__all__ = ["AttemptSummary", "JobEnded", "JobError", "JobStatus"]
+
+
+class JobStatus(StrEnum):
+    """How a job ended: exactly one of these."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class JobError(WireModel):
+    """An error as an OpenAI client reads it, with the HTTP status it would have had."""
+
+    status_code: int
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+
+
+class AttemptSummary(WireModel):
+    """One line of how the job was routed, for `GET /v1/jobs/{id}`."""
+
+    attempt: int
+    provider: str
+    deployment: str
+    status: AttemptStatus
+    error_kind: str | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
+class JobEnded(WireModel):
+    schema_version: Literal[1] = 1
+    job_id: JobId
+    tenant: str
+    caller: str
+    custom_id: str | None = None
+    lane: Lane
+    feature: str | None = None
+    model: str
+    """As asked for."""
+    model_served: str | None = None
+    status: JobStatus
+    response: JsonObject | None = None
+    """The `chat.completion` object; what had arrived so far when the job was cut short."""
+    error: JobError | None = None
+    finish_reason: str | None = None
+    usage: TokenUsage
+    """Summed over all attempts."""
+    attempts: tuple[AttemptSummary, ...] = ()
+    route: tuple[str, ...] = ()
+    """The deployments that could have served it, in the order planned."""
+    epoch: int
+    accepted_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime

@@ -1,0 +1,20 @@
+"""What a producer publishes on a submit topic: an OpenAI batch line as it stands in people's files, or the bare body."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.base import JsonObject
+
+__all__ = ["BatchLine"]
+
+
+class BatchLine(BaseModel):
+    """`{custom_id, method, url, body}`: platform.openai.com/docs/guides/batch, *Preparing your batch file*."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    custom_id: str | None = None
+    method: Literal["POST"] = "POST"
+    url: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    body: JsonObject

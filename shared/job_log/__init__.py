@@ -1,0 +1,25 @@
+"""The job log and the claim in Redis: names, entries and the Lua that both sides run. See `docs/job-log.md` for the theory."""
+
+from shared.job_log.entries import START, Cursor, Entry, EventType, encode_entry, parse_cursor, parse_entry
+from shared.job_log.keys import JobKeys, Keyspace
+from shared.job_log.scripts import ACCEPT, APPEND, BEGIN, CANCEL, END, FOLLOW, RESTORE, TAKE
+
+__all__ = [
+    "ACCEPT",
+    "APPEND",
+    "BEGIN",
+    "CANCEL",
+    "END",
+    "FOLLOW",
+    "RESTORE",
+    "START",
+    "TAKE",
+    "Cursor",
+    "Entry",
+    "EventType",
+    "JobKeys",
+    "Keyspace",
+    "encode_entry",
+    "parse_cursor",
+    "parse_entry",
+]

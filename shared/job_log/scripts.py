@@ -1,0 +1,172 @@
+"""The Lua that keeps log and claim consistent. Each script is one atomic step; its comment says what it takes and returns.
+
+Theory. A job has a *claim* (who runs it, under which epoch) and a *log* (what its readers see). Two rules hold them
+together. (1) A claim changes hands only together with an entry of the new epoch in the log, so every later append of the
+former owner is refused. (2) The terminal entry and the outcome are written in one step, so a job that its readers saw end
+is one that no worker runs again.
+
+A log has no holes: an append says how many entries the log must already hold. A log that is behind (a flush, a lost
+tail, a lagging replica) takes nothing and tells its length; the owner, who keeps the entries until the end, refills it.
+Publishing is grouped: one message per following ingress and call; an ingress nobody hears is dropped from the set.
+"""
+
+__all__ = ["ACCEPT", "APPEND", "BEGIN", "CANCEL", "END", "FOLLOW", "RESTORE", "TAKE"]
+
+_TOP_EPOCH = """
+local function top_epoch(log)
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
+  if #last == 0 then return 0 end
+  return tonumber(string.match(last[1][1], '^(%d+)'))
+end
+"""
+
+_TELL = """
+local function tell(readers, job, id, entry)
+  for _, channel in ipairs(redis.call('SMEMBERS', readers)) do
+    if redis.call('PUBLISH', channel, job .. '\\n' .. id .. '\\n' .. entry) == 0 then
+      redis.call('SREM', readers, channel)
+    end
+  end
+end
+"""
+
+APPEND = (
+    _TOP_EPOCH
+    + """
+-- KEYS per job: log, readers. ARGV per job: job, epoch, entries the log must hold, ttl ms, n, then n times (id, entry).
+-- Returns {{job, length} of logs that are behind, ...}, {job that is fenced, ...}.
+local out, order, behind, fenced, a = {}, {}, {}, {}, 1
+for i = 1, #KEYS / 2 do
+  local job, epoch, expected, n = ARGV[a], tonumber(ARGV[a+1]), tonumber(ARGV[a+2]), tonumber(ARGV[a+4])
+  local log, readers = KEYS[i*2-1], KEYS[i*2]
+  local length = redis.call('XLEN', log)
+  if length < expected then
+    behind[#behind+1] = {job, length}
+  else
+    local channels = nil
+    for k = 0, n - 1 do
+      local id, entry = ARGV[a+5+k*2], ARGV[a+6+k*2]
+      local added = redis.pcall('XADD', log, id, 'd', entry)
+      if type(added) == 'table' and added.err then
+        if top_epoch(log) > epoch then fenced[#fenced+1] = job; break end
+      else
+        channels = channels or redis.call('SMEMBERS', readers)
+        for _, channel in ipairs(channels) do
+          local t = out[channel]
+          if not t then t = {message = {}, readers = {}}; out[channel] = t; order[#order+1] = channel end
+          local m = t.message
+          m[#m+1] = job; m[#m+1] = id; m[#m+1] = entry
+          t.readers[readers] = true
+        end
+      end
+    end
+    if length == 0 then redis.call('PEXPIRE', log, ARGV[a+3]) end
+  end
+  a = a + 5 + n * 2
+end
+for _, channel in ipairs(order) do
+  if redis.call('PUBLISH', channel, table.concat(out[channel].message, '\\n')) == 0 then
+    for readers in pairs(out[channel].readers) do redis.call('SREM', readers, channel) end
+  end
+end
+return {behind, fenced}
+"""
+)
+
+FOLLOW = """
+-- KEYS: log, readers. ARGV: channel of this ingress, cursor, ttl ms. Returns the entries after the cursor.
+-- Registering and reading are one step: whatever is appended later comes by the channel.
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return redis.call('XRANGE', KEYS[1], '(' .. ARGV[2], '+')
+"""
+
+ACCEPT = (
+    _TELL
+    + """
+-- KEYS: log, readers, claim. ARGV: job, facts of the job, accepted entry, ttl ms.
+-- After Kafka has acknowledged the job. Harmless when a worker was faster, and when repeated.
+redis.call('HSETNX', KEYS[3], 'job', ARGV[2])
+if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
+local added = redis.pcall('XADD', KEYS[1], '0-1', 'd', ARGV[3])
+if type(added) == 'table' and added.err then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+tell(KEYS[2], ARGV[1], '0-1', ARGV[3])
+return 1
+"""
+)
+
+TAKE = (
+    _TOP_EPOCH
+    + _TELL
+    + """
+-- KEYS: log, readers, claim. ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, entry, ttl ms.
+-- Returns {'finished', outcome} | {'running', owner, epoch} | {'taken', epoch, log length, fields and values of the claim}.
+local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch')
+if claim[1] then return {'finished', claim[1]} end
+if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'running', claim[2], claim[3]} end
+local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1])) + 1
+redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
+redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
+redis.call('PEXPIRE', KEYS[3], ARGV[7])
+local id = epoch .. '-1'
+redis.call('XADD', KEYS[1], id, 'd', ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+tell(KEYS[2], ARGV[1], id, ARGV[6])
+return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[3])}
+"""
+)
+
+BEGIN = """
+-- KEYS: claim. ARGV: epoch, field, value, [field, value ...]. Records attempts before (and after) the provider is called.
+-- Returns 'fenced' | 'lost' (no claim: restore it and call again) | 'cancel' | 'ok'.
+local claim = redis.call('HMGET', KEYS[1], 'epoch', 'cancel')
+if not claim[1] then return 'lost' end
+if tonumber(claim[1]) ~= tonumber(ARGV[1]) then return 'fenced' end
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1]) end
+if claim[2] then return 'cancel' end
+return 'ok'
+"""
+
+RESTORE = """
+-- KEYS: claim. ARGV: epoch, ttl ms, then fields and values. After Redis lost the claim of a running job.
+-- Returns 'fenced' when a higher epoch has taken the job meanwhile, else 'ok'.
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and tonumber(epoch) > tonumber(ARGV[1]) then return 'fenced' end
+for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 'ok'
+"""
+
+END = (
+    _TOP_EPOCH
+    + _TELL
+    + """
+-- KEYS: log, readers, claim. ARGV: job, worker, epoch, entries the log must hold, id, entry, outcome, ttl ms.
+-- Returns {'fenced'} | {'behind', length} | {'ended'}. Repeating it after a lost reply is harmless.
+local epoch = tonumber(ARGV[3])
+local claim = redis.call('HMGET', KEYS[3], 'epoch', 'outcome')
+if claim[1] and tonumber(claim[1]) > epoch then return {'fenced'} end
+if claim[2] then return {'ended'} end
+local length = redis.call('XLEN', KEYS[1])
+if length < tonumber(ARGV[4]) then return {'behind', length} end
+local added = redis.pcall('XADD', KEYS[1], ARGV[5], 'd', ARGV[6])
+if type(added) == 'table' and added.err and top_epoch(KEYS[1]) > epoch then return {'fenced'} end
+redis.call('HSET', KEYS[3], 'outcome', ARGV[7], 'owner', ARGV[2], 'epoch', ARGV[3])
+redis.call('PEXPIRE', KEYS[3], ARGV[8])
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+tell(KEYS[2], ARGV[1], ARGV[5], ARGV[6])
+return {'ended'}
+"""
+)
+
+CANCEL = """
+-- KEYS: claim. ARGV: ttl ms. Returns {'ended'} | {'queued'} | {'running', owner}.
+-- The mark outlives a lost message: a worker sees it when it takes the job and whenever it begins an attempt.
+local claim = redis.call('HMGET', KEYS[1], 'outcome', 'owner')
+if claim[1] then return {'ended'} end
+redis.call('HSET', KEYS[1], 'cancel', '1')
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+if claim[2] then return {'running', claim[2]} end
+return {'queued'}
+"""

@@ -1,0 +1,63 @@
+"""The wire on one screen: every topic, what it carries, how it is keyed, spread and kept. No topic name stands elsewhere."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from shared.contracts import AttemptFinished, BatchLine, DeadLetter, Job, JobEnded, Lane
+
+__all__ = [
+    "DEAD_LETTERS",
+    "JOBS",
+    "JOBS_BATCH",
+    "JOBS_INTERACTIVE",
+    "RESULTS",
+    "SUBMIT",
+    "TOPICS",
+    "USAGE",
+    "Topic",
+    "creation_config",
+]
+
+Contract = type[Job] | type[AttemptFinished] | type[JobEnded] | type[DeadLetter] | type[BatchLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    contract: Contract
+    key: Literal["job id", "tenant", "any", "origin"]
+    partitions: int
+    retention: timedelta
+    purpose: str
+    cleanup: Literal["delete"] = "delete"
+
+    def at(self, prefix: str) -> str:
+        """The name on a broker that several stacks share; the prefix is empty in production."""
+        return prefix + self.name
+
+
+SUBMIT = Topic(
+    "sluice.submit.v1", BatchLine, "any", 8, timedelta(days=3), "The public door: producers publish requests here."
+)
+JOBS_INTERACTIVE = Topic(
+    "sluice.jobs.interactive.v1", Job, "job id", 8, timedelta(days=3), "Admitted jobs that somebody waits for."
+)
+JOBS_BATCH = Topic("sluice.jobs.batch.v1", Job, "job id", 8, timedelta(days=7), "Admitted jobs that may wait.")
+USAGE = Topic("sluice.usage.v1", AttemptFinished, "tenant", 8, timedelta(days=30), "One event per provider call.")
+RESULTS = Topic("sluice.results.v1", JobEnded, "job id", 8, timedelta(days=7), "One event per ended job.")
+DEAD_LETTERS = Topic(
+    "sluice.dead-letters.v1", DeadLetter, "origin", 2, timedelta(days=30), "Records nobody could work with, and why."
+)
+
+TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, USAGE, RESULTS, DEAD_LETTERS)
+
+JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
+
+
+def creation_config(topic: Topic) -> dict[str, str]:
+    """The broker-side settings of a topic, by Kafka's own names."""
+    return {
+        "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
+        "cleanup.policy": topic.cleanup,
+    }
