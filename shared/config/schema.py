@@ -1,0 +1,204 @@
+"""What `sluice.yaml` may say. Every field is documented here; the JSON Schema and the reference page are made from it."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr, model_validator
+
+from shared.contracts import Interruption, Lane
+
+__all__ = [
+    "Caller",
+    "Config",
+    "Deployment",
+    "Limits",
+    "Model",
+    "PriceOverride",
+    "Provider",
+    "Quirks",
+    "Retention",
+    "Retries",
+    "SubmitTopic",
+    "Tenant",
+    "Timeouts",
+]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Section(BaseModel):
+    """An unknown key is an error, with its path: a typing mistake must not be a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Caller(Section):
+    """An API key of a tenant. Only its hash is stored; `sluice keys new` prints both."""
+
+    hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    models: tuple[str, ...] = ("*",)
+    """Which models it may ask for; `*` is any."""
+    lanes: tuple[Lane, ...] = (Lane.INTERACTIVE, Lane.BATCH)
+
+
+class Tenant(Section):
+    keys: dict[Name, Caller] = {}
+    """By the key's public id, which is part of the key itself: `slk_<public id>_<secret>`."""
+
+
+class SubmitTopic(Section):
+    """Whoever may write to the topic submits as this caller: the broker's ACLs are the lock."""
+
+    tenant: Name
+    caller: Name
+    lane: Lane = Lane.BATCH
+
+
+class Timeouts(Section):
+    """How long an attempt may take in each phase. All of them end at the job's deadline at the latest."""
+
+    connect_seconds: Seconds = 5
+    first_token_seconds: Seconds = 60
+    between_tokens_seconds: Seconds = 30
+    total_seconds: Seconds = 600
+
+
+class Retries(Section):
+    """The journey's patience with one deployment, before it goes to the next."""
+
+    per_deployment: NonNegativeInt = 2
+    base_delay_seconds: Seconds = 0.5
+    max_delay_seconds: Seconds = 20
+    rounds: PositiveInt = 2
+    """How many times the whole plan is walked through before the job fails."""
+
+
+class Quirks(Section):
+    """How a server that calls itself OpenAI-compatible differs, as data."""
+
+    usage_in_stream: bool = True
+    """Whether it understands `stream_options.include_usage`."""
+    prefill: bool = False
+    """Whether it goes on behind a last message of the assistant; needed by `continue`."""
+
+
+class Provider(Section):
+    """An account somewhere: who is called, and as whom."""
+
+    dialect: Literal["openai"] = "openai"
+    base_url: HttpUrl
+    """Up to and including the version, for example `https://api.openai.com/v1`."""
+    api_key: SecretStr | None = None
+    headers: dict[str, SecretStr] = {}
+    """Sent with every call, for example `OpenAI-Organization`."""
+    price_as: Name | None = None
+    """The provider's name in the price book, where it is not this section's own name."""
+    quirks: Quirks = Quirks()
+
+
+class Deployment(Section):
+    """One place that can serve a model."""
+
+    provider: Name
+    model: str | None = None
+    """The id to ask the provider for; the model's own name when left out."""
+    name: Name | None = None
+    """How it is called in plans, ledgers and metrics; `<provider>/<model>` when left out."""
+    region: str | None = None
+    weight: PositiveInt = 1
+    timeouts: Timeouts | None = None
+
+
+class Model(Section):
+    """A name that callers ask for, and who can serve it."""
+
+    deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)]
+    """In order of preference."""
+    strategy: Literal["priority", "round-robin"] = "priority"
+    fallbacks: tuple[str, ...] = ()
+    """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
+    context_window: PositiveInt | None = None
+    """Tokens of input and output together; from the catalogue when left out, unlimited when unknown there."""
+    max_output_tokens: PositiveInt | None = None
+    timeouts: Timeouts | None = None
+
+
+class PriceOverride(Section):
+    """A price of your own: negotiated, self-hosted, with markup. In US dollars per million tokens."""
+
+    provider: Name
+    model: str
+    """The upstream id; a trailing `*` matches any ending."""
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    """As `input` when left out."""
+    cache_write: Decimal | None = None
+
+
+class Limits(Section):
+    body_bytes: PositiveInt = 4_000_000
+    """413 above it."""
+    job_seconds: Seconds = 600
+    """The deadline of an interactive job, counted from its acceptance."""
+    batch_job_seconds: Seconds = 86_400
+
+
+class Retention(Section):
+    """What is kept where, and how long."""
+
+    job_log_seconds: PositiveInt = 3600
+    """How long an ended job's stream can be read again token by token; afterwards its result comes from Postgres."""
+    content: bool = True
+    """Whether prompts and answers are kept in the `jobs` table. Usage and cost always are."""
+
+
+class Config(Section):
+    version: Literal[1] = 1
+    tenants: dict[Name, Tenant] = {}
+    submit_topics: dict[str, SubmitTopic] = {}
+    providers: dict[Name, Provider] = {}
+    models: dict[Name, Model] = {}
+    prices: tuple[PriceOverride, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+    on_interrupt: Interruption = Interruption.RESTART
+    """For jobs that do not say it themselves. A plain chat stream defaults to `fail`: it cannot unsay what it showed."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Config":
+        for name, model in self.models.items():
+            for deployment in model.deployments:
+                _known(f"models.{name}.deployments", "provider", deployment.provider, self.providers)
+            for fallback in model.fallbacks:
+                _known(f"models.{name}.fallbacks", "model", fallback, self.models)
+        for topic, bound in self.submit_topics.items():
+            _known(f"submit_topics.{topic}", "tenant", bound.tenant, self.tenants)
+            _known(f"submit_topics.{topic}", "caller", bound.caller, self.tenants[bound.tenant].keys)
+        owners: dict[str, str] = {}
+        for tenant, section in self.tenants.items():
+            for key in section.keys:
+                if key in owners:
+                    raise ValueError(f"tenants.{tenant}.keys: the id {key!r} is taken by tenant {owners[key]!r}")
+                owners[key] = tenant
+        return self
+
+    def deployment_name(self, model: str, deployment: Deployment) -> str:
+        return deployment.name or f"{deployment.provider}/{deployment.model or model}"
+
+    @property
+    def job_time(self) -> dict[Lane, timedelta]:
+        return {
+            Lane.INTERACTIVE: timedelta(seconds=self.limits.job_seconds),
+            Lane.BATCH: timedelta(seconds=self.limits.batch_job_seconds),
+        }
+
+
+def _known(path: str, kind: str, name: str, names: Collection[str]) -> None:
+    if name not in names:
+        raise ValueError(f"{path}: no {kind} {name!r}; known are {', '.join(sorted(names)) or 'none'}")
