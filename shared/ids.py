@@ -24,7 +24,7 @@ JobId = NewType("JobId", str)
 """`job_` and the 32 hex digits of a UUIDv7."""
 
 AttemptId = NewType("AttemptId", str)
-"""`<job id>.<number of the attempt, from 1>`: the same call always has the same name, which makes the ledger idempotent."""
+"""`<job id>.<number, from 1>`: the same call always has the same name, which makes the ledger idempotent."""
 
 _JOB_ID = re.compile(r"job_[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 

@@ -1,4 +1,4 @@
-"""The wire on one screen: every topic, what it carries, how it is keyed, spread and kept. No topic name stands elsewhere."""
+"""The wire on one screen: every topic, what it carries, how it is keyed, spread and kept. The only place of names."""
 
 from dataclasses import dataclass
 from datetime import timedelta

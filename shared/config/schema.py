@@ -1,4 +1,4 @@
-"""What `sluice.yaml` may say. Every field is documented here; the JSON Schema and the reference page are made from it."""
+"""What `sluice.yaml` may say. Every field is documented here; JSON Schema and reference page are made from it."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -140,8 +140,8 @@ class PriceOverride(Section):
 
 
 class Limits(Section):
-    body_bytes: PositiveInt = 4_000_000
-    """413 above it."""
+    body_bytes: Annotated[int, Field(gt=0, le=950_000)] = 900_000
+    """413 above it. A job travels as one Kafka record, and a broker takes 1 MB unless told otherwise."""
     job_seconds: Seconds = 600
     """The deadline of an interactive job, counted from its acceptance."""
     batch_job_seconds: Seconds = 86_400
@@ -168,7 +168,10 @@ class Config(Section):
     limits: Limits = Limits()
     retention: Retention = Retention()
     on_interrupt: Interruption = Interruption.RESTART
-    """For jobs that do not say it themselves. A plain chat stream defaults to `fail`: it cannot unsay what it showed."""
+    """For jobs that do not say it themselves.
+
+    A plain chat stream defaults to `fail`: it cannot unsay what it showed.
+    """
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.contracts.base import JsonObject, WireModel
 from shared.ids import JobId
@@ -52,7 +52,7 @@ class Job(WireModel):
     custom_id: str | None = None
     user: str | None = None
     feature: str | None = None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     input_tokens: NonNegativeInt
     accepted_at: AwareDatetime
     deadline: AwareDatetime

@@ -1,4 +1,4 @@
-"""A job has ended: `sluice.results.v1`, keyed by job id; also the data of the log's terminal event and of the claim's outcome."""
+"""A job has ended: `sluice.results.v1`, keyed by job id; also the data of the terminal event and of the outcome."""
 
 from enum import StrEnum
 from typing import Literal

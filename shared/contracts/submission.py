@@ -1,4 +1,4 @@
-"""What a producer publishes on a submit topic: an OpenAI batch line as it stands in people's files, or the bare body."""
+"""What a producer publishes on a submit topic: an OpenAI batch line as it stands in files, or the bare body."""
 
 from typing import Literal
 

@@ -1,9 +1,9 @@
-"""One attempt has ended: what it used. `sluice.usage.v1`, keyed by tenant, one event per provider call, failed ones too."""
+"""One attempt has ended: what it used. `sluice.usage.v1`, keyed by tenant, an event per provider call."""
 
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.contracts.base import WireModel
 from shared.contracts.job import Lane
@@ -12,7 +12,7 @@ __all__ = ["AttemptFinished", "AttemptStatus", "TokenUsage", "UsageSource"]
 
 
 class TokenUsage(WireModel):
-    """Four disjoint buckets; their sum is what the provider counted. `reasoning` is the part of `output` nobody sees."""
+    """Four disjoint buckets; their sum is what the provider counted. `reasoning` is the unseen part of `output`."""
 
     uncached_input: NonNegativeInt = 0
     cache_write: NonNegativeInt = 0
@@ -70,7 +70,7 @@ class AttemptFinished(WireModel):
     caller: str
     user: str | None = None
     feature: str | None = None
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     lane: Lane
     model_asked: str
     model_served: str | None = None

@@ -1,4 +1,4 @@
-"""The job log and the claim in Redis: names, entries and the Lua that both sides run. See `docs/job-log.md` for the theory."""
+"""The job log and the claim in Redis: names, entries and the Lua that both sides run. Theory: `docs/job-log.md`."""
 
 from shared.job_log.entries import START, Cursor, Entry, EventType, encode_entry, parse_cursor, parse_entry
 from shared.job_log.keys import JobKeys, Keyspace

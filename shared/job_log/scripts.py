@@ -1,9 +1,9 @@
-"""The Lua that keeps log and claim consistent. Each script is one atomic step; its comment says what it takes and returns.
+"""The Lua that keeps log and claim consistent. Each script is one atomic step; its comment: what it takes and returns.
 
 Theory. A job has a *claim* (who runs it, under which epoch) and a *log* (what its readers see). Two rules hold them
-together. (1) A claim changes hands only together with an entry of the new epoch in the log, so every later append of the
-former owner is refused. (2) The terminal entry and the outcome are written in one step, so a job that its readers saw end
-is one that no worker runs again.
+together. (1) A claim changes hands only together with an entry of the new epoch in the log, so every later append of
+the former owner is refused. (2) The terminal entry and the outcome are written in one step, so a job that its readers
+saw end is one that no worker runs again.
 
 A log has no holes: an append says how many entries the log must already hold. A log that is behind (a flush, a lost
 tail, a lagging replica) takes nothing and tells its length; the owner, who keeps the entries until the end, refills it.
@@ -101,7 +101,8 @@ TAKE = (
     + _TELL
     + """
 -- KEYS: log, readers, claim. ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, entry, ttl ms.
--- Returns {'finished', outcome} | {'running', owner, epoch} | {'taken', epoch, log length, fields and values of the claim}.
+-- Returns {'finished', outcome} | {'running', owner, epoch}
+--   | {'taken', epoch, log length, fields and values of the claim}.
 local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch')
 if claim[1] then return {'finished', claim[1]} end
 if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'running', claim[2], claim[3]} end
@@ -118,7 +119,7 @@ return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[
 )
 
 BEGIN = """
--- KEYS: claim. ARGV: epoch, field, value, [field, value ...]. Records attempts before (and after) the provider is called.
+-- KEYS: claim. ARGV: epoch, field, value, [field, value ...]. Records attempts before and after the provider call.
 -- Returns 'fenced' | 'lost' (no claim: restore it and call again) | 'cancel' | 'ok'.
 local claim = redis.call('HMGET', KEYS[1], 'epoch', 'cancel')
 if not claim[1] then return 'lost' end
