@@ -1,0 +1,1 @@
+"""Which deployment is asked, when and how often. Pure."""
