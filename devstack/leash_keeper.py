@@ -1,0 +1,109 @@
+"""The small process between us and a command: it runs the command and ends it when we are gone.
+
+Theory. A parent that dies by SIGKILL cannot clean up, so somebody else must notice. Two ways exist, each with a hole:
+  * Linux can send a signal when the parent dies (PR_SET_PDEATHSIG), but "the parent" there is the *thread* that forked:
+    a worker thread that ends would take a healthy server down. macOS has nothing like it.
+  * A pipe whose writing end only the parent holds reads as closed once the parent is gone, on every Unix; but a child
+    that the parent forked without exec holds that end too, and the watcher itself may be killed.
+So the pipe is watched (fd 0), the parent's pid is looked at once a second, and the command has PR_SET_PDEATHSIG towards
+this keeper, which has one thread only. It runs as `python -I -S`, so it must import nothing but the standard library.
+
+fd 0: orders, one byte each: `s` stop, `k` kill; closed means the parent is gone.
+fd 1: the report: `pid N`, later `exit CODE` (negative: the signal that ended it).
+fd 2: the log, which the command gets as its output.
+Further inherited descriptors stay open here until the command has ended, and are not handed to it: a lock held through
+one is free only when nothing runs any more.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+from typing import NoReturn
+
+PARENT_CHECK_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1
+CANNOT_RUN = 127
+
+
+def main(arguments: list[str]) -> None:
+    grace_seconds, stop_signal, user, group, *command = arguments
+    parent = os.getppid()
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+
+    keeper = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _become(command, int(user), int(group), keeper)
+    _report(f"pid {child}")
+    status = _watch(child, parent, woken, float(grace_seconds), int(stop_signal))
+    _signal_group(child, signal.SIGKILL)  # what the command left behind
+    _report(f"exit {os.waitstatus_to_exitcode(status)}")
+
+
+def _become(command: list[str], user: int, group: int, keeper: int) -> NoReturn:
+    """Turn the forked child into the command; never returns."""
+    try:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        os.closerange(3, 256)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would pass that on
+        if user >= 0:
+            os.setgroups([])
+            os.setgid(group)
+            os.setuid(user)
+        if sys.platform == "linux":  # after setuid, which clears it
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == keeper:
+            os.execvp(command[0], command)  # noqa: S606 -- running a command without a shell is the purpose
+    except OSError as error:
+        os.write(2, f"cannot run {command[0]}: {error}\n".encode())
+    os._exit(CANNOT_RUN)
+
+
+def _watch(child: int, parent: int, woken: int, grace_seconds: float, stop_signal: int) -> int:
+    """Carry out orders until the command has ended; return its wait status."""
+    sources = [0, woken]
+    kill_at: float | None = None
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        patience = PARENT_CHECK_SECONDS if kill_at is None else min(PARENT_CHECK_SECONDS, kill_at - time.monotonic())
+        ready, _, _ = select.select(sources, [], [], max(patience, 0.0))
+        orders = os.read(0, 64) if 0 in ready else b""
+        signals = os.read(woken, 64) if woken in ready else b""
+        if b"k" in orders:
+            _signal_group(child, signal.SIGKILL)
+        if b"s" in orders:
+            os.kill(child, stop_signal)
+        abandoned = (0 in ready and not orders) or os.getppid() != parent
+        if kill_at is None and (abandoned or any(number != signal.SIGCHLD for number in signals)):
+            sources = [woken]
+            kill_at = time.monotonic() + grace_seconds
+            os.kill(child, stop_signal)
+        elif kill_at is not None and time.monotonic() >= kill_at:
+            _signal_group(child, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+        os.killpg(group, number)
+
+
+def _report(line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, f"{line}\n".encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
