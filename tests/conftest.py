@@ -1,0 +1,79 @@
+"""What every test may ask for. The servers start when the first test asks for them, once a run; unit tests never do."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from devstack.stack import Stack, running_stack
+from shared.ids import new_id
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("connected")
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
+    folder.chmod(0o711)  # PostgreSQL runs as somebody else when the tests run as root, and must pass through
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def servers(servers_folder: Path) -> AsyncIterator[Stack]:
+    """The three real servers; those that KAFKA_URL, REDIS_URL and POSTGRES_URL name are taken as they are."""
+    async with running_stack(servers_folder / "stack") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def kafka_url(servers: Stack) -> str:
+    return servers.urls.kafka_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Stack) -> str:
+    return servers.urls.redis_url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: Stack) -> str:
+    """The server's own database. A test that writes asks for `database` instead."""
+    return servers.urls.postgres_url
+
+
+@pytest.fixture
+async def database(postgres_url: str, fresh_name: Callable[[str], str]) -> AsyncIterator[str]:
+    """The URL of a new, empty database, dropped after the test."""
+    name = fresh_name("test")
+    await _execute(postgres_url, f'create database "{name}"')
+    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    await _execute(postgres_url, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def topic_prefix(fresh_name: Callable[[str], str]) -> str:
+    """Topics whose names begin with this are this test's own."""
+    return f"{fresh_name('t')}."
+
+
+@pytest.fixture
+def fresh_name() -> Callable[[str], str]:
+    """Makes names nobody has used before, of topics, consumer groups or Redis keys: `fresh_name("group")`."""
+    return new_id
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
