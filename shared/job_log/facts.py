@@ -1,0 +1,40 @@
+"""What the claim remembers of a job itself (its field `job`), so that any replica can tell whose it is before it ends."""
+
+from pydantic import AwareDatetime
+
+from shared.contracts import Door, Job, Lane, WireModel
+from shared.ids import JobId
+
+__all__ = ["JobFacts", "facts_of"]
+
+
+class JobFacts(WireModel):
+    """Everything of a `Job` but its content."""
+
+    id: JobId
+    tenant: str
+    caller: str
+    door: Door
+    lane: Lane
+    model: str
+    streamed: bool
+    custom_id: str | None = None
+    input_tokens: int = 0
+    accepted_at: AwareDatetime
+    deadline: AwareDatetime
+
+
+def facts_of(job: Job) -> JobFacts:
+    return JobFacts(
+        id=job.id,
+        tenant=job.tenant,
+        caller=job.caller,
+        door=job.door,
+        lane=job.lane,
+        model=job.model,
+        streamed=job.streamed,
+        custom_id=job.custom_id,
+        input_tokens=job.input_tokens,
+        accepted_at=job.accepted_at,
+        deadline=job.deadline,
+    )
