@@ -1,0 +1,112 @@
+"""What is said in a call: the same words for the same seed, model and messages."""
+
+import json
+from dataclasses import dataclass
+from random import Random
+
+from simulator.corpus import fragments, say
+from simulator.exchange import Ask, Said, Tool, ToolCalled, ToolSaid, Usage
+from simulator.script import FinishReason, Script
+
+__all__ = ["Answer", "Utterance", "compose"]
+
+Utterance = Said | ToolCalled | ToolSaid
+"""What costs a token, except that `ToolCalled` is free: its arguments are what is generated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    choices: tuple[tuple[Utterance, ...], ...]
+    """What each choice says, in order."""
+    reasons: tuple[FinishReason, ...]
+    usage: Usage
+
+
+def compose(ask: Ask, script: Script, rng: Random) -> Answer:
+    """The whole answer. `rng` must be seeded by (seed, model, prompt) for the words to be the same each time."""
+    choices: list[tuple[Utterance, ...]] = []
+    reasons: list[FinishReason] = []
+    for choice in range(ask.choices):
+        words = _choice(choice, ask, script, rng)
+        said, reason = _limited(words, ask, script)
+        choices.append(tuple(said))
+        reasons.append(reason)
+    spoken = sum(tokens_of(utterance) for said in choices for utterance in said)
+    usage = Usage(
+        prompt_tokens=ask.prompt_tokens,
+        cached_tokens=min(script.cached_tokens, ask.prompt_tokens),
+        output_tokens=spoken + script.reasoning_tokens * ask.choices,
+        reasoning_tokens=script.reasoning_tokens * ask.choices,
+    )
+    return Answer(tuple(choices), tuple(reasons), usage)
+
+
+def tokens_of(utterance: Utterance) -> int:
+    return 0 if isinstance(utterance, ToolCalled) else 1
+
+
+def _choice(choice: int, ask: Ask, script: Script, rng: Random) -> list[Utterance]:
+    tools = max(script.tools, ask.tools_at_least) if ask.tools else 0
+    pieces = say(script.text_length(tools).draw_whole(rng), rng)
+    if ask.prefix:
+        pieces = _after(ask.prefix, pieces)
+    said: list[Utterance] = [Said(choice, piece) for piece in pieces]
+    calls = [_tool_call(choice, tool, ask.tools, rng) for tool in range(tools)]
+    if script.tool_order == "interleaved":
+        longest = max(map(len, calls), default=0)
+        return said + [call[step] for step in range(longest) for call in calls if step < len(call)]
+    return said + [utterance for call in calls for utterance in call]
+
+
+def _after(prefix: str, pieces: list[str]) -> list[str]:
+    """The rest of the text when `prefix` is how it begins; else the whole text, as a new sentence of the caller's text."""
+    if not "".join(pieces).startswith(prefix):
+        return pieces
+    position = 0
+    for index, piece in enumerate(pieces):
+        if position + len(piece) > len(prefix):
+            return [piece[len(prefix) - position :], *pieces[index + 1 :]]
+        position += len(piece)
+    return []
+
+
+def _tool_call(choice: int, index: int, tools: tuple[Tool, ...], rng: Random) -> list[Utterance]:
+    tool = tools[index % len(tools)]
+    arguments = json.dumps({name: _value(kind, rng) for name, kind in tool.parameters}, ensure_ascii=False)
+    call_id = f"call_{rng.getrandbits(96):024x}"
+    return [
+        ToolCalled(choice, index, call_id, tool.name),
+        *(ToolSaid(choice, index, fragment) for fragment in fragments(arguments, rng)),
+    ]
+
+
+def _value(kind: str, rng: Random) -> object:
+    match kind:
+        case "integer":
+            return rng.randint(0, 999)
+        case "number":
+            return rng.randint(0, 9999) / 100
+        case "boolean":
+            return rng.random() < 0.5
+        case "array":
+            return say(2, rng)
+        case "object":
+            return {}
+        case _:
+            return "".join(say(3, rng))
+
+
+def _limited(said: list[Utterance], ask: Ask, script: Script) -> tuple[list[Utterance], FinishReason]:
+    called = any(isinstance(utterance, ToolCalled) for utterance in said)
+    natural: FinishReason = "tool_calls" if called else "stop"
+    if ask.max_tokens is not None:
+        room = max(ask.max_tokens - script.reasoning_tokens, 0)
+        kept: list[Utterance] = []
+        for utterance in said:
+            room -= tokens_of(utterance)
+            if room < 0:
+                natural = "length"
+                break
+            kept.append(utterance)
+        said = kept
+    return said, script.finish or natural

@@ -1,0 +1,18 @@
+"""The APIs the simulator speaks. A new one is one file and one line here."""
+
+from typing import Final
+
+from simulator.dialects.dialect import Dialect, Route
+from simulator.dialects.openai_chat import OpenAIChat
+
+__all__ = ["DIALECTS", "find_dialect"]
+
+DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(),)
+
+
+def find_dialect(method: str, path: str) -> tuple[Dialect, Route] | None:
+    for dialect in DIALECTS:
+        route = dialect.serves(method, path)
+        if route is not None:
+            return dialect, route
+    return None

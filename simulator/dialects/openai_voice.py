@@ -1,0 +1,193 @@
+"""One OpenAI answer as bytes, whole or event by event. One event is made per token, so all that repeats is encoded once."""
+
+from typing import Final, TypedDict
+from zlib import crc32
+
+import orjson
+
+from simulator.answer import Answer, Utterance
+from simulator.dialects.dialect import Headers, Stamp
+from simulator.exchange import (
+    Ask,
+    Broke,
+    Ended,
+    Event,
+    Finished,
+    Garbled,
+    Opened,
+    Refusal,
+    Reported,
+    Said,
+    ToolCalled,
+    ToolSaid,
+    Usage,
+)
+
+__all__ = ["OpenAIVoice", "error_body"]
+
+_FINGERPRINT: Final = "fp_simulator"
+_LIKELY: Final = (" the", " a", " and", ",", ".", " of", " to", " in", " is", " that")
+
+
+class _ToolCall(TypedDict):
+    id: str
+    type: str
+    function: dict[str, str]
+
+
+class OpenAIVoice:
+    def __init__(self, ask: Ask, stamp: Stamp) -> None:
+        self._ask = ask
+        self._stamp = stamp
+        self._named = b'"id":"chatcmpl-%b","object":"%%b","created":%d,"model":%b,"service_tier":"default","system_fingerprint":"%b"' % (
+            stamp.call_id.encode(),
+            stamp.created,
+            orjson.dumps(stamp.model).replace(b"%", b"%%"),
+            _FINGERPRINT.encode(),
+        )  # fmt: skip
+        self._head = b"data: {" + self._named % b"chat.completion.chunk" + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if ask.usage else b"]}\n\n"
+        self._before_text = [self._head + b'{"index":%d,"delta":{"content":' % choice for choice in range(ask.choices)]
+        self._after_text = b'},"logprobs":null,"finish_reason":null}' + self._tail
+
+    @property
+    def stream_headers(self) -> Headers:
+        return (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
+
+    @property
+    def whole_headers(self) -> Headers:
+        return (("content-type", "application/json"),)
+
+    def say(self, event: Event) -> bytes:
+        match event:
+            case Said(choice, text):
+                if self._ask.top_logprobs is None:
+                    return self._before_text[choice] + orjson.dumps(text) + self._after_text
+                return self._chunk(choice, {"content": text}, {"content": [self._logprob(text)], "refusal": None})
+            case ToolSaid(choice, tool, fragment):
+                return self._chunk(choice, {"tool_calls": [{"index": tool, "function": {"arguments": fragment}}]})
+            case ToolCalled(choice, tool, call_id, name):
+                call = {"index": tool, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+                return self._chunk(choice, {"tool_calls": [call]})
+            case Opened():
+                opening = {"role": "assistant", "content": "", "refusal": None}
+                return b"".join(self._chunk(choice, opening) for choice in range(self._ask.choices))
+            case Finished(choice, reason, usage):
+                return self._finishing(choice, reason, usage)
+            case Reported(usage):
+                return self._head + b'],"usage":' + orjson.dumps(_usage(usage)) + b"}\n\n"
+            case Garbled():
+                return self._head + b'{"index":0,"delta":{"content":"half a tok\n\n'
+            case Broke(refusal):
+                return b"data: " + error_body(refusal) + b"\n\n"
+            case Ended():
+                return b"data: [DONE]\n\n"
+
+    def whole(self, answer: Answer, usage: Usage | None) -> bytes:
+        choices = [
+            {
+                "index": choice,
+                "message": self._message(said),
+                "logprobs": self._logprobs(said),
+                "finish_reason": answer.reasons[choice],
+            }
+            for choice, said in enumerate(answer.choices)
+        ]
+        body = b"{" + self._named % b"chat.completion" + b',"choices":' + orjson.dumps(choices)
+        return body + (b',"usage":' + orjson.dumps(_usage(usage)) if usage else b"") + b"}"
+
+    def _chunk(self, choice: int, delta: dict[str, object], logprobs: dict[str, object] | None = None) -> bytes:
+        body = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+        return self._head + orjson.dumps(body) + self._tail
+
+    def _finishing(self, choice: int, reason: str, usage: Usage | None) -> bytes:
+        body = orjson.dumps({"index": choice, "delta": {}, "logprobs": None, "finish_reason": reason})
+        if usage is None:
+            return self._head + body + self._tail
+        return self._head + body + b'],"usage":' + orjson.dumps(_usage(usage)) + b"}\n\n"
+
+    def _message(self, said: tuple[Utterance, ...]) -> dict[str, object]:
+        text = "".join(utterance.text for utterance in said if isinstance(utterance, Said))
+        calls: dict[int, _ToolCall] = {}
+        for utterance in said:
+            match utterance:
+                case ToolCalled(_, tool, call_id, name):
+                    calls[tool] = {"id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+                case ToolSaid(_, tool, fragment):
+                    calls[tool]["function"]["arguments"] += fragment
+                case Said():
+                    pass
+        message: dict[str, object] = {
+            "role": "assistant",
+            "content": None if calls and not text else text,
+            "refusal": None,
+            "annotations": [],
+        }
+        return message | {"tool_calls": list(calls.values())} if calls else message
+
+    def _logprobs(self, said: tuple[Utterance, ...]) -> dict[str, object] | None:
+        if self._ask.top_logprobs is None:
+            return None
+        spoken = [self._logprob(utterance.text) for utterance in said if isinstance(utterance, Said)]
+        return {"content": spoken, "refusal": None}
+
+    def _logprob(self, text: str) -> dict[str, object]:
+        chosen = _likelihood(text, crc32(text.encode()) % 1000 / 1000)
+        others = [word for word in _LIKELY if word != text]
+        runners_up = [
+            _likelihood(word, 1.5 + place)
+            for place, word in enumerate(others[: max((self._ask.top_logprobs or 0) - 1, 0)])
+        ]
+        top = [chosen, *runners_up] if self._ask.top_logprobs else []
+        return {**chosen, "top_logprobs": top}
+
+
+def _likelihood(text: str, unlikelihood: float) -> dict[str, object]:
+    return {"token": text, "logprob": -unlikelihood, "bytes": list(text.encode())}
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.prompt_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+_TYPES: Final[dict[int, tuple[str, str | None, str]]] = {
+    400: ("invalid_request_error", None, "The request was not understood."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    402: ("insufficient_quota", "insufficient_quota", "This account has no credits left."),
+    403: ("permission_error", None, "You are not allowed to use this resource."),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    408: ("server_error", None, "The request took too long."),
+    413: ("invalid_request_error", "request_too_large", "The request is too large."),
+    422: ("invalid_request_error", None, "The request cannot be processed."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached. Please try again later."),
+    503: ("server_error", None, "The server is overloaded or not ready yet."),
+    529: ("overloaded_error", None, "The server is overloaded."),
+}
+_SERVER_ERROR: Final = (
+    "server_error",
+    None,
+    "The server had an error while processing your request. Sorry about that!",
+)
+_CLIENT_ERROR: Final = ("invalid_request_error", None, "The request was refused.")
+
+
+def error_body(refusal: Refusal) -> bytes:
+    kind, code, message = _TYPES.get(refusal.status, _SERVER_ERROR if refusal.status >= 500 else _CLIENT_ERROR)
+    error = {
+        "message": message if refusal.message is None else refusal.message,
+        "type": kind if refusal.type is None else refusal.type,
+        "param": refusal.param,
+        "code": code if refusal.code is None and refusal.message is None else refusal.code,
+    }
+    return orjson.dumps({"error": error})
