@@ -1,4 +1,4 @@
-"""What the claim remembers of a job itself (its field `job`), so that any replica can tell whose it is before it ends."""
+"""What the claim remembers of a job itself (its field `job`): any replica can tell whose it is before it ends."""
 
 from pydantic import AwareDatetime
 
