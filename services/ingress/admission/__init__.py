@@ -1,0 +1,24 @@
+"""May this request become a job? Pure: the request, its caller and the facts go in, a job or a refusal comes out."""
+
+from services.ingress.admission.admit import Admitted, admit
+from services.ingress.admission.caller import Caller
+from services.ingress.admission.facts import Facts, ModelFacts
+from services.ingress.admission.reading import read_request
+from services.ingress.admission.refusal import Reason, Refused
+from services.ingress.admission.request import CompletionRequest, Manner, Wishes
+from services.ingress.admission.wishes import read_wishes
+
+__all__ = [
+    "Admitted",
+    "Caller",
+    "CompletionRequest",
+    "Facts",
+    "Manner",
+    "ModelFacts",
+    "Reason",
+    "Refused",
+    "Wishes",
+    "admit",
+    "read_request",
+    "read_wishes",
+]

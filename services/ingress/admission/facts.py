@@ -1,0 +1,31 @@
+"""What admission must know besides the request: gathered by the shell before the decision."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.contracts import Interruption
+from shared.ids import JobId
+
+__all__ = ["Facts", "ModelFacts"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """None means unknown, and what is unknown refuses nothing."""
+
+    context_window: int | None = None
+    """Tokens of input and output together."""
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    job: JobId
+    """The id the job will have."""
+    model: ModelFacts | None
+    """None when the model is not served here."""
+    input_tokens: int
+    longest: timedelta
+    """The deadline of a job of the request's lane that names none, and the latest it may name."""
+    on_interrupt: Interruption
+    """For jobs that do not say it themselves."""

@@ -1,0 +1,73 @@
+"""From bytes to a request: both doors read the same way, so that a file works through either."""
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from services.ingress.admission.chat_body import ChatBody
+from services.ingress.admission.json_text import read_object
+from services.ingress.admission.refusal import Reason, Refused
+from services.ingress.admission.request import CompletionRequest, Manner, Wishes
+from shared.contracts import BatchLine, Door, JsonObject
+
+__all__ = ["read_request"]
+
+
+def read_request(raw: bytes, manner: Manner, wishes: Wishes) -> CompletionRequest | Refused:
+    """`raw` is the body of a chat completion request or, at every door but chat, an OpenAI batch line around one."""
+    found = read_object(raw)
+    if isinstance(found, Refused):
+        return found
+    try:
+        if manner.door is not Door.CHAT and _is_batch_line(found):
+            line = BatchLine.model_validate(found)
+            return _request(line.body, line.custom_id, manner, wishes)
+        return _request(found, None, manner, wishes)
+    except ValidationError as error:
+        return _refusal(error.errors(include_url=False)[0])
+
+
+def _is_batch_line(found: JsonObject) -> bool:
+    return "messages" not in found and ("body" in found or "custom_id" in found)
+
+
+def _request(body: JsonObject, custom_id: str | None, manner: Manner, wishes: Wishes) -> CompletionRequest:
+    chat = ChatBody.model_validate(body)
+    tags = dict(chat.metadata or {})
+    feature = tags.pop("feature", None)
+    streamed = manner.streams_unless_told if chat.stream is None else chat.stream
+    return CompletionRequest(
+        door=manner.door,
+        lane=wishes.lane or manner.lane,
+        model=chat.model,
+        body=body,
+        streamed=streamed,
+        output_tokens=chat.output_tokens,
+        deadline=wishes.deadline,
+        on_interrupt=wishes.on_interrupt or (manner.stream_on_interrupt if streamed else None),
+        custom_id=custom_id,
+        user=chat.user or chat.safety_identifier,
+        feature=wishes.feature or feature,
+        tags=tags,
+    )
+
+
+def _refusal(error: ErrorDetails) -> Refused:
+    """The first thing wrong, as OpenAI words it."""
+    param = _path(error["loc"])
+    kind = error["type"]
+    if kind == "missing":
+        return Refused(Reason.MISSING_PARAMETER, f"Missing required parameter: '{param}'.", param)
+    if kind.endswith("_type"):
+        return Refused(Reason.INVALID_TYPE, f"Invalid type for '{param}': {_lower(error['msg'])}.", param)
+    return Refused(Reason.INVALID_VALUE, f"Invalid '{param}': {_lower(error['msg'])}.", param)
+
+
+def _path(places: tuple[int | str, ...]) -> str:
+    path = ""
+    for place in places:
+        path += f"[{place}]" if isinstance(place, int) else f".{place}" if path else place
+    return path[:128]
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

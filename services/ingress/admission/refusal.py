@@ -1,0 +1,30 @@
+"""Why a request does not become a job, in words for its sender; what that is in HTTP, `api.problems` says."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Reason", "Refused"]
+
+
+class Reason(StrEnum):
+    MALFORMED_JSON = "malformed_json"
+    """Not JSON, or not an object."""
+    INVALID_VALUE = "invalid_value"
+    """A field that Sluice reads holds what it must not."""
+    INVALID_TYPE = "invalid_type"
+    MISSING_PARAMETER = "missing_required_parameter"
+    MODEL_NOT_FOUND = "model_not_found"
+    """No such model, or not for this caller: the two are told alike, so that nobody learns names by asking."""
+    LANE_NOT_ALLOWED = "lane_not_allowed"
+    DEADLINE_TOO_FAR = "deadline_too_far"
+    OUTPUT_TOO_LONG = "max_tokens_too_large"
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+    TOO_LARGE = "request_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    reason: Reason
+    message: str
+    param: str | None = None
+    """The field of the request, or the header, that is at fault."""

@@ -1,0 +1,47 @@
+"""A request as admission sees it: what Sluice reads is named, everything else travels unread in `body`."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shared.contracts import Door, Interruption, JsonObject, Lane
+
+__all__ = ["CompletionRequest", "Manner", "Wishes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a caller asks of Sluice beside the request itself, by headers."""
+
+    lane: Lane | None = None
+    deadline: timedelta | None = None
+    on_interrupt: Interruption | None = None
+    feature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a door treats what the request leaves open."""
+
+    door: Door
+    lane: Lane
+    streams_unless_told: bool = False
+    """Whether deltas are written when the body does not say `stream`."""
+    stream_on_interrupt: Interruption | None = None
+    """The policy of a stream that cannot unsay what it showed; None leaves it to the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    door: Door
+    lane: Lane
+    model: str
+    body: JsonObject
+    streamed: bool
+    output_tokens: int | None = None
+    """The most output the caller asks for, of each choice; None when it leaves that to the model."""
+    deadline: timedelta | None = None
+    on_interrupt: Interruption | None = None
+    custom_id: str | None = None
+    user: str | None = None
+    feature: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)

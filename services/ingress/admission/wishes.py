@@ -1,0 +1,66 @@
+"""What a caller asks of Sluice by headers: `x-sluice-lane` over HTTP is `sluice-lane` on a record of a submit topic."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from services.ingress.admission.refusal import Reason, Refused
+from services.ingress.admission.request import Wishes
+from shared.contracts import Interruption, Lane
+
+__all__ = ["read_wishes"]
+
+_SECONDS = re.compile(r"\d{1,6}(\.\d{1,3})?")
+_FEATURE = re.compile(r"[\x20-\x7e]{1,128}")
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def read_wishes(header: Callable[[str], str | None], prefix: str) -> Wishes | Refused:
+    """`header` gives a header's text by its lower-case name."""
+    try:
+        return Wishes(
+            lane=_word(Lane, f"{prefix}lane", header),
+            deadline=_duration(f"{prefix}deadline", header),
+            on_interrupt=_word(Interruption, f"{prefix}on-interrupt", header),
+            feature=_feature(f"{prefix}feature", header),
+        )
+    except _BadHeaderError as bad:
+        return Refused(Reason.INVALID_VALUE, f"Invalid header '{bad.name}': expected {bad.expected}.", bad.name)
+
+
+class _BadHeaderError(Exception):
+    def __init__(self, name: str, expected: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.expected = expected
+
+
+def _word(words: type[Word], name: str, header: Callable[[str], str | None]) -> Word | None:
+    text = header(name)
+    if text is None:
+        return None
+    try:
+        return words(text.strip().lower())
+    except ValueError:
+        raise _BadHeaderError(name, f"one of {', '.join(words)}") from None
+
+
+def _duration(name: str, header: Callable[[str], str | None]) -> timedelta | None:
+    text = header(name)
+    if text is None:
+        return None
+    if not _SECONDS.fullmatch(text.strip()) or float(text) <= 0:
+        raise _BadHeaderError(name, "a positive number of seconds")
+    return timedelta(seconds=float(text))
+
+
+def _feature(name: str, header: Callable[[str], str | None]) -> str | None:
+    text = header(name)
+    if text is None:
+        return None
+    if not _FEATURE.fullmatch(text):
+        raise _BadHeaderError(name, "at most 128 printable ASCII characters")
+    return text.strip() or None
