@@ -1,0 +1,1 @@
+"""How a process tells what it does: logs, metrics, traces and probes."""

@@ -1,0 +1,138 @@
+"""Every metric of the project, in one table: name, kind, unit, labels, meaning. The reference page is made from it.
+
+A label has a bounded set of values: names from the configuration, words from the code, numbers of a fixed range. A
+tenant, a key, a job or any other string a caller may choose is never a label: a label's values are kept for ever.
+A new metric is one line here and `Instruments.counter`, `.gauge` or `.histogram` where it is measured.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+__all__ = ["METRICS", "Count", "Label", "Level", "Metric", "Spread", "Unit"]
+
+Label = Literal[
+    "cause",
+    "code",
+    "dependency",
+    "deployment",
+    "door",
+    "kind",
+    "lane",
+    "method",
+    "model",
+    "outcome",
+    "partition",
+    "provider",
+    "reason",
+    "route",
+    "service",
+    "status",
+    "topic",
+    "version",
+]
+
+Unit = Literal["bytes", "dollars", "ratio", "seconds", "tokens", "things"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    meaning: str
+    labels: tuple[Label, ...] = ()
+    unit: Unit = "things"
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Metric):
+    """Only ever grows; its name ends in `_total`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level(Metric):
+    """Goes up and down."""
+
+
+_QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_PATIENT: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 3600.0)
+_SIZES: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread(Metric):
+    """A histogram; `buckets` are upper bounds."""
+
+    buckets: tuple[float, ...] = _QUICK
+
+
+# Every process
+BUILD_INFO = Level("sluice_build_info", "Always 1; tells which version runs.", ("service", "version"))
+DEPENDENCY_UP = Level("sluice_dependency_up", "1 while the server answers.", ("dependency",))
+DEAD_LETTERS = Count("sluice_dead_letters_total", "Records set aside.", ("topic", "reason"))
+PRODUCED = Count("sluice_produced_records_total", "Records handed to Kafka.", ("topic", "outcome"))
+
+# Ingress
+HTTP_REQUESTS = Count("sluice_http_requests_total", "Answers given.", ("route", "method", "status"))
+HTTP_SECONDS = Spread(
+    "sluice_http_request_seconds", "From the request to the answer's first byte.", ("route",), "seconds"
+)
+ACCEPTED = Count("sluice_jobs_accepted_total", "Jobs that Kafka has acknowledged.", ("door", "lane", "model"))
+REFUSED = Count("sluice_jobs_refused_total", "Jobs turned away, by the error's code.", ("door", "code"))
+ACCEPT_SECONDS = Spread("sluice_accept_seconds", "From the request to Kafka's acknowledgement.", ("door",), "seconds")
+SUBMISSIONS = Count("sluice_submissions_total", "Records of the submit topics.", ("topic", "outcome"))
+OPEN_STREAMS = Level("sluice_open_streams", "Readers connected now.")
+FOLLOWED_JOBS = Level("sluice_followed_jobs", "Jobs whose log this replica follows now.")
+STREAM_EVENTS = Count("sluice_stream_events_total", "Log entries handed to readers.", ("kind",))
+REFOLLOWS = Count("sluice_refollows_total", "Logs read again from the cursor.", ("cause",))
+
+# Router worker: intake
+RECORDS = Count("sluice_job_records_total", "Job records, by what they turned out to be.", ("lane", "outcome"))
+JOBS_WAITING = Level("sluice_jobs_waiting", "Jobs taken from Kafka that have no slot yet.", ("lane",))
+JOBS_RUNNING = Level("sluice_jobs_running", "Jobs with a slot.", ("lane",))
+JOBS_SHADOWED = Level("sluice_jobs_shadowed", "Jobs of this worker's partitions that another worker still runs.")
+UNCOMMITTED = Level("sluice_uncommitted_offsets", "Offsets admitted and not yet committed.", ("topic", "partition"))
+WATERMARK_AGE = Level(
+    "sluice_watermark_age_seconds",
+    "Age of the oldest unfinished job of the partition.",
+    ("topic", "partition"),
+    "seconds",
+)
+COMMITS = Count("sluice_commits_total", "Offset commits.", ("outcome",))
+REBALANCES = Count("sluice_rebalances_total", "Times the partitions were dealt anew.")
+WORK_SECONDS = Level(
+    "sluice_estimated_work_seconds", "Work waiting here, as an autoscaler wants it.", ("lane",), "seconds"
+)
+
+# Router worker: jobs and attempts
+JOBS_ENDED = Count("sluice_jobs_ended_total", "Jobs by how they ended.", ("model", "lane", "status"))
+QUEUE_SECONDS = Spread("sluice_job_queue_seconds", "From acceptance to a worker.", ("lane",), "seconds", _PATIENT)
+JOB_SECONDS = Spread("sluice_job_seconds", "From acceptance to the end.", ("lane", "status"), "seconds", _PATIENT)
+ATTEMPTS = Count("sluice_attempts_total", "Provider calls.", ("model", "provider", "deployment", "outcome"))
+ATTEMPT_FAILURES = Count("sluice_attempt_failures_total", "Failed provider calls.", ("provider", "deployment", "kind"))
+ATTEMPT_SECONDS = Spread(
+    "sluice_attempt_seconds", "Length of a provider call.", ("provider", "deployment"), "seconds", _PATIENT
+)
+FIRST_TOKEN_SECONDS = Spread(
+    "sluice_first_token_seconds", "From the call to its first token.", ("provider", "deployment"), "seconds", _PATIENT
+)
+ATTEMPTS_RUNNING = Level("sluice_attempts_running", "Provider calls open now.", ("provider", "deployment"))
+FAILOVERS = Count("sluice_failovers_total", "Jobs that went on to another deployment.", ("model", "cause"))
+RESTARTS = Count("sluice_restarts_total", "Answers begun again after a reader had seen a part.", ("model", "cause"))
+AVAILABLE = Level("sluice_deployment_available", "0 while it is parked or its breaker is open.", ("deployment",))
+TOKENS = Count("sluice_tokens_total", "Tokens used, by bucket.", ("provider", "deployment", "kind"), "tokens")
+
+# Router worker: the job log
+FLUSH_SECONDS = Spread("sluice_log_flush_seconds", "One round trip of the flusher.", (), "seconds")
+FLUSH_ENTRIES = Spread("sluice_log_flush_entries", "Entries in one flush.", (), "things", _SIZES)
+LOG_REFILLS = Count("sluice_log_refills_total", "Logs written again because Redis had lost them.")
+FENCED = Count("sluice_fenced_total", "Runs given up because another worker has taken the job.")
+
+# Accounting
+USAGE_EVENTS = Count("sluice_usage_events_total", "Usage events: new, or known already.", ("outcome",))
+RESULT_EVENTS = Count("sluice_result_events_total", "Result events: new, or known already.", ("outcome",))
+UNPRICED = Count("sluice_unpriced_attempts_total", "Ledger rows without a price.", ("provider", "deployment"))
+CHARGED = Count("sluice_charged_dollars_total", "What the ledger charged.", ("provider", "deployment"), "dollars")
+LEDGER_SECONDS = Spread("sluice_ledger_transaction_seconds", "One transaction of the ledger.", (), "seconds")
+LEDGER_ROWS = Spread("sluice_ledger_transaction_rows", "Events in one transaction.", (), "things", _SIZES)
+LEDGER_LAG = Level("sluice_ledger_lag_seconds", "Age of the newest event when it was written.", (), "seconds")
+
+METRICS: Final[tuple[Metric, ...]] = tuple(found for found in list(globals().values()) if isinstance(found, Metric))
