@@ -1,11 +1,45 @@
-"""What a job does next. Pure: (journey, event) -> (journey, step)."""
+"""What a job does next. Pure: (journey, event) -> (journey, step).
 
-from dataclasses import dataclass
+Rule 1: every retry, failover and give-up decision lives in this file; what a kind of failure calls for is read from
+        `resilience/reactions.py`.
+Rule 2: this file knows no provider, no transport and no clock; times and jitter arrive inside events.
+Rule 3: no step but `GiveUp` at or after the deadline, and no wait that ends there: a job that cannot be helped in time
+        ends now, with the failure it had.
+
+Theory. Each candidate of the plan has a standing: when it may be asked again, how often it failed, how many rounds of
+the plan it has used up, whether it is barred. Most decisions are then one question, `_next`: of those that are still
+open, who may be asked first? Failures only change standings. A `RETRY` is the exception that stays with its candidate.
+
+Before the first output is shown, failover is silent. After it, the policy decides: `fail` ends the job, `continue` goes
+on behind the text where the next candidate can, and anything else restarts, which the readers are told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, assert_never
 
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.routing.plan import Candidate, Plan
+from services.router_worker.resilience.backoff import parking, pause
+from services.router_worker.resilience.deadline import Deadline
+from services.router_worker.resilience.reactions import REACTIONS, Then
+from services.router_worker.routing.plan import Plan
+from services.router_worker.routing.steps import (
+    AttemptFailed,
+    Call,
+    Event,
+    FirstOutput,
+    GiveUp,
+    Listen,
+    Outcome,
+    Restart,
+    Step,
+    Succeed,
+    Succeeded,
+    Wait,
+    Waited,
+)
 from shared.config.schema import Retries
 from shared.contracts import Interruption
 
@@ -30,84 +64,39 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class FirstOutput:
-    """A reader has been shown the first real output of this attempt."""
+class Standing:
+    """How a candidate stands with this job."""
 
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Succeeded:
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
-    failure: Failure
-    now: datetime
-    jitter: float
-    """Drawn from [0, 1)."""
-    resumable: bool = True
-    """Whether the output so far is plain text of one choice, behind which another attempt could go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waited:
-    now: datetime
-
-
-Event = FirstOutput | Succeeded | AttemptFailed | Waited
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    candidate: Candidate
-    attempt: int
-    """Counts the provider calls of the job, from 1."""
-    resume: bool = False
-    """Go on behind the text that was shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Tell the readers that what they were shown is void, then make the call."""
-
-    call: Call
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    until: datetime
-    why: FailureKind
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Go on with the attempt that runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Succeed:
-    pass
-
-
-class Outcome(StrEnum):
-    FAILED = "failed"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    failure: Failure
-    outcome: Outcome
-
-
-Step = Call | Restart | Wait | Listen | Succeed | GiveUp
+    not_before: datetime | None = None
+    tries: int = 0
+    """Failed calls in this round of the plan."""
+    rounds: int = 0
+    """Rounds used up."""
+    failures: int = 0
+    """In all rounds; refusals for a rate are counted apart, because they cost no round."""
+    limits: int = 0
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    pass
+    plan: Plan
+    policy: Interruption
+    retries: Retries
+    deadline: Deadline
+    standings: tuple[Standing, ...]
+    attempts: int
+    shown: bool
+    """Readers hold output that has not been declared void."""
+    resumable: bool = False
+    here: int = 0
+    """The candidate that was asked last."""
+    staying: bool = False
+    """It is to be asked again, whoever else is free."""
+    last: Failure | None = None
+
+
+_NOBODY_PARKED: Final[Mapping[str, datetime]] = MappingProxyType({})
 
 
 def begin(
@@ -119,10 +108,146 @@ def begin(
     *,
     attempts_so_far: int = 0,
     shown: bool = False,
+    parked: Mapping[str, datetime] = _NOBODY_PARKED,
 ) -> tuple[Journey, Step]:
-    """`attempts_so_far` and `shown` tell of an earlier worker that died over this job."""
-    raise NotImplementedError
+    """`attempts_so_far` and `shown` tell of an earlier worker that died over this job.
+
+    `parked` names deployments that other jobs know not to be free before some time.
+    """
+    standings = tuple(Standing(not_before=parked.get(candidate.name)) for candidate in plan.candidates)
+    journey = Journey(plan, policy, retries, Deadline(deadline), standings, attempts_so_far, shown)
+    if shown and policy is Interruption.FAIL:
+        return _give_up(journey, Failure(FailureKind.CUT, "The worker that streamed this answer stopped."))
+    if not plan.candidates:
+        return _give_up(journey, Failure(FailureKind.MODEL_NOT_FOUND, "No deployment serves this model."))
+    return _next(journey, now)
 
 
 def advance(journey: Journey, event: Event) -> tuple[Journey, Step]:
-    raise NotImplementedError
+    match event:
+        case FirstOutput():
+            return replace(journey, shown=True), Listen()
+        case Succeeded():
+            return journey, Succeed()
+        case Waited():
+            return _next(journey, event.now)
+        case AttemptFailed():
+            return _recover(replace(journey, resumable=event.resumable), event)
+        case _:
+            assert_never(event)
+
+
+def _recover(journey: Journey, event: AttemptFailed) -> tuple[Journey, Step]:
+    then = REACTIONS[event.failure.kind].then
+    if then is Then.EXPIRE:
+        return _expire(journey)
+    journey = replace(journey, last=event.failure)
+    if then is Then.GIVE_UP or (journey.shown and journey.policy is Interruption.FAIL):
+        return _give_up(journey, event.failure)
+    return _next(_judged(journey, event, then), event.now)
+
+
+def _judged(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
+    """The journey after a failure has changed the standings."""
+    match then:
+        case Then.BAR:
+            return _bar(journey, journey.plan.candidates[journey.here].name)
+        case Then.OTHER_MODEL:
+            model = journey.plan.candidates[journey.here].serves
+            return _bar(journey, *(each.name for each in journey.plan.candidates if each.serves == model))
+        case Then.PARK:
+            return _stand(journey, _parked(journey, event))
+        case Then.RETRY | Then.SWITCH | Then.LEAVE:
+            return _failed(journey, event, then)
+        case Then.GIVE_UP | Then.EXPIRE:
+            return journey
+        case _:
+            assert_never(then)
+
+
+def _bar(journey: Journey, *names: str) -> Journey:
+    standings = tuple(
+        replace(standing, barred=True) if candidate.name in names else standing
+        for candidate, standing in zip(journey.plan.candidates, journey.standings, strict=True)
+    )
+    return replace(journey, standings=standings, staying=False)
+
+
+def _parked(journey: Journey, event: AttemptFailed) -> Standing:
+    was = journey.standings[journey.here]
+    length = parking(journey.retries, was.limits, event.failure.retry_after, event.jitter)
+    return replace(was, limits=was.limits + 1, not_before=event.now + length)
+
+
+def _failed(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
+    was = journey.standings[journey.here]
+    wait = pause(journey.retries, was.failures, event.jitter)
+    asked_to_wait = event.failure.retry_after is not None
+    if event.failure.retry_after is not None:
+        wait = max(wait, event.failure.retry_after)
+    failed = replace(was, failures=was.failures + 1, tries=was.tries + 1, not_before=event.now + wait)
+    patient = failed.tries <= journey.retries.per_deployment
+    alone = all(index == journey.here for index in _open(journey))
+    if patient and (alone or not asked_to_wait) and (then is Then.RETRY or (then is Then.SWITCH and alone)):
+        return replace(_stand(journey, failed), staying=True)
+    return _stand(journey, replace(failed, tries=0, rounds=failed.rounds + 1))
+
+
+def _stand(journey: Journey, standing: Standing) -> Journey:
+    """The candidate that was asked last now stands like this, and others may be asked."""
+    standings = (*journey.standings[: journey.here], standing, *journey.standings[journey.here + 1 :])
+    return replace(journey, standings=standings, staying=False)
+
+
+def _open(journey: Journey) -> list[int]:
+    return [
+        index
+        for index, standing in enumerate(journey.standings)
+        if not standing.barred and standing.rounds < journey.retries.rounds
+    ]
+
+
+def _next(journey: Journey, now: datetime) -> tuple[Journey, Step]:
+    """Whom to ask: who is stayed with, or the first to be free; of several, in the plan's order, round by round."""
+    if not journey.deadline.allows(now):
+        return _expire(journey)
+
+    def free_at(index: int) -> datetime:
+        return max(journey.standings[index].not_before or now, now)
+
+    if journey.staying and journey.deadline.allows(free_at(journey.here)):
+        first = journey.here
+    else:
+        open_ = _open(journey)
+        if not open_:
+            return _give_up(journey, journey.last)
+        first = min(open_, key=lambda index: (free_at(index), journey.standings[index].rounds, index))
+    if free_at(first) <= now:
+        return _call(journey, first)
+    if not journey.deadline.allows(free_at(first)):
+        return _give_up(journey, journey.last)
+    return journey, Wait(free_at(first), journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
+
+
+def _call(journey: Journey, index: int) -> tuple[Journey, Step]:
+    candidate = journey.plan.candidates[index]
+    resume = journey.shown and journey.resumable and candidate.prefill and journey.policy is Interruption.CONTINUE
+    call = Call(candidate, journey.attempts + 1, resume)
+    journey = replace(journey, here=index, staying=False, attempts=call.attempt)
+    if journey.shown and not resume:
+        return replace(journey, shown=False), Restart(call)
+    return journey, call
+
+
+def _give_up(journey: Journey, failure: Failure | None) -> tuple[Journey, Step]:
+    parked = Failure(
+        FailureKind.RATE_LIMITED, "Every deployment of this model is at its limit until after the deadline."
+    )
+    return journey, GiveUp(failure or parked, Outcome.FAILED)
+
+
+def _expire(journey: Journey) -> tuple[Journey, Step]:
+    message = "The job's deadline passed before it was answered."
+    if journey.last is not None:
+        message += f" The last failure was: {journey.last.message}"
+    return journey, GiveUp(Failure(FailureKind.DEADLINE, message), Outcome.EXPIRED)

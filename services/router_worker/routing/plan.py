@@ -1,8 +1,10 @@
 """Who could serve a model, and in which order are they asked? Pure: the configuration in, a plan out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.config.schema import Config, Timeouts
+from services.router_worker.routing.strategies import STRATEGIES
+from shared.config.schema import Config, Deployment, Model, Timeouts
 
 __all__ = ["Candidate", "Plan", "Skipped", "plan"]
 
@@ -37,8 +39,36 @@ class Plan:
 
 
 def plan(config: Config, model: str, turn: int) -> Plan:
-    """The model's deployments as its strategy orders them, then those of its fallbacks.
+    """The model's deployments as its strategy orders them, then those of its fallbacks, each deployment once.
 
-    `turn` counts the plans made so far; strategies that take turns go by it. An unknown model gives an empty plan.
+    `turn` counts the plans made so far; strategies that take turns go by it. A model that the configuration no longer
+    knows gives an empty plan.
     """
-    raise NotImplementedError
+    if model not in config.models:
+        return Plan((), (Skipped(model, "no such model in the configuration"),))
+    candidates: dict[str, Candidate] = {}
+    skipped: list[Skipped] = []
+    for candidate in _all(config, model, turn):
+        earlier = candidates.setdefault(candidate.name, candidate)
+        if earlier is not candidate:
+            skipped.append(Skipped(candidate.name, f"already planned for {earlier.serves}"))
+    return Plan(tuple(candidates.values()), tuple(skipped))
+
+
+def _all(config: Config, model: str, turn: int) -> Iterator[Candidate]:
+    for name in (model, *config.models[model].fallbacks):
+        section = config.models[name]
+        for deployment in STRATEGIES[section.strategy](section.deployments, turn):
+            yield _candidate(config, name, section, deployment)
+
+
+def _candidate(config: Config, name: str, model: Model, deployment: Deployment) -> Candidate:
+    return Candidate(
+        name=config.deployment_name(name, deployment),
+        provider=deployment.provider,
+        model=deployment.model or name,
+        serves=name,
+        timeouts=deployment.timeouts or model.timeouts or config.timeouts,
+        region=deployment.region,
+        prefill=config.providers[deployment.provider].quirks.prefill,
+    )

@@ -1,0 +1,100 @@
+"""What can happen to a job, and what it can do next: the words of `journey.py`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.routing.plan import Candidate
+
+__all__ = [
+    "AttemptFailed",
+    "Call",
+    "Event",
+    "FirstOutput",
+    "GiveUp",
+    "Listen",
+    "Outcome",
+    "Restart",
+    "Step",
+    "Succeed",
+    "Succeeded",
+    "Wait",
+    "Waited",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOutput:
+    """A reader has been shown the first real output of this attempt."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    failure: Failure
+    now: datetime
+    jitter: float
+    """Drawn from [0, 1)."""
+    resumable: bool = True
+    """Whether the output so far is plain text of one choice, behind which another attempt could go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    now: datetime
+
+
+Event = FirstOutput | Succeeded | AttemptFailed | Waited
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    candidate: Candidate
+    attempt: int
+    """Counts the provider calls of the job, from 1."""
+    resume: bool = False
+    """Go on behind the text that was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Tell the readers that what they were shown is void, then make the call."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    until: datetime
+    why: FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Go on with the attempt that runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    pass
+
+
+class Outcome(StrEnum):
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    failure: Failure
+    outcome: Outcome
+
+
+Step = Call | Restart | Wait | Listen | Succeed | GiveUp

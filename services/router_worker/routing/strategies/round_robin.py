@@ -1,0 +1,30 @@
+"""In turn, each as often as its weight says; behind the one whose turn it is, the others follow as in a ring."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from math import gcd
+
+from shared.config.schema import Deployment
+
+__all__ = ["order"]
+
+
+def order(deployments: Sequence[Deployment], turn: int) -> tuple[Deployment, ...]:
+    first = _whose(turn, [deployment.weight for deployment in deployments])
+    return (*deployments[first:], *deployments[:first])
+
+
+def _whose(turn: int, weights: Sequence[int]) -> int:
+    """Every deployment owns as many slots as it weighs, and turns go over the slots in a stride that hits each once.
+
+    A stride near the golden section spreads a heavy deployment's turns: weights 3 and 1 give A A B A, not A A A B.
+    """
+    slots = list(accumulate(weights))
+    total = slots[-1]
+    if min(weights) == max(weights):
+        return turn % len(weights)
+    stride = round(total * 0.618)
+    while gcd(stride, total) != 1:
+        stride += 1
+    return bisect_right(slots, turn * stride % total)
