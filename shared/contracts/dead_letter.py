@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Base64Bytes
+from pydantic import AwareDatetime, ConfigDict
 
 from shared.contracts.base import WireModel
 
@@ -17,15 +17,21 @@ class DeadLetterReason(StrEnum):
     """JSON, but not what the contract of its topic asks for."""
     REFUSED = "refused"
     """Well-formed, and admission said no: unknown model, too long, not allowed."""
+    CRASHED = "crashed"
+    """A defect in Sluice met it several times."""
 
 
 class DeadLetter(WireModel):
+    """`key` and `value` are base64 on the wire."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     schema_version: Literal[1] = 1
     topic: str
     partition: int
     offset: int
-    key: Base64Bytes | None = None
-    value: Base64Bytes
+    key: bytes | None = None
+    value: bytes
     headers: tuple[tuple[str, str], ...] = ()
     reason: DeadLetterReason
     message: str

@@ -10,7 +10,7 @@ tail, a lagging replica) takes nothing and tells its length; the owner, who keep
 Publishing is grouped: one message per following ingress and call; an ingress nobody hears is dropped from the set.
 """
 
-__all__ = ["ACCEPT", "APPEND", "BEGIN", "CANCEL", "END", "FOLLOW", "RESTORE", "TAKE"]
+__all__ = ["ACCEPT", "APPEND", "BEGIN", "CANCEL", "END", "FOLLOW", "HAND_OVER", "RESTORE", "TAKE"]
 
 _TOP_EPOCH = """
 local function top_epoch(log)
@@ -100,20 +100,21 @@ TAKE = (
     _TOP_EPOCH
     + _TELL
     + """
--- KEYS: log, readers, claim. ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, entry, ttl ms.
--- Returns {'finished', outcome} | {'running', owner, epoch}
+-- KEYS: log, readers, claim.
+-- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later one.
+-- Returns {'finished', outcome, owner, whether its messages are out} | {'running', owner, epoch}
 --   | {'taken', epoch, log length, fields and values of the claim}.
-local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch')
-if claim[1] then return {'finished', claim[1]} end
+local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch', 'published')
+if claim[1] then return {'finished', claim[1], claim[2] or '', claim[4] and 1 or 0} end
 if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'running', claim[2], claim[3]} end
 local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1])) + 1
 redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
-redis.call('PEXPIRE', KEYS[3], ARGV[7])
-local id = epoch .. '-1'
-redis.call('XADD', KEYS[1], id, 'd', ARGV[6])
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-tell(KEYS[2], ARGV[1], id, ARGV[6])
+redis.call('PEXPIRE', KEYS[3], ARGV[6])
+local id, entry = epoch .. '-1', epoch == 1 and ARGV[7] or ARGV[8]
+redis.call('XADD', KEYS[1], id, 'd', entry)
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+tell(KEYS[2], ARGV[1], id, entry)
 return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[3])}
 """
 )
@@ -126,6 +127,13 @@ if not claim[1] then return 'lost' end
 if tonumber(claim[1]) ~= tonumber(ARGV[1]) then return 'fenced' end
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1]) end
 if claim[2] then return 'cancel' end
+return 'ok'
+"""
+
+HAND_OVER = """
+-- KEYS: claim. ARGV: worker, epoch. The owner stops: whoever sees the record next may take the job at once.
+local claim = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
+if claim[1] == ARGV[1] and claim[2] == ARGV[2] then redis.call('HDEL', KEYS[1], 'owner') end
 return 'ok'
 """
 

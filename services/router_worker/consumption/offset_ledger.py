@@ -1,0 +1,86 @@
+"""Which offset of one partition may be committed, while its jobs finish in any order? Pure.
+
+Theory. Kafka stores one position per partition: everything below it is done. Jobs last from a second to ten minutes and
+finish out of order, so the position may only move to the *watermark*: the lowest offset that was admitted and has not
+finished. What finished above it would be repeated after a rebalance; therefore a commit carries, as its metadata, a
+bitmap of those offsets, and the next owner skips them.
+
+Rules for editing: `admit` sees offsets in the order the broker delivers them, `finish` in any order; an offset is below
+the watermark, pending, or done, and never two of these.
+"""
+
+import base64
+from dataclasses import dataclass, field
+
+__all__ = ["OffsetLedger", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a commit says: the watermark, and which offsets above it have finished."""
+
+    offset: int
+    metadata: str
+
+
+@dataclass(slots=True)
+class OffsetLedger:
+    """The offsets of one partition between its watermark and the last one delivered."""
+
+    next_offset: int
+    """The offset expected next: everything below has been delivered here or was done before."""
+    _pending: dict[int, None] = field(default_factory=dict)
+    _done: set[int] = field(default_factory=set)
+
+    @classmethod
+    def resume(cls, progress: Progress) -> "OffsetLedger":
+        """Go on where the former owner of the partition was. Unreadable metadata is somebody else's: it says nothing."""
+        return cls(next_offset=progress.offset, _done=_decode(progress))
+
+    @property
+    def watermark(self) -> int:
+        return next(iter(self._pending), self.next_offset)
+
+    @property
+    def span(self) -> int:
+        """How far deliveries have run ahead of the watermark."""
+        return self.next_offset - self.watermark
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def admit(self, offset: int) -> bool:
+        """Whether the record at `offset` must be worked on: False when it runs here already or has finished."""
+        if offset < self.next_offset:
+            return False
+        self.next_offset = offset + 1
+        if offset in self._done:
+            return False
+        self._pending[offset] = None
+        return True
+
+    def finish(self, offset: int) -> None:
+        if offset in self._pending:
+            del self._pending[offset]
+            self._done.add(offset)
+
+    def progress(self) -> Progress:
+        watermark = self.watermark
+        self._done = {offset for offset in self._done if offset >= watermark}
+        return Progress(watermark, _encode(watermark, self._done))
+
+
+def _encode(watermark: int, done: set[int]) -> str:
+    if not done:
+        return ""
+    bits = sum(1 << (offset - watermark) for offset in done)
+    return base64.b85encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
+
+
+def _decode(progress: Progress) -> set[int]:
+    try:
+        bits = int.from_bytes(base64.b85decode(progress.metadata), "little")
+    except ValueError:
+        return set()
+    return {progress.offset + place for place in range(bits.bit_length()) if bits >> place & 1}

@@ -1,0 +1,1 @@
+"""What workers know of each other: who lives, who runs which job, and what they are told."""

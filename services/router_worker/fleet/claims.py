@@ -1,0 +1,97 @@
+"""Who runs this job? The claim in Redis answers, and hands out the epoch that fences everybody else."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.router_worker.ports import Begun, Ended, Liveness, Look, Owned, RunningElsewhere, Taken, Unreachable
+from shared.contracts import Job
+from shared.ids import JobId
+from shared.job_log import BEGIN, HAND_OVER, TAKE, EventType, Keyspace, encode_entry, parse_entry
+
+__all__ = ["RedisClaims"]
+
+
+class RedisClaims:
+    def __init__(self, redis: Redis, keyspace: Keyspace, worker: str, liveness: Liveness) -> None:
+        self._redis = redis
+        self._keyspace = keyspace
+        self._worker = worker
+        self._liveness = liveness
+        self._take = redis.register_script(TAKE)
+        self._note = redis.register_script(BEGIN)
+        self._hand_over = redis.register_script(HAND_OVER)
+
+    async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
+        with _translated():
+            owned = await self._try_to_take(job, facts, ttl_ms, None)
+            if not isinstance(owned, RunningElsewhere) or await self._liveness.lives(owned.owner):
+                return owned
+            return await self._try_to_take(job, facts, ttl_ms, owned)
+
+    async def _try_to_take(self, job: Job, facts: bytes, ttl_ms: int, dead: RunningElsewhere | None) -> Owned:
+        keys = self._keyspace.job(job.id)
+        started = encode_entry(EventType.STARTED, b'{"job_id":"%b"}' % job.id.encode())
+        takeover = encode_entry(EventType.PROGRESS, b'{"step":"takeover"}')
+        reply: list[Any] = await self._take(
+            [keys.log, keys.readers, keys.claim],
+            [job.id, self._worker, dead.owner if dead else "", dead.epoch if dead else 0, facts, ttl_ms, started, takeover],
+        )
+        match reply[0]:
+            case b"finished":
+                return Ended(outcome=reply[1], owner=reply[2].decode(), published=bool(reply[3]))
+            case b"running":
+                return RunningElsewhere(reply[1].decode(), int(reply[2]))
+            case _:
+                epoch = int(reply[1])
+                fields = dict(zip(reply[3][::2], reply[3][1::2], strict=True))
+                return Taken(
+                    epoch=epoch,
+                    log_length=int(reply[2]),
+                    first_entry=started if epoch == 1 else takeover,
+                    cancelled=b"cancel" in fields,
+                    begun=_numbered(fields, b"a"),
+                    finished=_numbered(fields, b"f"),
+                )
+
+    async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
+        with _translated():
+            return Begun((await self._note([self._keyspace.job(job).claim], [epoch, field, value])).decode())
+
+    async def hand_over(self, job: JobId, epoch: int) -> None:
+        with _translated():
+            await self._hand_over([self._keyspace.job(job).claim], [self._worker, epoch])
+
+    async def look(self, jobs: Sequence[JobId]) -> list[Look]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for job in jobs:
+            pipeline.hmget(self._keyspace.job(job).claim, ["owner", "outcome", "published", "cancel"])
+        with _translated():
+            rows = await pipeline.execute()
+        return [
+            Look(owner.decode() if owner else None, ended=bool(outcome), published=bool(published), cancelled=bool(cancel))
+            for owner, outcome, published, cancel in rows
+        ]
+
+    async def shown_deltas(self, job: JobId, epoch: int) -> list[bytes]:
+        with _translated():
+            rows = await self._redis.xrange(self._keyspace.job(job).log, f"{epoch}-1", f"{epoch}-{2**53}")
+        entries = [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
+        return [entry.data for entry in entries if entry.type is EventType.DELTA]
+
+
+def _numbered(fields: dict[bytes, bytes], letter: bytes) -> dict[int, bytes]:
+    """The fields named by a letter and a number, in the order of the numbers."""
+    names = sorted(int(name[1:]) for name in fields if name[:1] == letter and name[1:].isdigit())
+    return {number: fields[letter + b"%d" % number] for number in names}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unreachable(f"Redis: {error!r}") from error

@@ -1,0 +1,192 @@
+"""What running a job needs from the world, named for the need."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from services.router_worker.events import AttemptEvent, Chunk
+from services.router_worker.routing.plan import Candidate
+from shared.contracts import AttemptFinished, DeadLetter, Job, JobEnded, TokenUsage
+from shared.ids import AttemptId, JobId
+from shared.job_log import EventType
+
+__all__ = [
+    "Begun",
+    "Claims",
+    "Ended",
+    "Graveyard",
+    "JobLog",
+    "Journals",
+    "Liveness",
+    "Look",
+    "Outcomes",
+    "Owned",
+    "Place",
+    "ProviderCalls",
+    "RunningElsewhere",
+    "Shadows",
+    "Taken",
+    "TokenEstimates",
+    "Unreachable",
+]
+
+
+class Unreachable(Exception):
+    """A server Sluice stands on does not answer. Whoever asked waits and asks again; nothing is lost by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The job is ours under this epoch."""
+
+    epoch: int
+    log_length: int
+    first_entry: bytes
+    """The entry that the taking itself wrote to the log."""
+    cancelled: bool
+    begun: Mapping[int, bytes]
+    """What former owners noted when they began an attempt, by its number."""
+    finished: Mapping[int, bytes]
+    """What they noted at its end, where they lived to see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningElsewhere:
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    outcome: bytes
+    owner: str
+    published: bool
+    """Whether Kafka has its usage and result."""
+
+
+Owned = Taken | RunningElsewhere | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A glance at a claim."""
+
+    owner: str | None
+    ended: bool
+    published: bool
+    cancelled: bool
+
+
+class Begun(StrEnum):
+    OK = "ok"
+    CANCEL = "cancel"
+    """Noted, and the caller has asked to cancel."""
+    FENCED = "fenced"
+    """A higher epoch owns the job: stop."""
+    LOST = "lost"
+    """Redis has forgotten the claim: the flusher restores it with the log; note it again after that."""
+
+
+class Liveness(Protocol):
+    async def lives(self, worker: str) -> bool:
+        """Whether that worker's heartbeat is seen. Raises RedisError when nobody can tell: unknown is not dead."""
+        ...
+
+
+class Claims(Protocol):
+    """Who runs which job. Every call may block for the Redis time limit, raises Unreachable, and may be repeated."""
+
+    async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
+        """Afterwards the job is ours, or somebody else's who lives, or it has ended."""
+        ...
+
+    async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
+        """Write a field of the claim, if it is still ours."""
+        ...
+
+    async def hand_over(self, job: JobId, epoch: int) -> None:
+        """Afterwards anybody may take the job with the next epoch, at once."""
+        ...
+
+    async def look(self, jobs: Sequence[JobId]) -> list[Look]: ...
+
+    async def shown_deltas(self, job: JobId, epoch: int) -> list[bytes]:
+        """The data of the deltas that the log holds from this epoch."""
+        ...
+
+
+class Place(Protocol):
+    """The slot in which a job runs. Nothing blocks."""
+
+    def step_aside(self) -> None:
+        """Wait without a slot: somebody else runs the job."""
+        ...
+
+    def step_back(self) -> None: ...
+
+
+class Shadows(Protocol):
+    async def wait(self, job: JobId) -> None:
+        """Returns when the job has ended and is published, or its owner is gone. May take as long as the job."""
+        ...
+
+
+class JobLog(Protocol):
+    """The log of one job that runs here. Nothing blocks: what is told is written by the flusher, in this order."""
+
+    @property
+    def showed_output(self) -> bool:
+        """Whether a reader has seen real output, in this epoch."""
+        ...
+
+    def show(self, chunk: Chunk) -> None: ...
+
+    def note(self, event: EventType, data: bytes) -> None: ...
+
+
+class Journals(Protocol):
+    def open(self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]) -> JobLog:
+        """`claim` are the fields to restore should Redis lose them; the owner keeps it up to date."""
+        ...
+
+    async def end(self, log: JobLog, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+        """Terminal entry and outcome in one step. Waits until Redis has them; False when a higher epoch owns the job."""
+        ...
+
+
+class ProviderCalls(Protocol):
+    def attempt(
+        self,
+        job: Job,
+        candidate: Candidate,
+        attempt_id: AttemptId,
+        resume_text: str | None,
+        deadline: datetime,
+        *,
+        traceparent: str | None = None,
+    ) -> AsyncGenerator[AttemptEvent, None]:
+        """One call. Never raises for a failure of the provider: `Failed` or `Finished` is the last event.
+
+        Closing the iterator, or cancelling whoever waits for it, closes the provider's connection at once.
+        """
+        ...
+
+
+class TokenEstimates(Protocol):
+    async def usage(self, job: Job, output: str) -> TokenUsage:
+        """What an answer used whose provider counted nothing, by the model's tokenizer. May block for a thread's turn."""
+        ...
+
+
+class Outcomes(Protocol):
+    """What the rest of the world learns. Waits until Kafka has it, however long that takes; repeating is harmless."""
+
+    async def publish(self, ended: JobEnded, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None: ...
+
+
+class Graveyard(Protocol):
+    async def bury(self, letter: DeadLetter) -> None:
+        """Waits until Kafka has the letter, however long that takes."""
+        ...

@@ -1,0 +1,241 @@
+"""One flusher per process writes the journals of all its jobs to Redis: few calls, no holes, no duplicates.
+
+Theory. Every tick (or at once, for a job's first token) all journals with something to say go out in one pipeline: append
+calls of at most 128 entries, then the ends. Repeating a pipeline whose reply was lost is harmless, because Redis refuses
+an id that is not larger than the last. Each append names the length its log must have; a log that is behind takes
+nothing, and is refilled from the journal before anything else is written to it. A journal whose epoch was overtaken is
+fenced: its job stops.
+
+While Redis is away the journals grow, bounded by the answers of the jobs that run, and no new job is taken.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.router_worker.ports import Taken
+from services.router_worker.publishing.journal import Journal
+from shared.contracts import Job
+from shared.job_log import APPEND, END, RESTORE, EventType, Keyspace, encode_entry
+
+__all__ = ["Flusher"]
+
+log = structlog.get_logger("publishing")
+
+_ENTRIES_PER_CALL = 128
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Ending:
+    journal: Journal
+    entry: bytes
+    outcome: bytes
+    ttl_ms: int
+    ended: asyncio.Future[bool]
+
+
+class Flusher:
+    def __init__(self, redis: "Redis", keyspace: Keyspace, worker: str, *, tick_seconds: float = 0.01) -> None:
+        self._redis = redis
+        self._keyspace = keyspace
+        self._worker = worker
+        self._tick = tick_seconds
+        self._append = redis.register_script(APPEND)
+        self._end = redis.register_script(END)
+        self._restore = redis.register_script(RESTORE)
+        self._dirty: dict[Journal, None] = {}
+        self._endings: dict[Journal, _Ending] = {}
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]) -> Journal:
+        return Journal(
+            job=job,
+            keys=self._keyspace.job(job.id),
+            epoch=taken.epoch,
+            ttl_ms=ttl_ms,
+            on_fenced=on_fenced,
+            claim=claim,
+            base=taken.log_length - 1,
+            wake=self._note,
+            kept=[taken.first_entry],
+        )
+
+    async def end(self, journal: Journal, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+        """Write the terminal entry and the outcome in one step, behind everything noted before.
+
+        Waits until Redis has it. False when a higher epoch owns the job: nothing was written.
+        """
+        if journal.fenced:
+            return False
+        ending = _Ending(journal, encode_entry(event, data), outcome, ttl_ms, asyncio.get_running_loop().create_future())
+        self._endings[journal] = ending
+        self._note(journal, True)
+        return await ending.ended
+
+    async def run(self) -> None:
+        """Flush until cancelled. Must run as long as a journal is open."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            journals, self._dirty = list(self._dirty), {}
+            await self._write_out([journal for journal in journals if not journal.fenced])
+            self._settle_fenced()
+
+    def _note(self, journal: Journal, urgent: bool) -> None:
+        self._dirty[journal] = None
+        if urgent:
+            self._wake.set()
+        elif self._timer is None and not self._wake.is_set():
+            self._timer = asyncio.get_running_loop().call_later(self._tick, self._wake.set)
+
+    async def _write_out(self, journals: Sequence[Journal]) -> None:
+        """Write until Redis holds it all; a lost connection, a lost log and a lost claim are all mended here."""
+        pause = 0.01
+        behind = False
+        open_journals = list(journals)
+        while open_journals:
+            try:
+                behind_now = await self._write_once(open_journals)
+                if behind:
+                    await self._call_readers_back(open_journals)
+                pause = 0.01
+            except (RedisError, OSError) as error:
+                log.warning("job_log_unreachable", reason=repr(error), jobs=len(open_journals))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                continue
+            behind = bool(behind_now)
+            open_journals = [journal for journal in behind_now if not journal.fenced]
+
+    async def _write_once(self, journals: Sequence[Journal]) -> list[Journal]:
+        """One pipeline. Returns the journals whose logs were behind; their claims are restored already."""
+        for journal in journals:
+            journal.seal()
+        batches = _batches(journals)
+        pipeline = self._redis.pipeline(transaction=False)
+        for batch in batches:
+            await self._append(*_append_arguments(batch), client=pipeline)
+        ends = [ending for journal in journals if (ending := self._endings.get(journal)) is not None]
+        for ending in ends:
+            await self._end(*self._end_arguments(ending), client=pipeline)
+        replies = await pipeline.execute()
+
+        lengths: dict[Journal, int] = {}
+        for batch, (behind, fenced) in zip(batches, replies, strict=False):
+            by_id = {part.journal.job.id.encode(): part.journal for part in batch}
+            for job, length in behind:
+                lengths.setdefault(by_id[job], int(length))
+            for job in fenced:
+                by_id[job].fence()
+            for part in batch:
+                if part.journal not in lengths:
+                    part.journal.written = part.start + len(part.entries)
+        for ending, reply in zip(ends, replies[len(batches) :], strict=True):
+            self._take_end_reply(ending, reply, lengths)
+        for journal, length in lengths.items():
+            journal.rewind(length)
+        await self._restore_claims([journal for journal in lengths if not journal.fenced])
+        return list(lengths)
+
+    def _take_end_reply(self, ending: _Ending, reply: list[Any], lengths: dict[Journal, int]) -> None:
+        journal = ending.journal
+        match reply[0]:
+            case b"behind":
+                lengths.setdefault(journal, int(reply[1]))
+            case b"fenced":
+                journal.fence()
+            case _ if journal in lengths:
+                pass  # ended by an earlier try whose reply was lost; the log is refilled all the same
+            case _:
+                self._endings.pop(journal, None)
+                _resolve(ending, ended=True)
+
+    async def _restore_claims(self, journals: Sequence[Journal]) -> None:
+        if not journals:
+            return
+        log.warning("job_log_refilled", jobs=[journal.job.id for journal in journals])
+        pipeline = self._redis.pipeline(transaction=False)
+        for journal in journals:
+            fields = [part for field, value in journal.claim.items() for part in (field, value)]
+            await self._restore([journal.keys.claim], [journal.epoch, journal.ttl_ms, *fields], client=pipeline)
+        for journal, reply in zip(journals, await pipeline.execute(), strict=True):
+            if reply == b"fenced":
+                journal.fence()
+
+    async def _call_readers_back(self, journals: Sequence[Journal]) -> None:
+        """A flush forgot the readers as well: every ingress follows these jobs again."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for journal in journals:
+            pipeline.publish(self._keyspace.refollow_channel, journal.job.id)
+        await pipeline.execute()
+
+    def _settle_fenced(self) -> None:
+        for journal in [journal for journal in self._endings if journal.fenced]:
+            _resolve(self._endings.pop(journal), ended=False)
+
+    def _end_arguments(self, ending: _Ending) -> tuple[list[str], list[Any]]:
+        journal = ending.journal
+        number = len(journal.kept)
+        return [journal.keys.log, journal.keys.readers, journal.keys.claim], [
+            journal.job.id,
+            self._worker,
+            journal.epoch,
+            journal.base + number,
+            str(journal.cursor(number)),
+            ending.entry,
+            ending.outcome,
+            ending.ttl_ms,
+        ]
+
+
+@dataclass(slots=True)
+class _Part:
+    """Some consecutive entries of one journal, from number `start`."""
+
+    journal: Journal
+    start: int
+    entries: list[bytes]
+
+
+def _batches(journals: Sequence[Journal]) -> list[list[_Part]]:
+    """Calls of at most 128 entries, so that Redis is never held long; a long journal is split over several."""
+    batches: list[list[_Part]] = []
+    room = 0
+    for journal in journals:
+        start = journal.written
+        while start < len(journal.kept):
+            if room == 0:
+                batches.append([])
+                room = _ENTRIES_PER_CALL
+            entries = journal.kept[start : start + room]
+            batches[-1].append(_Part(journal, start, entries))
+            start += len(entries)
+            room -= len(entries)
+    return batches
+
+
+def _append_arguments(batch: list[_Part]) -> tuple[list[str], list[Any]]:
+    keys: list[str] = []
+    arguments: list[Any] = []
+    for part in batch:
+        journal = part.journal
+        keys += [journal.keys.log, journal.keys.readers]
+        arguments += [journal.job.id, journal.epoch, journal.base + part.start, journal.ttl_ms, len(part.entries)]
+        for place, entry in enumerate(part.entries, part.start):
+            arguments += [str(journal.cursor(place)), entry]
+    return keys, arguments
+
+
+def _resolve(ending: _Ending, *, ended: bool) -> None:
+    if not ending.ended.done():
+        ending.ended.set_result(ended)

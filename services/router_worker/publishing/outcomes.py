@@ -1,0 +1,58 @@
+"""Puts outcomes and dead letters on Kafka, and does not come back before they are there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+
+from shared.contracts import AttemptFinished, DeadLetter, JobEnded
+from shared.topics import DEAD_LETTERS, RESULTS, USAGE
+
+__all__ = ["KafkaOutcomes"]
+
+log = structlog.get_logger("publishing")
+
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class KafkaOutcomes:
+    """`acks=all` and idempotent by the broker's own settings (see the wiring)."""
+
+    def __init__(self, broker: KafkaBroker, topic_prefix: str) -> None:
+        self._broker = broker
+        self._usage = USAGE.at(topic_prefix)
+        self._results = RESULTS.at(topic_prefix)
+        self._dead_letters = DEAD_LETTERS.at(topic_prefix)
+
+    async def publish(self, ended: JobEnded, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
+        headers = {"traceparent": traceparent} if traceparent else {}
+        tenant, job = ended.tenant.encode(), ended.job_id.encode()
+        messages = [(self._usage, tenant, attempt.to_bytes()) for attempt in attempts]
+        messages.append((self._results, job, ended.to_bytes()))
+        await _until_done(
+            lambda: asyncio.gather(
+                *(self._broker.publish(value, topic, key=key, headers=headers) for topic, key, value in messages)
+            ),
+            job=ended.job_id,
+        )
+
+    async def bury(self, letter: DeadLetter) -> None:
+        key = f"{letter.topic}/{letter.partition}/{letter.offset}"
+        await _until_done(
+            lambda: self._broker.publish(letter.to_bytes(), self._dead_letters, key=key.encode()), origin=key
+        )
+
+
+async def _until_done(send: Callable[[], Awaitable[object]], **what: str) -> None:
+    pause = 0.1
+    while True:
+        try:
+            await send()
+        except KafkaError as error:
+            log.warning("kafka_refused", reason=repr(error), **what)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        else:
+            return

@@ -1,0 +1,34 @@
+"""What a router worker takes from its environment, beside what every process takes."""
+
+import os
+import socket
+
+from pydantic import Field
+
+from shared.settings import CommonSettings
+
+__all__ = ["Settings"]
+
+
+class Settings(CommonSettings):
+    worker_name: str = Field(default_factory=socket.gethostname, validation_alias="SLUICE_WORKER_NAME")
+    """Where it runs, for people who read logs; its id adds the process and the boot."""
+    probe_host: str = Field("0.0.0.0", validation_alias="SLUICE_PROBE_HOST")
+    probe_port: int = Field(9101, validation_alias="SLUICE_WORKER_PROBE_PORT")
+    """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
+    interactive_slots: int = Field(400, gt=0, validation_alias="SLUICE_INTERACTIVE_SLOTS")
+    """How many interactive jobs may run here at once. Reserved: batch jobs never take them."""
+    batch_slots: int = Field(200, gt=0, validation_alias="SLUICE_BATCH_SLOTS")
+    tick_seconds: float = Field(0.01, gt=0, le=1, validation_alias="SLUICE_TICK_SECONDS")
+    """How long later tokens of a stream may wait for company on their way to Redis."""
+    heartbeat_seconds: float = Field(1.0, gt=0, validation_alias="SLUICE_HEARTBEAT_SECONDS")
+    dead_after_seconds: float = Field(5.0, gt=0, validation_alias="SLUICE_DEAD_AFTER_SECONDS")
+    """A worker unheard for this long is dead, and its jobs are taken by others."""
+    session_seconds: float = Field(6.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")
+    """A worker unheard by Kafka for this long loses its partitions."""
+    drain_seconds: float = Field(20.0, ge=0, validation_alias="SLUICE_DRAIN_SECONDS")
+    """How long running jobs may go on after SIGTERM before they are handed over."""
+
+    def worker_id(self) -> str:
+        """Unique per boot: a restarted process is another worker."""
+        return f"{self.worker_name}-{os.getpid()}-{os.urandom(3).hex()}"

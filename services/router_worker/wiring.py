@@ -1,0 +1,177 @@
+"""Who is who in a router worker: read from top to bottom it is the deployment diagram, from bottom to top the shutdown."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from faststream.kafka import KafkaBroker
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from services.router_worker.consumption.committed import AdminCommittedOffsets
+from services.router_worker.consumption.handler import RecordHandler
+from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber, raw_value, subscribe
+from services.router_worker.estimates import TokenizerEstimates
+from services.router_worker.fleet.claims import RedisClaims
+from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.fleet.shadows import FleetShadows
+from services.router_worker.fleet.tells import Tells
+from services.router_worker.providers.transport import Providers
+from services.router_worker.publishing.flusher import Flusher
+from services.router_worker.publishing.outcomes import KafkaOutcomes
+from services.router_worker.routing.plan import plan
+from services.router_worker.running import RunningJobs
+from services.router_worker.serve import Server
+from services.router_worker.settings import Settings
+from shared.clock import utc_now
+from shared.config.schema import Config
+from shared.contracts import Lane
+from shared.job_log import Keyspace
+from shared.telemetry import Instruments, serving_probes
+from shared.tokens import TokenCounter
+from shared.topics import JOBS
+
+__all__ = ["Worker", "wire"]
+
+log = structlog.get_logger("worker")
+
+_REDIS_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that is consuming; it stops when its block is left."""
+
+    id: str
+    background: asyncio.Task[None]
+    """Runs as long as the worker; when it ends by itself, the worker is broken and the process must end."""
+
+
+@asynccontextmanager
+async def wire(settings: Settings, config: Config) -> AsyncIterator[Worker]:
+    worker = settings.worker_id()
+    keyspace = Keyspace(settings.namespace)
+    instruments = Instruments("router_worker")
+    running = RunningJobs()
+    turns = itertools.count()
+    async with AsyncExitStack() as stack:
+        redis = await _redis(stack, settings.redis_url)
+        heartbeat = Heartbeat(
+            redis,
+            keyspace,
+            worker,
+            every_seconds=settings.heartbeat_seconds,
+            dead_after_seconds=settings.dead_after_seconds,
+        )
+        claims = RedisClaims(redis, keyspace, worker, heartbeat)
+        shadows = FleetShadows(claims, heartbeat)
+        flusher = Flusher(redis, keyspace, worker, tick_seconds=settings.tick_seconds)
+        tells = Tells(redis, keyspace, worker, running, claims)
+        providers = await stack.enter_async_context(Providers(config.providers, utc_now))
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)
+        await admin.start()
+        stack.push_async_callback(admin.close)
+
+        broker = _broker(settings, worker)
+        outcomes = KafkaOutcomes(broker, settings.topic_prefix)
+        server = Server(
+            config=config,
+            claims=claims,
+            shadows=shadows,
+            journals=flusher,
+            providers=providers,
+            outcomes=outcomes,
+            estimates=TokenizerEstimates(TokenCounter()),
+            running=running,
+            plan=lambda model: plan(config, model, next(turns)),
+            clock=utc_now,
+            worker=worker,
+        )
+        handler = RecordHandler(server, outcomes, utc_now)
+        lanes = [subscribe(broker, intake, AdminCommittedOffsets(admin)) for intake in _intakes(settings)]
+        for lane in lanes:
+            lane(handler.handle, decoder=raw_value)
+
+        await heartbeat.beat()
+        stack.push_async_callback(heartbeat.leave)
+        background = asyncio.create_task(_background(heartbeat, flusher, shadows, tells), name="background")
+        stack.push_async_callback(_cancelled, background)
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        await stack.enter_async_context(
+            serving_probes(
+                settings.probe_port,
+                instruments.registry,
+                ready=lambda: _missing(heartbeat, settings, lanes),
+                live=lambda: None,
+                host=settings.probe_host,
+            )
+        )
+        log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes])
+        yield Worker(worker, background)
+
+
+async def _background(heartbeat: Heartbeat, flusher: Flusher, shadows: FleetShadows, tells: Tells) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(heartbeat.run(), name="heartbeat")
+        group.create_task(flusher.run(), name="flusher")
+        group.create_task(shadows.run(), name="shadows")
+        group.create_task(tells.run(), name="tells")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _redis(stack: AsyncExitStack, url: str) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=32,
+        timeout=_REDIS_SECONDS,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        socket_keepalive=True,
+    )
+    redis = Redis(connection_pool=pool)
+    stack.push_async_callback(redis.aclose, close_connection_pool=True)
+    return redis
+
+
+def _broker(settings: Settings, worker: str) -> KafkaBroker:
+    return KafkaBroker(
+        settings.kafka_url,
+        client_id=worker,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=2,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=None,
+        graceful_timeout=None,
+    )
+
+
+def _intakes(settings: Settings) -> list[Intake]:
+    slots = {Lane.INTERACTIVE: settings.interactive_slots, Lane.BATCH: settings.batch_slots}
+    return [
+        Intake(
+            topic=topic.at(settings.topic_prefix),
+            group=f"{settings.namespace}.workers.{lane}",
+            slots=slots[lane],
+            drain_seconds=settings.drain_seconds,
+            session_timeout_ms=int(settings.session_seconds * 1000),
+        )
+        for lane, topic in JOBS.items()
+    ]
+
+
+def _missing(heartbeat: Heartbeat, settings: Settings, lanes: list[WatermarkSubscriber]) -> Mapping[str, str | None]:
+    redis_away = heartbeat.age_seconds > settings.dead_after_seconds
+    return {
+        "redis": f"no heartbeat for {heartbeat.age_seconds:.0f} s" if redis_away else None,
+        "kafka": None if all(lane.assigned for lane in lanes) else "no partitions assigned yet",
+    }

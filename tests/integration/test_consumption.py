@@ -1,0 +1,204 @@
+"""The watermark subscriber on the real broker: nothing is committed before it ended, nothing that ended is repeated."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from faststream.kafka import KafkaBroker
+
+from services.router_worker.consumption.committed import AdminCommittedOffsets
+from services.router_worker.consumption.delivery import current_delivery
+from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber, raw_value, subscribe
+
+PARTITIONS = 4
+Handler = Callable[[bytes], Awaitable[None]]
+
+
+@pytest.fixture
+async def admin(kafka_url: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url)
+    await admin.start()
+    yield admin
+    await admin.close()
+
+
+@pytest.fixture
+async def topic(admin: AIOKafkaAdminClient, fresh_name: Callable[[str], str]) -> str:
+    name = fresh_name("jobs")
+    await admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+    return name
+
+
+async def produce(kafka_url: str, topic: str, count: int, *, partition: int | None = None) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_url, acks="all")
+    await producer.start()
+    for number in range(count):
+        place = number % PARTITIONS if partition is None else partition
+        await producer.send(topic, b"%d" % number, partition=place)
+    await producer.stop()
+
+
+@asynccontextmanager
+async def consuming(
+    kafka_url: str, topic: str, handler: Handler, *, slots: int = 50, drain_seconds: float = 5
+) -> AsyncIterator[WatermarkSubscriber]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url)
+    await admin.start()
+    broker = KafkaBroker(kafka_url, apply_types=False, logger=None, graceful_timeout=None)
+    intake = Intake(topic, f"{topic}.group", slots, drain_seconds=drain_seconds, heartbeat_interval_ms=300)
+    subscriber = subscribe(broker, intake, AdminCommittedOffsets(admin))
+
+    async def handle(value: bytes) -> None:
+        await handler(value)
+
+    subscriber(handle, decoder=raw_value)
+    await broker.start()
+    try:
+        yield subscriber
+    finally:
+        await broker.stop()
+        await admin.close()
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+    assert condition(), what
+
+
+async def committed(kafka_url: str, topic: str) -> dict[int, int]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_url, group_id=f"{topic}.group", enable_auto_commit=False)
+    await consumer.start()
+    offsets = {number: await consumer.committed(TopicPartition(topic, number)) or 0 for number in range(PARTITIONS)}
+    await consumer.stop()
+    return offsets
+
+
+async def test_the_commit_stops_before_the_one_job_that_still_runs(kafka_url: str, topic: str) -> None:
+    ended: set[bytes] = set()
+    release = asyncio.Event()
+
+    async def handler(value: bytes) -> None:
+        if value == b"3":
+            await release.wait()
+        ended.add(value)
+
+    await produce(kafka_url, topic, 10, partition=0)
+    async with consuming(kafka_url, topic, handler, drain_seconds=0.1):
+        await until(lambda: len(ended) == 9, "nine of ten end")
+    assert (await committed(kafka_url, topic))[0] == 3
+
+
+async def test_the_next_owner_repeats_only_what_had_not_ended(kafka_url: str, topic: str) -> None:
+    seen: list[bytes] = []
+
+    async def stuck_at_three(value: bytes) -> None:
+        if value == b"3":
+            await asyncio.Event().wait()
+        seen.append(value)
+
+    async def prompt(value: bytes) -> None:
+        seen.append(value)
+
+    await produce(kafka_url, topic, 10, partition=0)
+    async with consuming(kafka_url, topic, stuck_at_three, drain_seconds=0.1):
+        await until(lambda: len(seen) == 9, "nine of ten end")
+    async with consuming(kafka_url, topic, prompt):
+        await until(lambda: b"3" in seen, "the tenth ends elsewhere")
+    assert Counter(seen) == Counter(b"%d" % number for number in range(10))
+    assert (await committed(kafka_url, topic))[0] == 10
+
+
+async def test_a_second_worker_takes_its_share_and_nothing_is_lost_or_repeated(kafka_url: str, topic: str) -> None:
+    ended: Counter[bytes] = Counter()
+    dice = random.Random(7)
+
+    async def handler(value: bytes) -> None:
+        await asyncio.sleep(dice.uniform(0.05, 0.4))
+        ended[value] += 1
+
+    await produce(kafka_url, topic, 400)
+    async with consuming(kafka_url, topic, handler, slots=40) as first:
+        await until(lambda: len(ended) > 40, "the first works")
+        async with consuming(kafka_url, topic, handler, slots=40) as second:
+            await until(lambda: second.slots.taken > 0, "the second gets work")
+            await until(lambda: len(ended) == 400, "all end")
+            await until(lambda: not first.running_jobs and not second.running_jobs, "both are idle")
+    # A job that ran while its partition moved is delivered to the new owner too: here, without claims, it runs twice.
+    assert set(ended) == {b"%d" % number for number in range(400)}
+    assert sum(ended.values()) - 400 <= 40
+    assert sum((await committed(kafka_url, topic)).values()) == 400
+
+
+async def test_no_more_jobs_run_than_there_are_slots(kafka_url: str, topic: str) -> None:
+    running, most, ended = 0, 0, 0
+
+    async def handler(value: bytes) -> None:
+        nonlocal running, most, ended
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        ended += 1
+
+    await produce(kafka_url, topic, 60)
+    async with consuming(kafka_url, topic, handler, slots=5):
+        await until(lambda: ended == 60, "all end")
+    assert most == 5
+
+
+async def test_a_job_that_steps_aside_frees_its_slot_but_holds_its_offset(kafka_url: str, topic: str) -> None:
+    ended: list[bytes] = []
+
+    async def handler(value: bytes) -> None:
+        if value == b"0":
+            current_delivery.get().step_aside()
+            await asyncio.Event().wait()
+        ended.append(value)
+
+    await produce(kafka_url, topic, 5, partition=2)
+    async with consuming(kafka_url, topic, handler, slots=1, drain_seconds=0.1):
+        await until(lambda: len(ended) == 4, "those behind it end")
+    assert (await committed(kafka_url, topic))[2] == 0
+
+
+async def test_a_full_partition_does_not_starve_the_others(kafka_url: str, topic: str) -> None:
+    order: list[bytes] = []
+    gate = asyncio.Event()
+
+    async def handler(value: bytes) -> None:
+        order.append(value)
+        await gate.wait()
+
+    await produce(kafka_url, topic, 3000, partition=0)
+    await produce(kafka_url, topic, 1, partition=3)
+    async with consuming(kafka_url, topic, handler, slots=100):
+        await until(lambda: len(order) == 100, "the slots fill")
+        gate.set()
+        await until(lambda: len(order) >= 300, "a few rounds")
+        assert order[:300].count(b"0") == 2  # the first of partition 0 and the only one of partition 3
+
+
+async def test_a_crashed_worker_repeats_no_more_than_what_it_ran(kafka_url: str, topic: str) -> None:
+    """A process that dies commits nothing more: here its loops are cancelled without a goodbye."""
+    ended: Counter[bytes] = Counter()
+    ran_at_death = 0
+
+    async def handler(value: bytes) -> None:
+        await asyncio.sleep(0.05)
+        ended[value] += 1
+
+    await produce(kafka_url, topic, 200)
+    async with consuming(kafka_url, topic, handler, slots=20, drain_seconds=0) as first:
+        await until(lambda: len(ended) >= 60, "some end")
+        ran_at_death = first.running_jobs
+    async with consuming(kafka_url, topic, handler, slots=20):
+        await until(lambda: len(ended) == 200, "all end")
+    assert set(ended) == {b"%d" % number for number in range(200)}
+    assert sum(ended.values()) - 200 <= ran_at_death
