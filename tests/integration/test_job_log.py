@@ -1,0 +1,288 @@
+"""Claim and log on the real Redis: one owner at a time, no hole, no duplicate, one terminal entry."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from services.router_worker.events import Chunk
+from services.router_worker.fleet.claims import RedisClaims
+from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
+from services.router_worker.publishing.flusher import Flusher
+from services.router_worker.publishing.journal import Journal
+from shared.contracts import Door, Interruption, Job, Lane
+from shared.ids import new_job_id
+from shared.job_log import Entry, EventType, Keyspace, parse_entry
+
+TTL_MS = 60_000
+
+
+def a_job() -> Job:
+    now = datetime.now(UTC)
+    return Job(
+        id=new_job_id(),
+        tenant="acme",
+        caller="web",
+        door=Door.JOBS,
+        lane=Lane.INTERACTIVE,
+        model="m",
+        body={"model": "m"},
+        streamed=True,
+        on_interrupt=Interruption.RESTART,
+        input_tokens=3,
+        accepted_at=now,
+        deadline=now + timedelta(minutes=1),
+    )
+
+
+def delta(number: int) -> Chunk:
+    return Chunk(b'{"n":%d}' % number, "", is_output=True, plain=False, choice=0)
+
+
+@dataclass
+class Member:
+    """One worker's share in the fleet, on its own connection."""
+
+    redis: Redis
+    keyspace: Keyspace
+    name: str
+    claims: RedisClaims
+    flusher: Flusher
+    heartbeat: Heartbeat
+    fenced: int = 0
+
+    async def take(self, job: Job) -> Taken | RunningElsewhere | Ended:
+        return await self.claims.take(job, b"{}", TTL_MS)
+
+    async def open(self, job: Job) -> Journal:
+        taken = await self.take(job)
+        assert isinstance(taken, Taken)
+        claim = {"job": b"{}", "owner": self.name.encode(), "epoch": b"%d" % taken.epoch}
+        return self.flusher.open(job, taken, claim, TTL_MS, self._count_fence)
+
+    async def end(self, journal: Journal) -> bool:
+        async with asyncio.timeout(5):
+            return await self.flusher.end(journal, EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS)
+
+    async def log(self, job: Job) -> list[Entry]:
+        rows = await self.redis.xrange(self.keyspace.job(job.id).log)
+        return [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
+
+    async def forget(self, job: Job) -> None:
+        keys = self.keyspace.job(job.id)
+        await self.redis.delete(keys.log, keys.readers, keys.claim)
+
+    def _count_fence(self) -> None:
+        self.fenced += 1
+
+
+Fleet = Callable[[str], Member]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as redis:
+        yield redis
+
+
+@pytest.fixture
+async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator[Fleet]:
+    keyspace = Keyspace(fresh_name("log"))
+    tasks = []
+
+    def join(name: str) -> Member:
+        heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
+        member = Member(
+            redis, keyspace, name, RedisClaims(redis, keyspace, name, heartbeat), Flusher(redis, keyspace, name), heartbeat
+        )
+        tasks.append(asyncio.create_task(member.flusher.run()))
+        return member
+
+    yield join
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_log_holds_what_was_said_in_order_and_ends_once(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    for number in range(500):
+        journal.show(delta(number))
+        if number % 100 == 0:
+            await asyncio.sleep(0.02)
+    assert await worker.end(journal)
+    entries = await worker.log(job)
+    assert [entry.type for entry in entries] == [EventType.STARTED, *[EventType.DELTA] * 500, EventType.DONE]
+    assert [entry.data for entry in entries[1:-1]] == [b'{"n":%d}' % number for number in range(500)]
+    assert [entry.cursor.seq for entry in entries] == list(range(1, 503))
+
+
+async def test_a_job_that_a_living_worker_runs_is_not_taken(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.heartbeat.beat()
+    await first.take(job)
+    assert await second.take(job) == RunningElsewhere("first", 1)
+
+
+async def test_the_job_of_a_dead_worker_gets_the_next_epoch_and_its_attempts_are_known(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.take(job)
+    await first.claims.note(job.id, 1, "a1", b"begun")
+    taken = await second.take(job)
+    assert isinstance(taken, Taken)
+    assert (taken.epoch, dict(taken.begun), dict(taken.finished)) == (2, {1: b"begun"}, {})
+
+
+async def test_a_zombie_is_fenced_and_its_words_do_not_reach_the_log(fleet: Fleet) -> None:
+    zombie, heir, job = fleet("zombie"), fleet("heir"), a_job()
+    journal = await zombie.open(job)
+    journal.show(delta(1))
+    await asyncio.sleep(0.05)
+    heirs = await heir.open(job)
+    journal.show(delta(2))
+    assert not await zombie.end(journal)
+    assert zombie.fenced == 1
+    heirs.show(delta(3))
+    assert await heir.end(heirs)
+    data = [entry.data for entry in await heir.log(job) if entry.type is EventType.DELTA]
+    assert data == [b'{"n":1}', b'{"n":3}']
+
+
+async def test_an_ended_job_is_not_run_again_and_tells_whether_its_messages_are_out(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    await worker.end(await worker.open(job))
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", published=False)
+    await worker.claims.note(job.id, 1, "published", b"1")
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", published=True)
+
+
+async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    for number in range(5):
+        journal.show(delta(number))
+    await asyncio.sleep(0.05)
+    before = await worker.log(job)
+    await worker.forget(job)
+    journal.show(delta(5))
+    assert await worker.end(journal)
+    after = await worker.log(job)
+    assert after[: len(before)] == before
+    assert [entry.data for entry in after if entry.type is EventType.DELTA] == [b'{"n":%d}' % n for n in range(6)]
+    assert await worker.redis.hget(worker.keyspace.job(job.id).claim, "owner") == b"w"
+
+
+async def test_a_log_lost_just_before_its_end_is_refilled_too(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await asyncio.sleep(0.05)
+    await worker.forget(job)
+    assert await worker.end(journal)
+    assert [entry.type for entry in await worker.log(job)] == [EventType.STARTED, EventType.DELTA, EventType.DONE]
+
+
+async def test_a_lost_claim_that_another_took_meanwhile_fences_the_former_owner(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    journal = await first.open(job)
+    journal.show(delta(1))
+    await asyncio.sleep(0.05)
+    await first.forget(job)
+    await second.take(job)  # epoch 1 again: nobody remembered
+    await second.forget(job)
+    await second.take(job)
+    await second.redis.hset(second.keyspace.job(job.id).claim, "epoch", 2)
+    journal.show(delta(2))
+    assert not await first.end(journal)
+    assert first.fenced == 1
+
+
+async def test_readers_are_called_back_after_a_refill(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    async with listening(worker.redis, worker.keyspace.refollow_channel) as heard:
+        journal = await worker.open(job)
+        journal.show(delta(1))
+        await asyncio.sleep(0.05)
+        await worker.forget(job)
+        await worker.end(journal)
+        assert await asyncio.wait_for(heard.get(), 2) == job.id.encode()
+
+
+async def test_one_message_carries_all_that_one_ingress_follows(fleet: Fleet) -> None:
+    worker, one, other = fleet("w"), a_job(), a_job()
+    channel = worker.keyspace.ingress_channel("i1")
+    async with listening(worker.redis, channel) as heard:
+        journals = [await worker.open(one), await worker.open(other)]
+        for job in (one, other):
+            await worker.redis.sadd(worker.keyspace.job(job.id).readers, channel)
+        for journal in journals:
+            journal.show(delta(7))
+        parts = (await asyncio.wait_for(heard.get(), 2)).split(b"\n")
+        assert parts[0::3] == [one.id.encode(), other.id.encode()]
+        assert parts[2::3] == [b'delta {"n":7}'] * 2
+
+
+async def test_an_ingress_that_nobody_hears_is_dropped(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    readers = worker.keyspace.job(job.id).readers
+    await worker.redis.sadd(readers, worker.keyspace.ingress_channel("gone"))
+    journal.show(delta(1))
+    await worker.end(journal)
+    assert await worker.redis.smembers(readers) == set()
+
+
+async def test_a_handed_over_job_is_taken_at_once_though_its_owner_lives(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.heartbeat.beat()
+    await first.take(job)
+    await first.claims.hand_over(job.id, 1)
+    taken = await second.take(job)
+    assert isinstance(taken, Taken)
+    assert taken.epoch == 2
+
+
+async def test_a_cancel_mark_is_seen_at_the_next_note(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    await worker.take(job)
+    await worker.redis.hset(worker.keyspace.job(job.id).claim, "cancel", 1)
+    assert await worker.claims.note(job.id, 1, "a1", b"{}") is Begun.CANCEL
+    assert await worker.claims.note(job.id, 0, "a1", b"{}") is Begun.FENCED
+
+
+async def test_the_first_output_does_not_wait_for_the_tick(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    worker = replace(worker)
+    worker.flusher._tick = 30.0
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    async with asyncio.timeout(2):
+        while len(await worker.log(job)) < 2:
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def listening(redis: Redis, channel: str) -> AsyncIterator[asyncio.Queue[bytes]]:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    ready = asyncio.Event()
+
+    async def listen() -> None:
+        async with redis.pubsub() as pubsub:
+            await pubsub.subscribe(channel)
+            async for message in pubsub.listen():
+                if message["type"] == "subscribe":
+                    ready.set()
+                else:
+                    heard.put_nowait(message["data"])
+
+    task = asyncio.create_task(listen())
+    await ready.wait()
+    yield heard
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
