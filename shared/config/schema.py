@@ -1,12 +1,13 @@
 """What `sluice.yaml` may say. Every field is documented here; JSON Schema and reference page are made from it."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
+from shared.config.references import wrong_names
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -159,7 +161,7 @@ class Retention(Section):
 class Config(Section):
     version: Literal[1] = 1
     tenants: dict[Name, Tenant] = {}
-    submit_topics: dict[str, SubmitTopic] = {}
+    submit_topics: dict[TopicName, SubmitTopic] = {}
     providers: dict[Name, Provider] = {}
     models: dict[Name, Model] = {}
     prices: tuple[PriceOverride, ...] = ()
@@ -174,21 +176,11 @@ class Config(Section):
     """
 
     @model_validator(mode="after")
-    def _names_exist(self) -> "Config":
-        for name, model in self.models.items():
-            for deployment in model.deployments:
-                _known(f"models.{name}.deployments", "provider", deployment.provider, self.providers)
-            for fallback in model.fallbacks:
-                _known(f"models.{name}.fallbacks", "model", fallback, self.models)
-        for topic, bound in self.submit_topics.items():
-            _known(f"submit_topics.{topic}", "tenant", bound.tenant, self.tenants)
-            _known(f"submit_topics.{topic}", "caller", bound.caller, self.tenants[bound.tenant].keys)
-        owners: dict[str, str] = {}
-        for tenant, section in self.tenants.items():
-            for key in section.keys:
-                if key in owners:
-                    raise ValueError(f"tenants.{tenant}.keys: the id {key!r} is taken by tenant {owners[key]!r}")
-                owners[key] = tenant
+    def _names_mean_something(self) -> "Config":
+        problems = wrong_names(self)
+        if problems:
+            told = "; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in problems)
+            raise PydanticCustomError("names", "{told}", {"told": told, "problems": problems})
         return self
 
     def deployment_name(self, model: str, deployment: Deployment) -> str:
@@ -200,8 +192,3 @@ class Config(Section):
             Lane.INTERACTIVE: timedelta(seconds=self.limits.job_seconds),
             Lane.BATCH: timedelta(seconds=self.limits.batch_job_seconds),
         }
-
-
-def _known(path: str, kind: str, name: str, names: Collection[str]) -> None:
-    if name not in names:
-        raise ValueError(f"{path}: no {kind} {name!r}; known are {', '.join(sorted(names)) or 'none'}")

@@ -1,0 +1,91 @@
+"""What does the YAML text say, and on which line? Refuses what YAML lets pass silently, such as a key given twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+from pydantic import JsonValue
+
+from shared.config.problems import ConfigError, Problem
+
+__all__ = ["Document", "Path", "parse_document", "written"]
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the top of the document."""
+
+_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    data: JsonValue
+    lines: dict[Path, int]
+
+    def line(self, path: Path) -> int | None:
+        """The line of the value at `path`, or of the nearest thing around it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+class _Loader(yaml.SafeLoader):
+    """Without dates: a model id such as 2024-08-06 is a string."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides the base class's attribute of the same shape
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def parse_document(text: str, source: str) -> Document:
+    """Raises ConfigError: not YAML, a key given twice, an alias that contains itself."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Document({}, {})
+        places = list(_walk(node, (), 1, frozenset()))
+        problems = tuple(place for place in places if isinstance(place, Problem))
+        if problems:
+            raise ConfigError(source, problems)
+        lines = {place[0]: place[1] for place in places if not isinstance(place, Problem)}
+        return Document(loader.construct_document(node), lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        problem = Problem("", f"not valid YAML: {reason}", mark.line + 1 if mark else None)
+        raise ConfigError(source, (problem,)) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(source, (Problem("", f"not valid YAML: {error}"),)) from error
+    finally:
+        loader.dispose()
+
+
+def written(path: Path) -> str:
+    """`("models", "a", "deployments", 0)` as `models.a.deployments[0]`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _walk(node: yaml.Node, path: Path, line: int, around: frozenset[int]) -> Iterator[tuple[Path, int] | Problem]:
+    if id(node) in around:
+        yield Problem(written(path), "an alias contains itself", line)
+        return
+    yield path, line
+    inside = around | {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _walk(item, (*path, index), item.start_mark.line + 1, inside)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            key_line = key.start_mark.line + 1
+            name = str(key.value)
+            if name in seen and key.tag != _MERGE:
+                yield Problem(written((*path, name)), f"given twice; first on line {seen[name]}", key_line)
+            seen.setdefault(name, key_line)
+            yield from _walk(value, (*path, name), key_line, inside)

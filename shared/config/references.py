@@ -1,0 +1,83 @@
+"""Do the names in a configuration mean something? What no single field can tell: references, clashes, reserved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from shared.config.problems import did_you_mean
+from shared.topics import SUBMIT, TOPICS
+
+if TYPE_CHECKING:
+    from shared.config.schema import Config
+
+__all__ = ["Wrong", "wrong_names"]
+
+Wrong = tuple[tuple[str | int, ...], str]
+"""A place in the configuration, and what is wrong there."""
+
+_RESERVED = frozenset(topic.name for topic in TOPICS) - {SUBMIT.name}
+
+
+def wrong_names(config: Config) -> tuple[Wrong, ...]:
+    return (*_of_models(config), *_of_deployments(config), *_of_tenants(config), *_of_submit_topics(config))
+
+
+def _of_models(config: Config) -> Iterator[Wrong]:
+    for name, model in config.models.items():
+        for index, deployment in enumerate(model.deployments):
+            yield from _known(
+                ("models", name, "deployments", index, "provider"), "provider", deployment.provider, config.providers
+            )
+        for index, fallback in enumerate(model.fallbacks):
+            place = ("models", name, "fallbacks", index)
+            yield from _known(place, "model", fallback, config.models)
+            if fallback == name:
+                yield place, "a model cannot be its own fallback"
+
+
+def _of_deployments(config: Config) -> Iterator[Wrong]:
+    """One name means one place to call: ledger, metrics and breakers go by it."""
+    meanings: dict[str, tuple[str, str]] = {}
+    for name, model in config.models.items():
+        seen: set[str] = set()
+        for index, deployment in enumerate(model.deployments):
+            called = config.deployment_name(name, deployment)
+            meaning = (deployment.provider, deployment.model or name)
+            place = ("models", name, "deployments", index)
+            if called in seen:
+                yield place, f"the deployment {called!r} is there twice; give one of them a `name`"
+            elif meanings.setdefault(called, meaning) != meaning:
+                yield place, f"the name {called!r} is taken by {'/'.join(meanings[called])}; give it another `name`"
+            seen.add(called)
+
+
+def _of_tenants(config: Config) -> Iterator[Wrong]:
+    owners: dict[str, str] = {}
+    for tenant, section in config.tenants.items():
+        for key, caller in section.keys.items():
+            owner = owners.setdefault(key, tenant)
+            if owner != tenant:
+                yield ("tenants", tenant, "keys", key), f"this key id is taken by the tenant {owner!r}"
+            for index, model in enumerate(caller.models):
+                if model != "*":
+                    yield from _known(("tenants", tenant, "keys", key, "models", index), "model", model, config.models)
+
+
+def _of_submit_topics(config: Config) -> Iterator[Wrong]:
+    for topic, bound in config.submit_topics.items():
+        place = ("submit_topics", topic)
+        if topic in _RESERVED:
+            yield place, "this topic is Sluice's own; producers write to another one"
+        if bound.tenant not in config.tenants:
+            yield from _known((*place, "tenant"), "tenant", bound.tenant, config.tenants)
+            continue
+        callers = config.tenants[bound.tenant].keys
+        yield from _known((*place, "caller"), "key of this tenant", bound.caller, callers)
+        if bound.caller in callers and bound.lane not in callers[bound.caller].lanes:
+            yield (*place, "lane"), f"{bound.caller!r} may not use the lane {bound.lane.value!r}"
+
+
+def _known(place: tuple[str | int, ...], kind: str, name: str, names: Collection[str]) -> Iterator[Wrong]:
+    if name not in names:
+        yield place, f"no {kind} {name!r}; {did_you_mean(name, names)}"
