@@ -53,10 +53,7 @@ def parse_document(text: str, source: str) -> Document:
         lines = {place[0]: place[1] for place in places if not isinstance(place, Problem)}
         return Document(loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = ", ".join(filter(None, (error.context, error.problem)))
-        problem = Problem("", f"not valid YAML: {reason}", mark.line + 1 if mark else None)
-        raise ConfigError(source, (problem,)) from error
+        raise ConfigError(source, (_syntax(error, text),)) from error
     except yaml.YAMLError as error:
         raise ConfigError(source, (Problem("", f"not valid YAML: {error}"),)) from error
     finally:
@@ -69,6 +66,16 @@ def written(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    message = "not valid YAML: " + ", ".join(filter(None, (error.context, error.problem)))
+    if not mark:
+        return Problem("", message)
+    if "${" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+        message += " (inside { } or [ ], put quotes around ${…})"
+    return Problem("", message, mark.line + 1)
 
 
 def _walk(node: yaml.Node, path: Path, line: int, around: frozenset[int]) -> Iterator[tuple[Path, int] | Problem]:

@@ -1,6 +1,6 @@
 """Read `sluice.yaml`: text, environment, schema, in this order; every problem is told with its path, all at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, cast, get_args
 
@@ -45,12 +45,25 @@ def parse_config(text: str, env: Mapping[str, str], *, source: str = "sluice.yam
         # The input is left out of it all: it may hold a secret that has just been put in.
         details = error.errors(include_url=False, include_input=False)
         blank = {place for place, _ in missing}
-        found = tuple(problem for each in details if each["loc"] not in blank for problem in _told(each, document))
+        found = [problem for each in _causes(details, blank) for problem in _told(each, document)]
         # `from None`: pydantic's own text shows the values.
-        raise ConfigError(source, absent + found) from None
+        raise ConfigError(source, _in_order([*absent, *found])) from None
     if absent:
         raise ConfigError(source, absent)
     return config
+
+
+def _causes(details: list[ErrorDetails], blank: set[Place]) -> Iterator[ErrorDetails]:
+    """Without what only follows from another problem: an absent variable, a list whose items were all refused."""
+    for each in details:
+        place = each["loc"]
+        beneath = any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details)
+        if place not in blank and not (each["type"] == "too_short" and beneath):
+            yield each
+
+
+def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
 _PLAIN: Final = {
