@@ -1,0 +1,1 @@
+"""Kafka, Redis and PostgreSQL behind the ports; only the wiring names what is in here."""

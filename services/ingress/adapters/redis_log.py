@@ -1,0 +1,206 @@
+"""The job log of `ports.JobLog` in Redis, on the Lua that ingress and workers share."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
+
+from services.ingress.adapters.followers import Followers
+from services.ingress.ports import Cancellation, Dependency, Following, JobRecord, Progress, UnavailableError
+from shared.clock import Clock
+from shared.contracts import Job, JobEnded, WireModel
+from shared.ids import JobId
+from shared.job_log import (
+    ACCEPT,
+    CANCEL,
+    FOLLOW,
+    Cursor,
+    Entry,
+    EventType,
+    JobFacts,
+    Keyspace,
+    encode_entry,
+    facts_of,
+    parse_entry,
+)
+
+__all__ = ["RedisJobLog", "redis_client"]
+
+_READERS_TTL_MS: Final = 600_000
+"""Longer than any silence after which a reader registers itself again."""
+_CONNECTIONS: Final = 32
+
+
+def redis_client(url: str, *, call_seconds: float) -> Redis:
+    """A call waits `call_seconds` for an answer and is repeated once: every script may be.
+
+    The pool blocks when it is empty, because its other form raises without awaiting, and a loop around that spins.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=call_seconds,
+        socket_timeout=call_seconds,
+        socket_connect_timeout=call_seconds,
+        socket_keepalive=True,
+        retry=Retry(ConstantBackoff(0.02), 1),
+    )
+    return Redis(connection_pool=pool)
+
+
+class _Outcome(WireModel):
+    """Of the claim's outcome, what concerns a reader."""
+
+    ended: JobEnded
+
+
+class RedisJobLog:
+    def __init__(
+        self,
+        redis: Redis,
+        keyspace: Keyspace,
+        replica: str,
+        followers: Followers,
+        *,
+        kept: timedelta,
+        longest: timedelta,
+        clock: Clock,
+    ) -> None:
+        """`kept` is how long an ended job's log stays, `longest` how far a deadline may be away."""
+        self._redis = redis
+        self._keyspace = keyspace
+        self._channel = keyspace.ingress_channel(replica)
+        self._followers = followers
+        self._kept = kept
+        self._longest = longest
+        self._clock = clock
+        self._accept = redis.register_script(ACCEPT)
+        self._follow = redis.register_script(FOLLOW)
+        self._cancel = redis.register_script(CANCEL)
+
+    @asynccontextmanager
+    async def follow(self, job: JobId, after: Cursor) -> AsyncIterator[Following]:
+        async def read(cursor: Cursor) -> Sequence[Entry]:
+            return await self._register_and_read(job, cursor)
+
+        follower = self._followers.join(job, after, read)
+        try:
+            await follower.begin()
+            yield follower
+        finally:
+            self._followers.leave(job, follower)
+
+    async def _register_and_read(self, job: JobId, cursor: Cursor) -> Sequence[Entry]:
+        keys = self._keyspace.job(job)
+        with _translated():
+            rows = await self._follow([keys.log, keys.readers], [self._channel, str(cursor), _READERS_TTL_MS])
+        return [parse_entry(entry_id, fields[1]) for entry_id, fields in rows]
+
+    async def accept(self, job: Job) -> None:
+        keys = self._keyspace.job(job.id)
+        entry = encode_entry(EventType.ACCEPTED, _accepted(job))
+        facts = facts_of(job).to_bytes()
+        with _translated():
+            await self._accept([keys.log, keys.readers, keys.claim], [job.id, facts, entry, self._ttl_ms(job.deadline)])
+
+    async def look(self, job: JobId) -> JobRecord | None:
+        keys = self._keyspace.job(job)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(keys.claim, ["job", "owner", "cancel", "outcome"])
+        pipeline.hkeys(keys.claim)
+        pipeline.xrevrange(keys.log, count=1)
+        with _translated():
+            (facts, owner, cancel, outcome), fields, last = await pipeline.execute()
+        end = _terminal(last)
+        ended = _ended(outcome, end)
+        known = _facts(facts)
+        if known is None:
+            return _record_of_the_end(ended, end) if ended else None
+        return JobRecord(
+            id=known.id,
+            tenant=known.tenant,
+            model=known.model,
+            lane=known.lane,
+            accepted_at=known.accepted_at,
+            progress=Progress.RUNNING if owner else Progress.QUEUED,
+            custom_id=known.custom_id,
+            deadline=known.deadline,
+            cancel_requested=cancel is not None,
+            attempts_begun=sum(1 for field in fields if _begins_attempt(field)),
+            ended=ended,
+            end=end.cursor if end else None,
+        )
+
+    async def cancel(self, job: JobId) -> Cancellation:
+        with _translated():
+            claim = self._keyspace.job(job).claim
+            reply: list[Any] = await self._cancel([claim], [_milliseconds(self._longest + self._kept)])
+            found = Cancellation(reply[0].decode())
+            if found is Cancellation.RUNNING:
+                await self._redis.publish(self._keyspace.worker_channel(reply[1].decode()), f"cancel {job}")
+        return found
+
+    def _ttl_ms(self, deadline: datetime) -> int:
+        return _milliseconds(max(deadline - self._clock(), timedelta()) + self._kept)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    # A connection that dies under redis-py shows itself as AttributeError or RuntimeError, too.
+    except (RedisError, OSError, TimeoutError, AttributeError, RuntimeError) as error:
+        raise UnavailableError(Dependency.REDIS, repr(error)) from error
+
+
+def _accepted(job: Job) -> bytes:
+    return orjson.dumps(
+        {"id": job.id, "model": job.model, "lane": job.lane, "created_at": int(job.accepted_at.timestamp())}
+    )
+
+
+def _facts(raw: bytes | None) -> JobFacts | None:
+    return JobFacts.model_validate_json(raw) if raw else None
+
+
+def _terminal(last: list[tuple[bytes, dict[bytes, bytes]]]) -> Entry | None:
+    """The log's last entry, if it is the end."""
+    if not last:
+        return None
+    entry_id, fields = last[0]
+    entry = parse_entry(entry_id, fields[b"d"])
+    return entry if entry.type.is_terminal else None
+
+
+def _ended(outcome: bytes | None, end: Entry | None) -> JobEnded | None:
+    """From the claim; where that is lost, from the log."""
+    if outcome:
+        return _Outcome.model_validate_json(outcome).ended
+    return JobEnded.model_validate_json(end.data) if end else None
+
+
+def _record_of_the_end(ended: JobEnded, end: Entry | None) -> JobRecord:
+    return JobRecord(
+        id=ended.job_id,
+        tenant=ended.tenant,
+        model=ended.model,
+        lane=ended.lane,
+        accepted_at=ended.accepted_at,
+        custom_id=ended.custom_id,
+        ended=ended,
+        end=end.cursor if end else None,
+    )
+
+
+def _begins_attempt(field: bytes) -> bool:
+    return field[:1] == b"a" and field[1:].isdigit()
+
+
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)

@@ -1,0 +1,154 @@
+"""What ingress needs of the world: the queue, the job log, the archive, a token counter; and how each can fail."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
+from shared.ids import JobId
+from shared.job_log import Cursor, Entry
+from shared.money import Nanodollars
+from shared.telemetry.traces import TraceContext
+
+__all__ = [
+    "Cancellation",
+    "DeadLetterQueue",
+    "Dependency",
+    "Following",
+    "JobArchive",
+    "JobLog",
+    "JobQueue",
+    "JobRecord",
+    "Progress",
+    "RecordTooLargeError",
+    "TokenCount",
+    "UnavailableError",
+    "UnconfirmedError",
+]
+
+
+class Dependency(StrEnum):
+    KAFKA = "kafka"
+    REDIS = "redis"
+    POSTGRES = "postgres"
+
+
+class UnavailableError(Exception):
+    """A server did not answer in time, and nothing was changed: try again later."""
+
+    def __init__(self, dependency: Dependency, why: str) -> None:
+        super().__init__(f"{dependency} is unavailable: {why}")
+        self.dependency = dependency
+
+
+class UnconfirmedError(Exception):
+    """Kafka did not answer in time: the record may be on the topic, or may still arrive there."""
+
+
+class RecordTooLargeError(Exception):
+    """The record is larger than the broker takes."""
+
+
+class Progress(StrEnum):
+    """Where a job is that has not ended."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What one place, the log or the archive, knows of a job."""
+
+    id: JobId
+    tenant: str
+    model: str
+    lane: Lane
+    accepted_at: datetime
+    progress: Progress = Progress.QUEUED
+    """Without meaning once `ended` is set."""
+    custom_id: str | None = None
+    deadline: datetime | None = None
+    cancel_requested: bool = False
+    attempts_begun: int = 0
+    ended: JobEnded | None = None
+    end: Cursor | None = None
+    """Where its terminal event stands in the log; None when the log does not hold it."""
+    cost: Nanodollars | None = None
+    """None until every attempt is in the ledger with a price."""
+
+
+class Cancellation(StrEnum):
+    """What a request to cancel found."""
+
+    ENDED = "ended"
+    QUEUED = "queued"
+    RUNNING = "running"
+
+
+class Following(Protocol):
+    """One reader's way through a job's log."""
+
+    async def next(self, patience: float) -> Sequence[Entry]:
+        """The entries after those already given, in order, none twice; empty when `patience` seconds gave none.
+
+        Blocks that long, and a call to Redis longer at most. Raises nothing: while Redis is away it waits and tries on.
+        """
+        ...
+
+
+class JobLog(Protocol):
+    """The replayable events of every job, and its claim. Every method raises UnavailableError when Redis is away."""
+
+    def follow(self, job: JobId, after: Cursor) -> AbstractAsyncContextManager[Following]:
+        """Entering raises UnavailableError; inside, nothing appended is missed. The job need not exist yet."""
+        ...
+
+    async def accept(self, job: Job) -> None:
+        """Say that Kafka has the job. May be repeated, and may come after a worker has begun or ended it."""
+        ...
+
+    async def look(self, job: JobId) -> JobRecord | None:
+        """None when the log knows nothing of the job: never accepted, expired, or lost."""
+        ...
+
+    async def cancel(self, job: JobId) -> Cancellation:
+        """Mark the job and tell the worker that runs it. May be repeated; a job that has ended stays as it is."""
+        ...
+
+
+class JobQueue(Protocol):
+    async def put(self, job: Job, trace: TraceContext) -> None:
+        """Waits until the brokers have the job durably.
+
+        Raises UnavailableError when it surely is not queued, UnconfirmedError when nobody can tell, and
+        RecordTooLargeError.
+        """
+        ...
+
+
+class DeadLetterQueue(Protocol):
+    async def put(self, letter: DeadLetter) -> None:
+        """As `JobQueue.put`. A letter may be put twice."""
+        ...
+
+
+class JobArchive(Protocol):
+    """Every job as accounting has recorded it, a little later than it happened. Raises UnavailableError."""
+
+    async def find(self, tenant: str, job: JobId) -> JobRecord | None: ...
+
+    async def page(
+        self, tenant: str, *, limit: int, after: JobId | None, status: JobStatus | Progress | None
+    ) -> Sequence[JobRecord]:
+        """Newest first, those accepted before the job `after`; without their responses."""
+        ...
+
+
+class TokenCount(Protocol):
+    async def count(self, model: str, body: JsonObject) -> int:
+        """The input tokens of a chat request, before it is queued. Does not hold up the loop, and never raises."""
+        ...

@@ -1,0 +1,103 @@
+"""The one way a request becomes a job, whichever door it came through: count, decide, queue, and say so in the log."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, ModelFacts, Refused, admit
+from services.ingress.ports import JobLog, JobQueue, TokenCount, UnavailableError, UnconfirmedError
+from shared.clock import Clock
+from shared.contracts import Interruption, Job, Lane
+from shared.ids import JobId
+from shared.telemetry import Instruments, TraceContext
+from shared.telemetry.metrics import ACCEPT_SECONDS, ACCEPTED, REFUSED
+
+__all__ = ["Submissions"]
+
+log = structlog.get_logger()
+
+_UNSAID_BOUND: Final = 10_000
+_RETRY_SECONDS: Final = 1.0
+
+
+class Submissions:
+    def __init__(
+        self,
+        *,
+        queue: JobQueue,
+        job_log: JobLog,
+        tokens: TokenCount,
+        models: Mapping[str, ModelFacts],
+        longest: Mapping[Lane, timedelta],
+        on_interrupt: Interruption,
+        clock: Clock,
+        instruments: Instruments,
+    ) -> None:
+        self._queue = queue
+        self._job_log = job_log
+        self._tokens = tokens
+        self._models = models
+        self._longest = longest
+        self._on_interrupt = on_interrupt
+        self._clock = clock
+        self._accepted = instruments.counter(ACCEPTED)
+        self._refused = instruments.counter(REFUSED)
+        self._seconds = instruments.histogram(ACCEPT_SECONDS)
+        self._unsaid: deque[Job] = deque(maxlen=_UNSAID_BOUND)
+        """Jobs that Kafka has and the log does not know of yet. A worker that takes one tells the log as well."""
+
+    async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Job | Refused:
+        """Never raises; nothing has happened yet when it returns."""
+        model = self._models.get(request.model)
+        facts = Facts(
+            job=job,
+            model=model,
+            # What is refused for its model anyway is not worth counting.
+            input_tokens=await self._tokens.count(request.model, request.body) if model else 0,
+            longest=self._longest[request.lane],
+            on_interrupt=self._on_interrupt,
+        )
+        decision = admit(request, caller, facts, self._clock())
+        if isinstance(decision, Admitted):
+            return decision.job
+        self._refused.labels(request.door, decision.reason).inc()
+        return decision
+
+    async def accept(self, job: Job, trace: TraceContext) -> None:
+        """Afterwards the job is accepted: it will end. Raises what `JobQueue.put` raises."""
+        began = time.perf_counter()
+        await self._queue.put(job, trace)
+        self._seconds.labels(job.door).observe(time.perf_counter() - began)
+        self._accepted.labels(job.door, job.lane, job.model).inc()
+        try:
+            await self._job_log.accept(job)
+        except UnavailableError:
+            self._unsaid.append(job)
+
+    async def accept_or_withdraw(self, job: Job, trace: TraceContext) -> None:
+        """As `accept`, for a caller who will try again when it fails: the first try must not run as well."""
+        try:
+            await self.accept(job, trace)
+        except UnconfirmedError:
+            log.warning("submission_unconfirmed", job_id=job.id)
+            with suppress(UnavailableError):
+                await self._job_log.cancel(job.id)
+            raise
+
+    async def run(self) -> None:
+        """Until cancelled: tell the log of jobs that were accepted while Redis was away."""
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            while self._unsaid:
+                job = self._unsaid.popleft()
+                try:
+                    await self._job_log.accept(job)
+                except UnavailableError:
+                    self._unsaid.appendleft(job)
+                    break

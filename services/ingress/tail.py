@@ -1,0 +1,93 @@
+"""A job's events in order until its end, wherever they are kept: the log while Redis has it, else the stored result."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from services.ingress.ports import Following, JobArchive, JobLog, JobRecord, UnavailableError
+from shared.contracts import JobEnded, JobStatus
+from shared.ids import JobId
+from shared.job_log import Cursor, Entry, EventType
+
+__all__ = ["STORED_SEQ", "Tail", "Tails", "stored_end"]
+
+STORED_SEQ: Final = 999_999_999_999
+"""The seq of a terminal event that is told from the stored result: behind every entry its epoch can have had."""
+
+_EVENTS: Final = {
+    JobStatus.SUCCEEDED: EventType.DONE,
+    JobStatus.FAILED: EventType.ERROR,
+    JobStatus.CANCELLED: EventType.CANCELLED,
+    JobStatus.EXPIRED: EventType.EXPIRED,
+}
+
+
+def stored_end(ended: JobEnded) -> Entry:
+    return Entry(Cursor(ended.epoch, STORED_SEQ), _EVENTS[ended.status], ended.to_bytes())
+
+
+class Tails:
+    """What is known of jobs and their events, from the log and the archive together."""
+
+    def __init__(self, job_log: JobLog, archive: JobArchive) -> None:
+        self._job_log = job_log
+        self._archive = archive
+
+    async def look(self, tenant: str, job: JobId) -> JobRecord | None:
+        """The freshest that is known. None when the tenant has no such job.
+
+        Raises UnavailableError when what answers knows nothing and what might know does not answer.
+        """
+        unanswered: UnavailableError | None = None
+        try:
+            record = await self._job_log.look(job)
+        except UnavailableError as error:
+            record, unanswered = None, error
+        if record is not None:
+            return record if record.tenant == tenant else None
+        archived = await self._archive.find(tenant, job)
+        if archived is None and unanswered is not None:
+            raise unanswered
+        return archived
+
+    @asynccontextmanager
+    async def follow(self, tenant: str, job: JobId, after: Cursor) -> AsyncIterator["Tail"]:
+        """Entering it raises UnavailableError."""
+        async with self._job_log.follow(job, after) as following:
+            yield Tail(self, following, tenant, job, after)
+
+
+class Tail:
+    def __init__(self, tails: Tails, following: Following, tenant: str, job: JobId, after: Cursor) -> None:
+        self._tails = tails
+        self._following = following
+        self._tenant = tenant
+        self._job = job
+        self._cursor = after
+        self.over = False
+        """Whether the terminal event was given, or lies before the cursor: nothing comes any more."""
+
+    async def next(self, patience: float) -> Sequence[Entry]:
+        """As `Following.next`. When the log is silent, the end is looked for where else it may stand."""
+        entries = await self._following.next(patience)
+        if not entries:
+            entries = await self._end_elsewhere()
+        if entries:
+            self._cursor = entries[-1].cursor
+            self.over = entries[-1].type.is_terminal
+        return entries
+
+    async def _end_elsewhere(self) -> Sequence[Entry]:
+        try:
+            record = await self._tails.look(self._tenant, self._job)
+        except UnavailableError:
+            return ()
+        if record is None or record.ended is None:
+            return ()
+        if record.end is not None:
+            # The log has it: the reader has come past it, or is about to get it.
+            self.over = record.end <= self._cursor
+            return ()
+        end = stored_end(record.ended)
+        self.over = end.cursor <= self._cursor
+        return () if self.over else (end,)
