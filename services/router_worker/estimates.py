@@ -10,7 +10,7 @@ __all__ = ["TokenizerEstimates"]
 
 
 class TokenizerEstimates:
-    """The vocabulary is loaded at the first need, in a thread: most workers never meet a provider that does not count."""
+    """The vocabulary is loaded at the first need, in a thread: most workers meet no provider that does not count."""
 
     def __init__(self, counter: TokenCounter) -> None:
         self._counter = counter

@@ -245,4 +245,3 @@ _ERRORS: Mapping[FailureKind, tuple[int, str, str]] = {
 
 if _missing := set(FailureKind) - _ERRORS.keys():
     raise AssertionError(f"failures without an error for the caller: {_missing}")
-

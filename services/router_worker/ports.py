@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class Unreachable(Exception):
+class Unreachable(Exception):  # noqa: N818 - a state of the world, not a mistake
     """A server Sluice stands on does not answer. Whoever asked waits and asks again; nothing is lost by it."""
 
 
@@ -62,6 +62,7 @@ class RunningElsewhere:
 class Ended:
     outcome: bytes
     owner: str
+    owner_lives: bool
     published: bool
     """Whether Kafka has its usage and result."""
 
@@ -134,7 +135,7 @@ class Shadows(Protocol):
 
 
 class JobLog(Protocol):
-    """The log of one job that runs here. Nothing blocks: what is told is written by the flusher, in this order."""
+    """The log of one job that runs here. Only `end` waits: the flusher writes what was told, in this order."""
 
     @property
     def showed_output(self) -> bool:
@@ -145,14 +146,19 @@ class JobLog(Protocol):
 
     def note(self, event: EventType, data: bytes) -> None: ...
 
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+        """Terminal entry and outcome in one step, behind all that was told before. Waits until Redis has them.
 
-class Journals(Protocol):
-    def open(self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]) -> JobLog:
-        """`claim` are the fields to restore should Redis lose them; the owner keeps it up to date."""
+        False when a higher epoch owns the job: nothing was written.
+        """
         ...
 
-    async def end(self, log: JobLog, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
-        """Terminal entry and outcome in one step. Waits until Redis has them; False when a higher epoch owns the job."""
+
+class Journals(Protocol):
+    def open(
+        self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]
+    ) -> JobLog:
+        """`claim` are the fields to restore should Redis lose them; the owner keeps it up to date."""
         ...
 
 
@@ -176,7 +182,7 @@ class ProviderCalls(Protocol):
 
 class TokenEstimates(Protocol):
     async def usage(self, job: Job, output: str) -> TokenUsage:
-        """What an answer used whose provider counted nothing, by the model's tokenizer. May block for a thread's turn."""
+        """What an answer used whose provider counted nothing, by the model's tokenizer. May wait for a thread."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Who is who in a router worker: read from top to bottom it is the deployment diagram, from bottom to top the shutdown."""
+"""Who is who in a router worker. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
 import itertools
@@ -26,11 +26,14 @@ from services.router_worker.routing.plan import plan
 from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
 from services.router_worker.settings import Settings
+from services.router_worker.travel import Traveller
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.telemetry import Instruments, serving_probes
+from shared.lifecycle import until_reachable
+from shared.telemetry.instruments import Instruments
+from shared.telemetry.probes import serving_probes
 from shared.tokens import TokenCounter
 from shared.topics import JOBS
 
@@ -51,7 +54,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def wire(settings: Settings, config: Config) -> AsyncIterator[Worker]:
+async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> AsyncIterator[Worker]:
     worker = settings.worker_id()
     keyspace = Keyspace(settings.namespace)
     instruments = Instruments("router_worker")
@@ -72,30 +75,29 @@ async def wire(settings: Settings, config: Config) -> AsyncIterator[Worker]:
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)
-        await admin.start()
+        await until_reachable("kafka", admin.start, stop)
         stack.push_async_callback(admin.close)
 
         broker = _broker(settings, worker)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
         server = Server(
-            config=config,
+            worker=worker,
             claims=claims,
             shadows=shadows,
             journals=flusher,
-            providers=providers,
             outcomes=outcomes,
-            estimates=TokenizerEstimates(TokenCounter()),
+            traveller=Traveller(claims, providers, TokenizerEstimates(TokenCounter()), config.retries, utc_now),
             running=running,
             plan=lambda model: plan(config, model, next(turns)),
+            retention=config.retention,
             clock=utc_now,
-            worker=worker,
         )
         handler = RecordHandler(server, outcomes, utc_now)
         lanes = [subscribe(broker, intake, AdminCommittedOffsets(admin)) for intake in _intakes(settings)]
         for lane in lanes:
             lane(handler.handle, decoder=raw_value)
 
-        await heartbeat.beat()
+        await until_reachable("redis", heartbeat.beat, stop)
         stack.push_async_callback(heartbeat.leave)
         background = asyncio.create_task(_background(heartbeat, flusher, shadows, tells), name="background")
         stack.push_async_callback(_cancelled, background)

@@ -23,7 +23,7 @@ class ServesJobs(Protocol):
 
 
 class RecordHandler:
-    """`handle` serves both lanes. Returning acknowledges the record; nothing returns before the record is dealt with."""
+    """`handle` serves both lanes. Returning acknowledges the record, so nothing returns before it is dealt with."""
 
     def __init__(self, server: ServesJobs, graveyard: Graveyard, clock: Clock) -> None:
         self._server = server
@@ -40,11 +40,11 @@ class RecordHandler:
         await self._serve(job, delivery)
 
     async def _serve(self, job: Job, delivery: Delivery) -> None:
-        """A defect of ours must neither lose the job nor hold its partition for ever: it is tried again, then buried."""
+        """A defect of ours must neither lose the job nor hold its partition for ever: try again, then bury it."""
         for chance in range(1, _TRIES + 1):
             try:
                 await self._server.serve(job, delivery, delivery.headers.get("traceparent"))
-            except Exception as error:  # noqa: BLE001 - the edge of the process: whatever escaped is a defect
+            except Exception as error:
                 log.exception("job_crashed", job=job.id, chance=chance)
                 if chance == _TRIES:
                     await self._bury(delivery, DeadLetterReason.CRASHED, repr(error), tenant=job.tenant)

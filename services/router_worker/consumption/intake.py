@@ -1,7 +1,7 @@
 """How many records may come from which partition next? Pure.
 
-One fetch buffer is emptied before the next is looked at, so a plain poll lets one partition starve the others for tens of
-seconds. Every round therefore asks each partition for its share of the room, beginning with another one each time.
+One fetch buffer is emptied before the next is looked at, so a plain poll lets one partition starve the others for tens
+of seconds. Every round therefore asks each partition for its share of the room, beginning with another one each time.
 """
 
 from collections.abc import Sequence
@@ -19,5 +19,5 @@ def rotated(partitions: Sequence[P], turn: int) -> list[P]:
 
 
 def fair_share(room: int, partitions_left: int) -> int:
-    """What the next of `partitions_left` may take of the room that is left: what others did not use is spread over it."""
+    """What the next of `partitions_left` may take of the room that is left: what others left unused is spread."""
     return -(-room // partitions_left)

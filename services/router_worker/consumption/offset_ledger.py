@@ -34,7 +34,7 @@ class OffsetLedger:
 
     @classmethod
     def resume(cls, progress: Progress) -> "OffsetLedger":
-        """Go on where the former owner of the partition was. Unreadable metadata is somebody else's: it says nothing."""
+        """Go on where the partition's former owner was. Unreadable metadata is somebody else's: it says nothing."""
         return cls(next_offset=progress.offset, _done=_decode(progress))
 
     @property

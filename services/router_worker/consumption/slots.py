@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Self
 
 __all__ = ["Slot", "Slots"]
 
@@ -52,7 +53,7 @@ class Slot:
             self._slots._give_back()  # noqa: SLF001 - the two are one thing
             self._slots = None
 
-    def __enter__(self) -> "Slot":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

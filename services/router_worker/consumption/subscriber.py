@@ -3,8 +3,8 @@
 Theory. The poll loop only admits: each record becomes a task of its own that runs FastStream's whole pipeline
 (middlewares, decoding, acknowledgement). An acknowledgement marks the record's offset in its partition's ledger; a
 committer writes the watermark and the bitmap above it on a timer, at a revoke and at the stop. Rebalances are eager: a
-revoke takes everything, an assignment brings back what stays. Jobs of a partition that moved go on here; their new owner
-shadows them.
+revoke takes everything, an assignment brings back what stays. Jobs of a partition that moved go on here; their new
+owner shadows them.
 
 Rules for editing.
 - Nothing is admitted between a revoke and the end of `on_assigned`: aiokafka hands out records before it has returned.
@@ -18,7 +18,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -39,9 +39,14 @@ from services.router_worker.consumption.intake import fair_share, rotated
 from services.router_worker.consumption.offset_ledger import OffsetLedger, Progress
 from services.router_worker.consumption.slots import Slots
 
+if TYPE_CHECKING:
+    from faststream.kafka.configs import KafkaBrokerConfig
+
 __all__ = ["CommittedOffsets", "Intake", "WatermarkSubscriber", "raw_value", "subscribe"]
 
 log = structlog.get_logger("consumption")
+
+Batch = dict[TopicPartition, list[ConsumerRecord]]
 
 _DAY_MS = 86_400_000
 
@@ -88,7 +93,7 @@ class _Acknowledgement:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
     subscriber: "WatermarkSubscriber"
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - eager: always all
         await self.subscriber.on_revoked()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -96,7 +101,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
 
 
 class WatermarkSubscriber(DefaultSubscriber):
-    def __init__(self, intake: Intake, committed: CommittedOffsets, *faststream: Any) -> None:
+    def __init__(self, intake: Intake, committed: CommittedOffsets, *faststream: Any) -> None:  # noqa: ANN401 - handed on
         super().__init__(*faststream)
         self._intake = intake
         self._committed_offsets = committed
@@ -132,7 +137,7 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     # --- intake ---
 
-    async def get_msg(self, consumer: AIOKafkaConsumer) -> Any:
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> Batch | None:
         """The next records, fairly over the partitions that have room, never more than there are free slots."""
         await self.slots.room()
         await self._gate.wait()
@@ -143,7 +148,7 @@ class WatermarkSubscriber(DefaultSubscriber):
             return None
         self._turn += 1
         room = self.slots.free
-        batch: dict[TopicPartition, list[ConsumerRecord]] = {}
+        batch: Batch = {}
         for place, partition in enumerate(rotated(open_partitions, self._turn)):
             share = fair_share(room, len(open_partitions) - place)
             if share == 0:
@@ -154,13 +159,14 @@ class WatermarkSubscriber(DefaultSubscriber):
                 room -= len(records)
         if batch:
             return batch
-        return await consumer.getmany(*open_partitions, timeout_ms=250, max_records=self.slots.free)
+        batch.update(await consumer.getmany(*open_partitions, timeout_ms=250, max_records=self.slots.free))
+        return batch
 
     def _has_window(self, partition: TopicPartition) -> bool:
         ledger = self._ledgers.get(partition)
         return ledger is None or ledger.span < self._intake.window
 
-    async def consume_one(self, msg: Any) -> None:
+    async def consume_one(self, msg: Batch) -> None:
         await self._gate.wait()
         if self.consumer is None:
             return
@@ -168,21 +174,22 @@ class WatermarkSubscriber(DefaultSubscriber):
             ledger = self._ledgers.get(partition)
             if ledger is None or partition not in self.consumer.assignment():
                 continue  # lost meanwhile: whoever has it now gets them from the committed offset
-            if self._out_of_step(partition, ledger, records[0].offset):
+            if self._out_of_step(self.consumer, partition, ledger, records[0].offset):
                 continue
             for record in records:
                 if ledger.admit(record.offset):
                     self._launch(record, ledger)
 
-    def _out_of_step(self, partition: TopicPartition, ledger: OffsetLedger, first: int) -> bool:
+    def _out_of_step(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, ledger: OffsetLedger, first: int
+    ) -> bool:
         """Records were skipped, or the log itself has a gap: look once more before believing the gap."""
         expected = ledger.next_offset
         if first <= expected or self._sought.get(partition) == expected:
             return False
         log.warning("sought_back", partition=partition.partition, expected=expected, delivered=first)
         self._sought[partition] = expected
-        assert self.consumer is not None
-        self.consumer.seek(partition, expected)
+        consumer.seek(partition, expected)
         return True
 
     def _launch(self, record: ConsumerRecord, ledger: OffsetLedger) -> None:
@@ -262,7 +269,9 @@ class WatermarkSubscriber(DefaultSubscriber):
         if not fresh or self.consumer is None:
             return
         committed = await self._committed_offsets.read(self._intake.group, fresh)
-        beginnings = await self.consumer.beginning_offsets(list(fresh - committed.keys())) if fresh - committed.keys() else {}
+        beginnings = (
+            await self.consumer.beginning_offsets(list(fresh - committed.keys())) if fresh - committed.keys() else {}
+        )
         for partition in fresh:
             progress = committed.get(partition) or Progress(beginnings[partition], "")
             self._ledgers[partition] = OffsetLedger.resume(progress)
@@ -295,6 +304,7 @@ async def raw_value(message: KafkaMessage) -> bytes:
 def subscribe(broker: KafkaBroker, intake: Intake, committed: CommittedOffsets) -> WatermarkSubscriber:
     """A subscriber of the broker's own kind, so that middlewares, telemetry and AsyncAPI stay."""
     listener = _Listener()
+    outer = cast("KafkaBrokerConfig", broker.config)
     config = KafkaSubscriberConfig(
         topics=[Topic(intake.topic, declare=False)],
         group_id=intake.group,
@@ -308,12 +318,12 @@ def subscribe(broker: KafkaBroker, intake: Intake, committed: CommittedOffsets) 
             "max_poll_interval_ms": _DAY_MS,  # the poll loop waits for free slots; liveness is watched by `polled_at`
         },
         no_reply=True,
-        _outer_config=broker.config,
+        _outer_config=outer,
         _ack_policy=AckPolicy.NACK_ON_ERROR,
     )
     calls = CallsCollection[Any]()
     specification = KafkaSubscriberSpecification(
-        _outer_config=broker.config,
+        _outer_config=outer,
         calls=calls,
         specification_config=KafkaSubscriberSpecificationConfig(
             topics=config.topics, title_=intake.topic, description_=None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from redis.asyncio import Redis
@@ -28,9 +29,13 @@ class RedisClaims:
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         with _translated():
             owned = await self._try_to_take(job, facts, ttl_ms, None)
-            if not isinstance(owned, RunningElsewhere) or await self._liveness.lives(owned.owner):
-                return owned
-            return await self._try_to_take(job, facts, ttl_ms, owned)
+            match owned:
+                case Ended(published=False):
+                    return replace(owned, owner_lives=await self._liveness.lives(owned.owner))
+                case RunningElsewhere() if not await self._liveness.lives(owned.owner):
+                    return await self._try_to_take(job, facts, ttl_ms, owned)
+                case _:
+                    return owned
 
     async def _try_to_take(self, job: Job, facts: bytes, ttl_ms: int, dead: RunningElsewhere | None) -> Owned:
         keys = self._keyspace.job(job.id)
@@ -38,11 +43,20 @@ class RedisClaims:
         takeover = encode_entry(EventType.PROGRESS, b'{"step":"takeover"}')
         reply: list[Any] = await self._take(
             [keys.log, keys.readers, keys.claim],
-            [job.id, self._worker, dead.owner if dead else "", dead.epoch if dead else 0, facts, ttl_ms, started, takeover],
+            [
+                job.id,
+                self._worker,
+                dead.owner if dead else "",
+                dead.epoch if dead else 0,
+                facts,
+                ttl_ms,
+                started,
+                takeover,
+            ],
         )
         match reply[0]:
             case b"finished":
-                return Ended(outcome=reply[1], owner=reply[2].decode(), published=bool(reply[3]))
+                return Ended(outcome=reply[1], owner=reply[2].decode(), owner_lives=False, published=bool(reply[3]))
             case b"running":
                 return RunningElsewhere(reply[1].decode(), int(reply[2]))
             case _:
@@ -72,13 +86,18 @@ class RedisClaims:
         with _translated():
             rows = await pipeline.execute()
         return [
-            Look(owner.decode() if owner else None, ended=bool(outcome), published=bool(published), cancelled=bool(cancel))
+            Look(
+                owner.decode() if owner else None,
+                ended=bool(outcome),
+                published=bool(published),
+                cancelled=bool(cancel),
+            )
             for owner, outcome, published, cancel in rows
         ]
 
     async def shown_deltas(self, job: JobId, epoch: int) -> list[bytes]:
         with _translated():
-            rows = await self._redis.xrange(self._keyspace.job(job).log, f"{epoch}-1", f"{epoch}-{2**53}")
+            rows: Any = await self._redis.xrange(self._keyspace.job(job).log, f"{epoch}-1", f"{epoch}-{2**53}")
         entries = [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
         return [entry.data for entry in entries if entry.type is EventType.DELTA]
 

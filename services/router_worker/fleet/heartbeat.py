@@ -17,7 +17,9 @@ log = structlog.get_logger("fleet")
 class Heartbeat:
     """A worker whose key has expired is taken for dead: its jobs may be taken with the next epoch."""
 
-    def __init__(self, redis: Redis, keyspace: Keyspace, worker: str, *, every_seconds: float, dead_after_seconds: float) -> None:
+    def __init__(
+        self, redis: Redis, keyspace: Keyspace, worker: str, *, every_seconds: float, dead_after_seconds: float
+    ) -> None:
         self._redis = redis
         self._keyspace = keyspace
         self._worker = worker

@@ -1,4 +1,4 @@
-"""Waits for jobs that another worker runs: one look at all of them a few times a second, instead of one wait for each."""
+"""Waits for jobs that another worker runs: one look at all of them, a few times a second."""
 
 import asyncio
 

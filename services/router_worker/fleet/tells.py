@@ -1,4 +1,4 @@
-"""Hears what this worker is told, today `cancel <job id>`, and looks up after each reconnect what it may have missed."""
+"""Hears what this worker is told (`cancel <job id>`), and looks up after each reconnect what it may have missed."""
 
 import asyncio
 

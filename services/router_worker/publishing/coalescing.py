@@ -1,7 +1,7 @@
 """How few log entries can carry these chunks? Pure.
 
-A provider that is faster than the flusher's tick sends several chunks between two flushes. Neighbours that carry nothing
-but text of the same choice become one chunk: the text is the same, the entries are fewer.
+A provider that is faster than the flusher's tick sends several chunks between two flushes. Neighbours that carry
+nothing but text of the same choice become one chunk: the text is the same, the entries are fewer.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,10 +1,10 @@
 """One flusher per process writes the journals of all its jobs to Redis: few calls, no holes, no duplicates.
 
-Theory. Every tick (or at once, for a job's first token) all journals with something to say go out in one pipeline: append
-calls of at most 128 entries, then the ends. Repeating a pipeline whose reply was lost is harmless, because Redis refuses
-an id that is not larger than the last. Each append names the length its log must have; a log that is behind takes
-nothing, and is refilled from the journal before anything else is written to it. A journal whose epoch was overtaken is
-fenced: its job stops.
+Theory. Every tick (or at once, for a job's first token) all journals with something to say go out in one pipeline:
+append calls of at most 128 entries, then the ends. Repeating a pipeline whose reply was lost is harmless, because Redis
+refuses an id that is not larger than the last. Each append names the length its log must have; a log that is behind
+takes nothing, and is refilled from the journal before anything else is written to it. A journal whose epoch was
+overtaken is fenced: its job stops.
 
 While Redis is away the journals grow, bounded by the answers of the jobs that run, and no new job is taken.
 """
@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from services.router_worker.ports import Taken
 from services.router_worker.publishing.journal import Journal
 from shared.contracts import Job
-from shared.job_log import APPEND, END, RESTORE, EventType, Keyspace, encode_entry
+from shared.job_log import APPEND, END, RESTORE, Keyspace
 
 __all__ = ["Flusher"]
 
@@ -54,7 +54,9 @@ class Flusher:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
-    def open(self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]) -> Journal:
+    def open(
+        self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]
+    ) -> Journal:
         return Journal(
             job=job,
             keys=self._keyspace.job(job.id),
@@ -64,17 +66,14 @@ class Flusher:
             claim=claim,
             base=taken.log_length - 1,
             wake=self._note,
+            finish=self._finish,
             kept=[taken.first_entry],
         )
 
-    async def end(self, journal: Journal, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
-        """Write the terminal entry and the outcome in one step, behind everything noted before.
-
-        Waits until Redis has it. False when a higher epoch owns the job: nothing was written.
-        """
+    async def _finish(self, journal: Journal, entry: bytes, outcome: bytes, ttl_ms: int) -> bool:
         if journal.fenced:
             return False
-        ending = _Ending(journal, encode_entry(event, data), outcome, ttl_ms, asyncio.get_running_loop().create_future())
+        ending = _Ending(journal, entry, outcome, ttl_ms, asyncio.get_running_loop().create_future())
         self._endings[journal] = ending
         self._note(journal, True)
         return await ending.ended
@@ -132,14 +131,7 @@ class Flusher:
 
         lengths: dict[Journal, int] = {}
         for batch, (behind, fenced) in zip(batches, replies, strict=False):
-            by_id = {part.journal.job.id.encode(): part.journal for part in batch}
-            for job, length in behind:
-                lengths.setdefault(by_id[job], int(length))
-            for job in fenced:
-                by_id[job].fence()
-            for part in batch:
-                if part.journal not in lengths:
-                    part.journal.written = part.start + len(part.entries)
+            _take_append_reply(batch, behind, fenced, lengths)
         for ending, reply in zip(ends, replies[len(batches) :], strict=True):
             self._take_end_reply(ending, reply, lengths)
         for journal, length in lengths.items():
@@ -222,6 +214,18 @@ def _batches(journals: Sequence[Journal]) -> list[list[_Part]]:
             start += len(entries)
             room -= len(entries)
     return batches
+
+
+def _take_append_reply(batch: list[_Part], behind: list[Any], fenced: list[bytes], lengths: dict[Journal, int]) -> None:
+    """Note which logs took their entries and which are behind, with their lengths."""
+    by_id = {part.journal.job.id.encode(): part.journal for part in batch}
+    for job, length in behind:
+        lengths.setdefault(by_id[job], int(length))
+    for job in fenced:
+        by_id[job].fence()
+    for part in batch:
+        if part.journal not in lengths:
+            part.journal.written = part.start + len(part.entries)
 
 
 def _append_arguments(batch: list[_Part]) -> tuple[list[str], list[Any]]:

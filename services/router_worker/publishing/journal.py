@@ -1,6 +1,6 @@
-"""The events of one running job: numbered, and kept until its end so that a log that Redis lost can be written again."""
+"""The events of one running job: numbered, and kept until its end so that a log Redis lost can be written again."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from services.router_worker.events import Chunk
@@ -27,6 +27,7 @@ class Journal:
     """How many entries of former epochs the log holds below this journal's first."""
     wake: Callable[["Journal", bool], None]
     """Tells the flusher that something waits; whether it is urgent."""
+    finish: Callable[["Journal", bytes, bytes, int], Awaitable[bool]]
     kept: list[bytes]
     written: int = 1
     """How many of `kept` the log is known to hold."""
@@ -45,6 +46,9 @@ class Journal:
         self.seal()
         self.kept.append(encode_entry(event, data))
         self.wake(self, True)
+
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+        return await self.finish(self, encode_entry(event, data), outcome, ttl_ms)
 
     def seal(self) -> None:
         """Turn the waiting chunks into entries."""

@@ -1,0 +1,29 @@
+"""Asks a server until it answers: without the answer no decision would be safe, and waiting loses nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from services.router_worker.ports import Unreachable
+
+__all__ = ["until_answered"]
+
+log = structlog.get_logger("worker")
+
+T = TypeVar("T")
+
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """May take as long as the server is away; bounded by whoever cancels it. `ask` must be safe to repeat."""
+    pause = 0.05
+    while True:
+        try:
+            return await ask()
+        except Unreachable as error:
+            log.warning("waiting_for_server", reason=str(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,42 @@
+"""A job while it runs here, and how it may end."""
+
+from dataclasses import dataclass, field
+
+from services.router_worker.assembly import Assembler
+from services.router_worker.attempt import Attempt
+from services.router_worker.ports import JobLog, Taken
+from services.router_worker.routing.plan import Plan
+from services.router_worker.running import Interrupt
+from shared.contracts import AttemptFinished, Job, JobError, JobStatus, JsonObject
+
+__all__ = ["CANCELLED", "Run", "Verdict"]
+
+
+@dataclass(slots=True)
+class Run:
+    job: Job
+    taken: Taken
+    plan: Plan
+    log: JobLog
+    claim: dict[str, bytes]
+    """The fields of the claim as they stand, for restoring it should Redis lose it."""
+    interrupt: Interrupt
+    assembler: Assembler
+    traceparent: str | None
+    attempts: list[AttemptFinished] = field(default_factory=list)
+    """Those that have ended, former workers' included, in order."""
+    current: Attempt | None = None
+    response: JsonObject | None = None
+    """The answer of the last attempt, as far as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    status: JobStatus
+    error: JobError | None = None
+
+
+CANCELLED = Verdict(
+    JobStatus.CANCELLED,
+    JobError(status_code=499, message="The job was cancelled.", type="invalid_request_error", code="job_cancelled"),
+)

@@ -1,0 +1,151 @@
+"""Walks one job's journey: makes the calls and waits that `routing/journey.py` decides, and charges every attempt."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import anyio.lowlevel
+import orjson
+import structlog
+
+from services.router_worker.attempt import Attempt
+from services.router_worker.events import Chunk
+from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
+from services.router_worker.patience import until_answered
+from services.router_worker.ports import Begun, Claims, ProviderCalls, TokenEstimates
+from services.router_worker.routing.journey import (
+    AttemptFailed,
+    Call,
+    Event,
+    FirstOutput,
+    GiveUp,
+    Listen,
+    Restart,
+    Succeed,
+    Succeeded,
+    Wait,
+    Waited,
+    advance,
+    begin,
+)
+from services.router_worker.run import CANCELLED, Run, Verdict
+from services.router_worker.running import Why
+from shared.clock import Clock
+from shared.config.schema import Retries
+from shared.contracts import AttemptFinished, AttemptStatus, JobStatus
+from shared.ids import attempt_id
+from shared.job_log import EventType
+
+__all__ = ["Traveller"]
+
+log = structlog.get_logger("journey")
+
+
+@dataclass(frozen=True, slots=True)
+class Traveller:
+    claims: Claims
+    providers: ProviderCalls
+    estimates: TokenEstimates
+    retries: Retries
+    clock: Clock
+
+    async def travel(self, run: Run) -> Verdict:
+        """How the job ends. Cancelling this closes the provider call; `run.current` then tells how far it came."""
+        shown = await self._charge_former_owners(run)
+        if run.taken.cancelled:
+            return CANCELLED
+        journey, step = begin(
+            run.plan,
+            run.job.on_interrupt,
+            self.retries,
+            run.job.deadline,
+            self.clock(),
+            attempts_so_far=len(run.attempts),
+            shown=shown,
+        )
+        while True:
+            match step:
+                case Succeed():
+                    return Verdict(JobStatus.SUCCEEDED)
+                case GiveUp(failure, outcome):
+                    return Verdict(JobStatus(outcome.value), job_error(failure))
+                case Wait(until, why):
+                    run.log.note(EventType.PROGRESS, _json(step="waiting", until=until, why=why))
+                    await asyncio.sleep(max(0.0, (until - self.clock()).total_seconds()))
+                    journey, step = advance(journey, Waited(self.clock()))
+                case Restart(call):
+                    run.log.note(EventType.RESTART, _json(attempt=call.attempt))
+                    run.assembler = run.assembler.anew()
+                    step = call
+                case Call():
+                    for event in await self._attempt(run, step):
+                        journey, step = advance(journey, event)
+                case Listen():
+                    raise AssertionError("a journey listens only while an attempt runs")
+
+    async def note(self, run: Run, name: str, value: bytes) -> None:
+        """Write into the claim what the next owner would have to know; learn from it whether to go on."""
+        run.claim[name] = value
+        begun = await until_answered(lambda: self.claims.note(run.job.id, run.taken.epoch, name, value))
+        if begun is Begun.FENCED:
+            run.interrupt.stop(Why.FENCED)
+        if begun is Begun.CANCEL:
+            run.interrupt.stop(Why.CANCELLED)
+        await anyio.lowlevel.checkpoint()
+
+    async def _attempt(self, run: Run, call: Call) -> Sequence[Event]:
+        """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
+        job, candidate = run.job, call.candidate
+        begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
+        await self.note(run, f"a{call.attempt}", begun.to_bytes())
+        run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
+        resume_text = run.assembler.text if call.resume else None
+        attempt = run.current = Attempt(job, begun, run.assembler)
+        name = attempt_id(job.id, call.attempt)
+        calls = self.providers.attempt(job, candidate, name, resume_text, job.deadline, traceparent=run.traceparent)
+        async with aclosing(calls) as events:
+            async for event in events:
+                attempt.take(event, attempt.first_output_at or self.clock())
+                if job.streamed and isinstance(event, Chunk):
+                    run.log.show(event)
+        return await self._conclude(run, attempt)
+
+    async def _conclude(self, run: Run, attempt: Attempt) -> Sequence[Event]:
+        now = self.clock()
+        estimate = await self.estimates.usage(run.job, attempt.assembler.text) if attempt.needs_estimate else None
+        status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
+        finished = attempt_finished(run.job, attempt.close(status, now, estimate))
+        run.response = attempt.response
+        run.attempts.append(finished)
+        run.current = None
+        shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
+        if attempt.failure is None:
+            return [*shown, Succeeded(now)]
+        log.info("attempt_failed", attempt=finished.attempt_id, kind=attempt.failure.kind, on=finished.deployment)
+        await self.note(run, f"f{finished.attempt}", finished.to_bytes())
+        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+        return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.plain_text)]
+
+    async def _charge_former_owners(self, run: Run) -> bool:
+        """Take over what earlier workers noted, and charge the attempt that died with one. Whether output was shown."""
+        for number, noted in run.taken.begun.items():
+            run.claim[f"a{number}"] = noted
+            if done := run.taken.finished.get(number):
+                run.claim[f"f{number}"] = done
+                run.attempts.append(AttemptFinished.model_validate_json(done))
+            else:
+                await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted))
+        return bool(run.assembler.text)
+
+    async def _charge_abandoned(self, run: Run, begun: AttemptBegun) -> None:
+        deltas = await until_answered(lambda: self.claims.shown_deltas(run.job.id, begun.epoch))
+        lost = abandoned(run.job, begun, len(deltas), self.clock())
+        run.attempts.append(lost)
+        log.warning("attempt_abandoned", attempt=lost.attempt_id, deltas=len(deltas))
+        await self.note(run, f"f{begun.attempt}", lost.to_bytes())
+
+
+def _json(**fields: object) -> bytes:
+    return orjson.dumps(fields)
