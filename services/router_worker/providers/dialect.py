@@ -34,6 +34,8 @@ class Envelope:
     streamed: bool
     include_usage: bool
     """Whether the caller asked for the usage chunk."""
+    resumed: bool = False
+    """Whether the attempt goes on behind text that was shown: then there may be nothing left to say."""
 
 
 class Decoder(Protocol):

@@ -45,10 +45,8 @@ class SseDecoder:
     def feed(self, packet: bytes) -> list[ServerSentEvent]:
         """Raises SseOverflowError; the decoder is of no use afterwards."""
         taken = len(packet)
-        if self._beginning or self._after_cr:
-            packet = self._opened(packet)
-        if self._line:
-            packet = self._joined(packet)
+        if self._line or self._after_cr or self._beginning:
+            packet = self._joined(self._opened(packet))
         if not packet:
             return self._still_pending([], taken)
         lines = packet.splitlines()
@@ -87,8 +85,11 @@ class SseDecoder:
             self._after_cr = False
             packet = packet.removeprefix(b"\n")
         return packet
+
     def _joined(self, packet: bytes) -> bytes:
         """The packet behind the pending line, or nothing while that goes on."""
+        if not self._line:
+            return packet
         self._line.append(packet)
         if b"\n" not in packet and b"\r" not in packet:
             return b""

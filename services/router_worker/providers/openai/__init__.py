@@ -1,0 +1,28 @@
+"""The chat completions API of OpenAI, and of everything that calls itself compatible with it."""
+
+from collections.abc import Mapping
+
+from services.router_worker.failures import Failure
+from services.router_worker.providers.dialect import Decoder, Envelope, HttpCall
+from services.router_worker.providers.openai.refusal import failure_of
+from services.router_worker.providers.openai.request import encode
+from services.router_worker.providers.openai.stream import StreamDecoder
+from services.router_worker.providers.openai.whole import WholeDecoder
+from services.router_worker.routing.plan import Candidate
+from shared.config.schema import Provider
+from shared.contracts import Job
+
+__all__ = ["OpenAI"]
+
+
+class OpenAI:
+    """How compatible servers differ is data: `Quirks` in the configuration."""
+
+    def encode(self, job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
+        return encode(job, candidate, provider, resume_text)
+
+    def decoder(self, envelope: Envelope) -> Decoder:
+        return StreamDecoder(envelope) if envelope.streamed else WholeDecoder(envelope)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        return failure_of(status, headers, body)

@@ -1,0 +1,59 @@
+"""How many tokens did the provider count, and what did it charge? OpenAI's `usage` into our disjoint buckets."""
+
+import json
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from services.router_worker.events import UsageReported
+from shared.contracts import JsonObject, TokenUsage
+from shared.money import nanodollars
+
+__all__ = ["read_usage"]
+
+
+def read_usage(usage: JsonObject, raw: bytes) -> UsageReported | None:
+    """None when it counts nothing we know. `raw` is the JSON that `usage` stood in, for reading money exactly."""
+    if "prompt_tokens" not in usage and "completion_tokens" not in usage:
+        return None
+    return UsageReported(_tokens(usage), _cost(raw) if usage.get("cost") else None, usage)
+
+
+def _tokens(usage: JsonObject) -> TokenUsage:
+    """OpenAI counts cached input within `prompt_tokens`, and reasoning within `completion_tokens`.
+
+    Some count reasoning beside the completion; the total tells.
+    """
+    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    read = min(_detail(usage, "prompt_tokens_details", "cached_tokens"), prompt)
+    written = min(_detail(usage, "prompt_tokens_details", "cache_write_tokens"), prompt - read)
+    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    if reasoning and _count(usage, "total_tokens") == prompt + output + reasoning:
+        output += reasoning
+    return TokenUsage(
+        uncached_input=prompt - read - written,
+        cache_write=written,
+        cache_read=read,
+        output=output,
+        reasoning=min(reasoning, output),
+    )
+
+
+def _detail(usage: JsonObject, details: str, name: str) -> int:
+    section = usage.get(details)
+    return _count(section, name) if isinstance(section, dict) else 0
+
+
+def _count(section: JsonObject, name: str) -> int:
+    value: JsonValue = section.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return int(value)
+    return 0
+
+
+def _cost(raw: bytes) -> int | None:
+    """OpenRouter's `usage.cost`, in dollars: read again from the text, because a float is not money."""
+    cost = json.loads(raw, parse_float=Decimal)["usage"]["cost"]
+    if isinstance(cost, bool) or not isinstance(cost, int | Decimal) or cost < 0:
+        return None
+    return nanodollars(Decimal(cost))

@@ -1,0 +1,110 @@
+"""An answer that comes in one piece: `chat.completion` as JSON."""
+
+from collections.abc import Sequence
+
+import orjson
+from pydantic import JsonValue
+
+from services.router_worker.events import Answered, AttemptEvent, Failed, Finished, UsageReported
+from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.providers.dialect import Envelope
+from services.router_worker.providers.openai.refusal import failure_in_body
+from services.router_worker.providers.openai.usage import read_usage
+from shared.contracts import JsonObject
+
+__all__ = ["WholeDecoder", "is_empty", "read_whole", "text_or_none"]
+
+_LIMIT = 64_000_000
+
+
+class WholeDecoder:
+    __slots__ = ("_ended", "_envelope", "_packets", "_size")
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._packets: list[bytes] = []
+        self._size = 0
+        self._ended = False
+
+    def feed(self, chunk: bytes) -> Sequence[AttemptEvent]:
+        if self._ended:
+            return ()
+        self._size += len(chunk)
+        if self._size > _LIMIT:
+            return self._fail(Failure(FailureKind.MALFORMED, f"The answer is larger than {_LIMIT} bytes."))
+        self._packets.append(chunk)
+        return ()
+
+    def close(self, cause: Failure | None = None) -> Sequence[AttemptEvent]:
+        if self._ended:
+            return ()
+        if cause is not None:
+            return self._fail(cause)
+        self._ended = True
+        return read_whole(b"".join(self._packets), self._envelope)
+
+    def _fail(self, failure: Failure) -> Sequence[AttemptEvent]:
+        self._ended = True
+        self._packets.clear()
+        return (Failed(failure),)
+
+
+def read_whole(body: bytes, envelope: Envelope) -> Sequence[AttemptEvent]:
+    """The events of a complete body."""
+    if not body.strip():
+        return (Failed(Failure(FailureKind.EMPTY, "The provider answered with an empty body.")),)
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict):
+        return (Failed(Failure(FailureKind.MALFORMED, "The provider's answer is not a JSON object.")),)
+    if answer.get("error"):
+        return (Failed(failure_in_body(answer["error"])),)
+    usage = answer.get("usage")
+    reported = read_usage(usage, body) if isinstance(usage, dict) else None
+    ending = _ending(answer, reported, envelope)
+    counted = (reported,) if reported else ()
+    if isinstance(ending, Failed):
+        return (*counted, ending)
+    return (Answered(_in_our_name(answer, envelope)), *counted, ending)
+
+
+def is_empty(usage: UsageReported | None, finish_reason: str | None, *, resumed: bool) -> bool:
+    """Whether an answer in which nothing was said is a fault rather than an answer.
+
+    A model may stop at once, which costs at least the token that says so; a server that fell over counts none.
+    """
+    if resumed:
+        return False
+    return finish_reason is None or (usage is not None and usage.usage.output == 0)
+
+
+def _ending(answer: JsonObject, usage: UsageReported | None, envelope: Envelope) -> Finished | Failed:
+    choices = answer.get("choices") or []
+    if not isinstance(choices, list):
+        return Failed(Failure(FailureKind.MALFORMED, "The provider's answer has no list of choices."))
+    reasons: list[str | None] = []
+    said = False
+    for choice in choices:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(message, dict):
+            return Failed(Failure(FailureKind.MALFORMED, "The provider's answer has a choice without a message."))
+        said = said or any(value for name, value in message.items() if name != "role")
+        reasons.append(text_or_none(choice.get("finish_reason")))
+    reason = reasons[0] if reasons else None
+    if not choices or (not said and is_empty(usage, reason, resumed=envelope.resumed)):
+        return Failed(Failure(FailureKind.EMPTY, "The provider's answer is empty."))
+    return Finished(reason, text_or_none(answer.get("model")))
+
+
+def _in_our_name(answer: JsonObject, envelope: Envelope) -> JsonObject:
+    answer["id"] = envelope.completion_id
+    answer["object"] = "chat.completion"
+    answer["created"] = envelope.created
+    answer.setdefault("model", envelope.model)
+    return answer
+
+
+def text_or_none(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None

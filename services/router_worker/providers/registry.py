@@ -1,0 +1,13 @@
+"""Which dialects are there? By the name that a provider's section in the configuration gives."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.router_worker.providers.dialect import Dialect
+from services.router_worker.providers.openai import OpenAI
+
+__all__ = ["DIALECTS"]
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "openai": OpenAI(),
+}
