@@ -1,0 +1,130 @@
+"""How Sluice talks to Kafka as a whole: its topics exist, its producer loses and repeats nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.codec import has_lz4
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from shared.topics import TOPICS, Topic, creation_config
+
+__all__ = ["Difference", "TopicsReport", "ensure_topics", "new_producer"]
+
+_SETTLE_SECONDS: Final = 15.0
+
+_BROKERS_CHOICE: Final = -1
+"""As many replicas as the broker's `default.replication.factor` says: one here, three in a cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A topic that exists is never changed: its settings may be an operator's decision."""
+
+    topic: str
+    setting: str
+    wanted: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsReport:
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+async def ensure_topics(kafka_url: str, prefix: str, topics: Sequence[Topic] = TOPICS) -> TopicsReport:
+    """Create the topics that are missing; afterwards all of them exist. Several processes may call it at once.
+
+    Blocks for a few round trips. Raises KafkaError when the broker is away or refuses, TimeoutError when it does not
+    get them ready.
+    """
+    wanted = {topic.at(prefix): topic for topic in topics}
+    async with AsyncExitStack() as closing:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url, client_id="sluice-topics", request_timeout_ms=15_000)
+        closing.push_async_callback(admin.close)
+        await admin.start()
+        present = set(await admin.list_topics()) & wanted.keys()
+        created = await _create(admin, {name: topic for name, topic in wanted.items() if name not in present})
+        existing = {name: topic for name, topic in wanted.items() if name not in created}
+        described = await _described(admin, list(wanted))
+        differences = await _differences(admin, existing, described) if existing else ()
+    return TopicsReport(tuple(created), tuple(existing), differences)
+
+
+def new_producer(kafka_url: str, client_id: str, *, max_request_bytes: int = 1_048_576) -> AIOKafkaProducer:
+    """Not started yet. A record it has acknowledged is on every in-sync replica, once and in order.
+
+    A send may wait longer than any time limit of Kafka's own while the broker is away: the caller sets a deadline,
+    and after it the outcome is unknown.
+    """
+    return AIOKafkaProducer(
+        bootstrap_servers=kafka_url,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        compression_type="lz4" if has_lz4() else None,
+        max_request_size=max_request_bytes,
+        request_timeout_ms=15_000,
+    )
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic]) -> list[str]:
+    if not missing:
+        return []
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                name, topic.partitions, _BROKERS_CHOICE, replica_assignments={}, topic_configs=creation_config(topic)
+            )
+            for name, topic in missing.items()
+        ]
+    )
+    created = []
+    for name, code, *message in response.topic_errors:
+        if code == 0:
+            created.append(name)
+        elif code != TopicAlreadyExistsError.errno:
+            raise for_code(code)(f"topic {name}: {message[0] if message else 'refused'}")
+    return created
+
+
+async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """How many partitions each has. A broker learns of a new topic some milliseconds after the controller agreed."""
+    async with asyncio.timeout(_SETTLE_SECONDS):
+        while True:
+            topics = await admin.describe_topics(names)
+            if all(topic["error_code"] == 0 for topic in topics):
+                return {topic["topic"]: len(topic["partitions"]) for topic in topics}
+            await asyncio.sleep(0.02)
+
+
+async def _differences(
+    admin: AIOKafkaAdminClient, existing: dict[str, Topic], partitions: dict[str, int]
+) -> tuple[Difference, ...]:
+    found = [
+        Difference(name, "partitions", str(topic.partitions), str(partitions[name]))
+        for name, topic in existing.items()
+        if topic.partitions != partitions[name]
+    ]
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(creation_config(topic)))
+        for name, topic in existing.items()
+    ]
+    for answer in await admin.describe_configs(resources):
+        for resource in answer.to_object()["resources"]:
+            settings = {entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]}
+            name = resource["resource_name"]
+            found += [
+                Difference(name, setting, wanted, settings[setting])
+                for setting, wanted in creation_config(existing[name]).items()
+                if settings.get(setting, wanted) != wanted
+            ]
+    return tuple(found)
