@@ -3,16 +3,24 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NewType
 
-__all__ = ["NANOS_PER_DOLLAR", "Nanodollars", "dollars", "nanodollars"]
+__all__ = ["NANOS_PER_DOLLAR", "Nanodollars", "charge_line", "dollars", "nanodollars"]
 
 Nanodollars = NewType("Nanodollars", int)
 
 NANOS_PER_DOLLAR = 1_000_000_000
 
+_MILLION = 1_000_000
+
 
 def nanodollars(amount: Decimal) -> Nanodollars:
     """Round an exact amount of US dollars to the nearest nanodollar, ties to even."""
     return Nanodollars(int((amount * NANOS_PER_DOLLAR).to_integral_value(ROUND_HALF_EVEN)))
+
+
+def charge_line(tokens: int, per_million: Nanodollars) -> Nanodollars:
+    """So many tokens at a price per million of them; the one rounding, ties to even."""
+    whole, rest = divmod(tokens * per_million, _MILLION)
+    return Nanodollars(whole + (2 * rest > _MILLION or (2 * rest == _MILLION and whole % 2 == 1)))
 
 
 def dollars(amount: Nanodollars) -> Decimal:

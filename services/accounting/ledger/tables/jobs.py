@@ -4,7 +4,7 @@ The facts of the acceptance come from the jobs topics and those of the end from 
 side fills its own columns once, so both orders give the same row.
 """
 
-from sqlalchemy import ARRAY, JSON, Boolean, Column, Index, Integer, Table, Text, func
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.accounting.ledger.tables.metadata import Identifier, Moment, Tokens, fact, metadata, optional
@@ -54,7 +54,9 @@ jobs = Table(
         JSONB(),
         "Its calls: attempt, provider, deployment, status, error_kind, started_at, ended_at. From the end.",
     ),
-    optional("route", ARRAY(Text()), "The deployments that could have served it, in the order planned. From the end."),
+    optional(
+        "route", JSONB(), "A list of the deployments that could have served it, in the order planned. From the end."
+    ),
     optional("epoch", Integer(), "The fencing number under which it ended; above 1 it was taken over. From the end."),
     optional("started_at", Moment, "When a worker began it; null when none ever did. From the end."),
     optional("ended_at", Moment, "When it ended; null until then."),

@@ -151,9 +151,9 @@ def upgrade() -> None:
         ),
         sa.Column(
             "route",
-            sa.ARRAY(sa.Text()),
+            postgresql.JSONB(),
             nullable=True,
-            comment="The deployments that could have served it, in the order planned. From the end.",
+            comment="A list of the deployments that could have served it, in the order planned. From the end.",
         ),
         sa.Column(
             "epoch",

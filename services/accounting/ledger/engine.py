@@ -1,0 +1,56 @@
+"""How is the database reached, and what does its failure mean?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from services.accounting.ports import AwayError, UnstorableError
+
+__all__ = ["engine_for", "failures_told"]
+
+_CONNECT_SECONDS: Final = 5
+_STATEMENT_SECONDS: Final = 60
+"""A batch takes milliseconds. Who waits this long waits for a server that is not there."""
+
+_CONNECTIONS: Final = 4
+"""One for each kind of record, and one for a probe."""
+
+_ROW_AT_FAULT: Final = ("22", "23")
+"""SQLSTATE classes *data exception* and *integrity constraint violation*: another try would fail like this one."""
+
+
+def engine_for(url: str) -> AsyncEngine:
+    """`url` is a libpq URL, such as other programs take it; its `sslmode` is understood."""
+    parsed = make_url(url).set(drivername="postgresql+asyncpg")
+    if "sslmode" in parsed.query:
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": parsed.query["sslmode"]})
+    return create_async_engine(
+        parsed,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=_CONNECT_SECONDS,
+        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+    )
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Whatever the database says becomes `UnstorableError`, when a row is at fault, or `AwayError`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if _sqlstate(error)[:2] in _ROW_AT_FAULT:
+            raise UnstorableError(str(error.orig)) from error
+        raise AwayError(str(error.orig)) from error
+    except (OSError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise AwayError(str(error) or type(error).__name__) from error
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

@@ -1,0 +1,59 @@
+"""How does a batch get into the database? By COPY into a temporary table, from which one statement then takes it.
+
+One array per column, unnested by the server, needs no such table, but for the ledger's 32 columns it took the client 15
+microseconds a row against 6 this way: asyncpg looks at every element of an array twice. For the same reason moments
+travel as seconds since the epoch, which are exact to the microsecond far beyond any job's time.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import JSON, Column, DateTime, Double, MetaData, Table, Text, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.expression import ColumnElement, Select
+from sqlalchemy.types import TypeEngine
+
+__all__ = ["Staging"]
+
+
+class Staging:
+    """Where rows wait, inside a transaction, for the statement that moves them into `table`."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self._target = table
+        self._waiting = Table(
+            f"incoming_{table.name}",
+            MetaData(),
+            *(Column(name, _travels_as(table.c[name].type)) for name in columns),
+            prefixes=["TEMPORARY"],
+            postgresql_on_commit="DELETE ROWS",
+        )
+        self._create = CreateTable(self._waiting, if_not_exists=True)
+
+    async def fill(self, connection: AsyncConnection, rows: Iterable[Sequence[object]]) -> None:
+        """Add rows, whose fields are in the order of `columns`. They are gone when the transaction ends."""
+        # Also what begins the transaction: SQLAlchemy does not see what goes through the driver itself.
+        await connection.execute(self._create)
+        pooled = await connection.get_raw_connection()
+        driver: asyncpg.Connection = pooled.driver_connection
+        await driver.copy_records_to_table(self._waiting.name, records=rows, columns=self.columns)
+
+    def rows(self) -> Select[Any]:
+        """What is waiting, in the order of the target's key: so two writers never wait for each other in a circle."""
+        key = [self._waiting.c[column.name] for column in self._target.primary_key]
+        return select(*(self._arrived(name) for name in self.columns)).order_by(*key)
+
+    def _arrived(self, name: str) -> ColumnElement[Any]:
+        kind, sent = self._target.c[name].type, self._waiting.c[name]
+        if isinstance(kind, JSON):
+            return cast(sent, kind)
+        return func.to_timestamp(sent) if isinstance(kind, DateTime) else sent
+
+
+def _travels_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    if isinstance(kind, JSON | Text):
+        return Text()
+    return Double() if isinstance(kind, DateTime) else kind

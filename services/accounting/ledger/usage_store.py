@@ -1,0 +1,104 @@
+"""How do charged attempts get into PostgreSQL? One statement feeds the ledger and, from rows really new, the roll-up.
+
+Rules for whoever edits the statement. The roll-up reads what the ledger's insert returns, so a replayed attempt adds
+nothing to it. Rows are written in the order of their keys, the ledger's before the roll-up's before the offsets': two
+writers then wait for each other in one direction only and cannot deadlock.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Row, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.accounting.charging import Entry
+from services.accounting.ledger.engine import failures_told
+from services.accounting.ledger.offsets import advance
+from services.accounting.ledger.staging import Staging
+from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_hourly, usage_ledger
+from services.accounting.ledger.usage_rows import COLUMNS, row_of
+from services.accounting.ports import Added, Consumed, Spent
+from shared.money import Nanodollars
+
+__all__ = ["PostgresLedger"]
+
+_staging = Staging(usage_ledger, COLUMNS)
+
+_new = (
+    insert(usage_ledger)
+    .from_select(_staging.columns, _staging.rows())
+    .on_conflict_do_nothing(index_elements=usage_ledger.primary_key)
+    .returning(*usage_ledger.columns)
+    .cte("new")
+)
+
+_unpriced = _new.c.cost_nanodollars.is_(None)
+_tokens = _new.c.uncached_input_tokens + _new.c.cache_write_tokens + _new.c.cache_read_tokens + _new.c.output_tokens
+
+_DIMENSION_FROM: Final[dict[str, ColumnElement[Any]]] = {
+    "hour": func.date_trunc("hour", _new.c.ended_at, "UTC"),
+    "model_served": func.coalesce(_new.c.model_served, ""),
+    "feature": func.coalesce(_new.c.feature, ""),
+}
+"""Those that are not the ledger's column of the same name."""
+
+_MEASURE_FROM: Final[dict[str, ColumnElement[Any]]] = {
+    "attempts": func.count(),
+    "unpriced_attempts": func.count().filter(_unpriced),
+    "unpriced_tokens": func.coalesce(func.sum(_tokens).filter(_unpriced), 0),
+    "first_tokens": func.count(_new.c.first_token_at),
+}
+"""Those that are not the sum of the ledger's column of the same name."""
+
+
+def _dimension(name: str) -> ColumnElement[Any]:
+    made = _DIMENSION_FROM.get(name)
+    return (_new.c[name] if made is None else made).label(name)
+
+
+def _measure(name: str) -> ColumnElement[Any]:
+    made = _MEASURE_FROM.get(name)
+    return (func.coalesce(func.sum(_new.c[name]), 0) if made is None else made).label(name)
+
+
+_dimensions = [_dimension(name) for name in DIMENSIONS]
+_sums = insert(usage_hourly).from_select(
+    [*DIMENSIONS, *MEASURES],
+    select(*_dimensions, *map(_measure, MEASURES)).group_by(*_dimensions).order_by(*_dimensions),
+)
+_rolled_up = _sums.on_conflict_do_update(
+    index_elements=usage_hourly.primary_key,
+    set_={name: usage_hourly.c[name] + _sums.excluded[name] for name in MEASURES},
+)
+
+_ADD = (
+    select(
+        _new.c.provider,
+        _new.c.deployment,
+        func.count().label("attempts"),
+        func.coalesce(func.sum(_new.c.cost_nanodollars), 0).cast(BigInteger).label("cost"),
+        func.count().filter(_unpriced).label("unpriced"),
+    )
+    .group_by(_new.c.provider, _new.c.deployment)
+    .add_cte(_rolled_up.cte("rolled_up"))
+)
+
+
+class PostgresLedger:
+    """The port `Ledger`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def add(self, entries: Sequence[Entry], consumed: Consumed) -> Added:
+        with failures_told():
+            async with self._engine.begin() as connection:
+                await _staging.fill(connection, map(row_of, entries))
+                deployments = (await connection.execute(_ADD)).all()
+                await advance(connection, consumed)
+        return Added(rows=sum(found.attempts for found in deployments), spent=tuple(map(_spent, deployments)))
+
+
+def _spent(found: Row[Any]) -> Spent:
+    return Spent(found.provider, found.deployment, Nanodollars(found.cost), found.unpriced)

@@ -1,0 +1,101 @@
+"""What recording needs from the world: somewhere to keep things, somewhere to put what it cannot read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from services.accounting.charging import Entry
+from shared.contracts import DeadLetter, Job, JobEnded
+from shared.money import Nanodollars
+
+__all__ = [
+    "Added",
+    "AwayError",
+    "Consumed",
+    "DeadLetters",
+    "JobShelf",
+    "Ledger",
+    "Place",
+    "Record",
+    "Spent",
+    "UnstorableError",
+]
+
+
+class Place(NamedTuple):
+    topic: str
+    partition: int
+
+
+Consumed = Mapping[Place, int]
+"""The offset after the last record of each partition that a transaction contains."""
+
+
+class Record(Protocol):
+    """A record as Kafka's client hands it over."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class AwayError(Exception):
+    """The server cannot do it now; the same call may succeed later. Nothing has been changed."""
+
+
+class UnstorableError(Exception):
+    """One of the rows can never be stored, for example for a number out of range. Nothing has been changed."""
+
+
+class Spent(NamedTuple):
+    """What the new rows of one deployment charged."""
+
+    provider: str
+    deployment: str
+    cost: Nanodollars
+    unpriced_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a transaction really changed: rows that were there already are not counted."""
+
+    rows: int
+    spent: tuple[Spent, ...] = ()
+
+
+class Ledger(Protocol):
+    async def add(self, entries: Sequence[Entry], consumed: Consumed) -> Added:
+        """Afterwards every attempt is in the ledger and in the roll-ups exactly once and the offsets have moved: all or
+        nothing, however often it is called. Blocks for the database. Raises `AwayError` or `UnstorableError`.
+        """
+        ...
+
+
+class JobShelf(Protocol):
+    """The two calls commute: whichever comes first for a job, the row is the same afterwards."""
+
+    async def accept(self, jobs: Sequence[Job], consumed: Consumed) -> Added:
+        """Afterwards each job has a row with what was asked; one that has ended stays ended. Raises as `Ledger.add`."""
+        ...
+
+    async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
+        """Afterwards each job has ended; of several ends the first stays. Raises as `Ledger.add`."""
+        ...
+
+
+class DeadLetters(Protocol):
+    async def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Afterwards Kafka has them, perhaps twice. Blocks for the broker. Raises `AwayError`."""
+        ...
