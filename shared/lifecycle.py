@@ -118,7 +118,7 @@ def _exit_code(error: BaseException) -> int | None:
         return 0
     wrong = [cause for cause in causes if isinstance(cause, OperatorError)]
     if wrong:
-        for line in dict.fromkeys(str(cause) for cause in wrong):
+        for line in dict.fromkeys(line for cause in wrong for line in str(cause).splitlines()):
             sys.stderr.write(f"sluice: {line}\n")
         return _WRONG_SETUP
     if isinstance(error, Exception | ExceptionGroup):

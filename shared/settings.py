@@ -1,15 +1,23 @@
 """What every process takes from its environment. A service adds its own in its `settings.py`; nothing else reads it."""
 
 from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
-__all__ = ["CommonSettings"]
+from shared.errors import OperatorError
+
+__all__ = ["CommonSettings", "LogLevel", "read_settings"]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 class CommonSettings(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     kafka_url: str = Field("127.0.0.1:9092", validation_alias="KAFKA_URL")
     """`host:port[,host:port]`."""
@@ -19,4 +27,16 @@ class CommonSettings(BaseSettings):
     namespace: str = Field("sluice", validation_alias="SLUICE_NAMESPACE")
     """Prefix of Redis keys and consumer groups, so that several stacks can share servers."""
     topic_prefix: str = Field("", validation_alias="SLUICE_TOPIC_PREFIX")
-    log_level: str = Field("info", validation_alias="SLUICE_LOG_LEVEL")
+    log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = Field("info", validation_alias="SLUICE_LOG_LEVEL")
+
+
+def read_settings(kind: type[S]) -> S:
+    """Take the settings from the environment. Raises OperatorError, which names each variable and shows no value."""
+    try:
+        return kind()
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in details)
+        raise OperatorError("\n".join(f"environment: {line}" for line in lines)) from None
+    except SettingsError as error:
+        raise OperatorError(f"environment: {error}") from error
