@@ -1,32 +1,85 @@
-"""The one file that speaks HTTP to providers: a job and a candidate in, attempt events out."""
+"""The one file that speaks HTTP to providers: a job and a candidate in, attempt events out.
 
-from collections.abc import AsyncGenerator, Mapping
+httpx over aiohttp's connections: httpx's own pool looks at every connection whenever a request begins or ends, which
+costs several times as much CPU per stream. Nothing is retried here, and nothing is taken from the environment: no
+cookies, no proxies, no redirects.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
+from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from services.router_worker.events import AttemptEvent
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished
+from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.providers.alarm import Alarm, LimitReached
+from services.router_worker.providers.dialect import Decoder, Dialect, Envelope
+from services.router_worker.providers.registry import DIALECTS
+from services.router_worker.resilience.deadline import Deadline, Limit, Patience
 from services.router_worker.routing.plan import Candidate
-from shared.clock import Clock
+from shared.clock import Clock, unix_ms
 from shared.config.schema import Provider
 from shared.contracts import Job
-from shared.ids import AttemptId
+from shared.ids import AttemptId, completion_id
 
 __all__ = ["Providers"]
 
+_ERROR_BODY_BYTES = 64_000
+_END_OF_BODY_SECONDS = 0.05
+"""How long the end of a body is waited for behind the end of its answer: with it the connection can be used again."""
+_IDLE_SECONDS = 30
+"""Shorter than the idle limits of the usual load balancers, so that they do not close what we are about to use."""
+
+_NETWORK: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+
+_LIMIT_WORDS: Final[Mapping[FailureKind, str]] = {
+    FailureKind.FIRST_TOKEN_TIMEOUT: "The provider did not begin to answer in time.",
+    FailureKind.STALL: "The provider fell silent in the middle of the answer.",
+    FailureKind.TOTAL_TIMEOUT: "The provider did not finish its answer in time.",
+    FailureKind.DEADLINE: "The job's deadline passed during the answer.",
+}
+
 
 class Providers:
-    """Connections to all configured providers; entered once for the life of the process."""
+    """Connections to all configured providers; entered once, for the life of the process."""
 
-    def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None: ...
+    def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None:
+        self._providers = providers
+        self._clock = clock
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        ssl = httpx.create_ssl_context(trust_env=False)
+        for name in self._providers:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=ssl, keepalive_timeout=_IDLE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+            self._clients[name] = await self._open.enter_async_context(
+                httpx.AsyncClient(
+                    transport=AiohttpTransport(verify=ssl, trust_env=False, client=session),
+                    trust_env=False,
+                    follow_redirects=False,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                    headers={"user-agent": f"sluice/{version('sluice')}", "accept-encoding": "identity"},
+                )
+            )
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        await self._open.aclose()
 
     def attempt(
         self,
@@ -43,4 +96,129 @@ class Providers:
         Never raises for what a provider does: the last event is `Finished` or `Failed`, at `deadline` at the latest.
         Cancelling it, or closing it (`contextlib.aclosing`), has closed the provider's connection when that returns.
         """
-        raise NotImplementedError
+        provider = self._providers[candidate.provider]
+        dialect = DIALECTS[provider.dialect]
+        call = dialect.encode(job, candidate, provider, resume_text)
+        headers = {**call.headers, "x-client-request-id": attempt_id}
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
+        client = self._clients[candidate.provider]
+        timeout = httpx.Timeout(None, connect=candidate.timeouts.connect_seconds)
+        request = client.build_request("POST", call.url, headers=headers, content=call.body, timeout=timeout)
+        left = Deadline(deadline).seconds_left(self._clock())
+        patience = Patience.of(candidate.timeouts, left, asyncio.get_running_loop().time())
+        return _events(client, request, dialect, _envelope(job, candidate, resume_text), patience)
+
+
+async def _events(
+    client: httpx.AsyncClient, request: httpx.Request, dialect: Dialect, envelope: Envelope, patience: Patience
+) -> AsyncGenerator[AttemptEvent, None]:
+    """One call, from the request to its last event. Afterwards its connection is closed, or free for the next call."""
+    alarm = Alarm()
+    beginning = patience.first_token if envelope.streamed else patience.whole  # a whole answer has no first token
+    try:
+        response = await alarm.wait(client.send(request, stream=True), beginning)
+    except (LimitReached, *_NETWORK) as error:
+        alarm.close()
+        yield Failed(_failure(error))
+        return
+    answer = _Answer(response.aiter_raw(), alarm, patience, beginning)
+    try:
+        if response.status_code != HTTPStatus.OK:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            yield Failed(dialect.failure(response.status_code, headers, await answer.error_body()))
+            return
+        decoder = dialect.decoder(envelope)
+        while True:
+            for event in await answer.next(decoder):
+                if isinstance(event, Finished):
+                    await answer.reach_the_end()
+                yield event
+                if isinstance(event, Finished | Failed):
+                    return
+    finally:
+        alarm.close()
+        await response.aclose()
+
+
+class _Answer:
+    """The body of one answer, read with patience."""
+
+    def __init__(self, packets: AsyncIterator[bytes], alarm: Alarm, patience: Patience, beginning: Limit) -> None:
+        self._packets = packets
+        self._alarm = alarm
+        self._patience = patience
+        self._limit = beginning
+        self._talking = False
+        self._loop = asyncio.get_running_loop()
+
+    async def next(self, decoder: Decoder) -> Sequence[AttemptEvent]:
+        """The events of the next packet; those of the answer's end, when there is none or it does not come in time."""
+        try:
+            packet = await self._alarm.wait(anext(self._packets, b""), self._limit)
+        except (LimitReached, *_NETWORK) as error:
+            return decoder.close(_failure(error))
+        if not packet:
+            return decoder.close()
+        events = decoder.feed(packet)
+        self._talking = self._talking or any(isinstance(event, Chunk) and event.is_output for event in events)
+        if events and self._talking:
+            # Bytes alone, such as a provider's keep-alive comments, are no sign of life.
+            self._limit = self._patience.next_token(self._loop.time())
+        return events
+
+    async def error_body(self) -> bytes:
+        """As much of it as came, and as anybody reads."""
+        body = bytearray()
+        try:
+            while len(body) < _ERROR_BODY_BYTES:
+                packet = await self._alarm.wait(anext(self._packets, b""), self._limit)
+                if not packet:
+                    break
+                body += packet
+        except (LimitReached, *_NETWORK):
+            pass
+        return bytes(body)
+
+    async def reach_the_end(self) -> None:
+        """Read up to the end of the body if it is at hand; else the connection is closed with the response."""
+        end = Limit(self._loop.time() + _END_OF_BODY_SECONDS, FailureKind.STALL)
+        with suppress(LimitReached, *_NETWORK):
+            while await self._alarm.wait(anext(self._packets, b""), end):
+                pass
+
+
+def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelope:
+    options = job.body.get("stream_options")
+    return Envelope(
+        completion_id=completion_id(job.id),
+        created=unix_ms(job.accepted_at) // 1000,
+        model=candidate.serves,
+        streamed=job.streamed,
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        resumed=bool(resume_text),
+    )
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, LimitReached):
+        return Failure(error.kind, _LIMIT_WORDS[error.kind])
+    # httpx-aiohttp's own names are too coarse: a lost connection comes as `ConnectTimeout` there.
+    kind, words = _mishap(error.__cause__ or error)
+    return Failure(kind, words)
+
+
+def _mishap(cause: BaseException) -> tuple[FailureKind, str]:
+    match cause:
+        case aiohttp.ClientSSLError():
+            return FailureKind.TLS, "No secure connection to the provider could be made."
+        case aiohttp.ConnectionTimeoutError():
+            return FailureKind.CONNECT_TIMEOUT, "The provider could not be reached in time."
+        case aiohttp.ClientConnectorError() | aiohttp.InvalidURL() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return FailureKind.CONNECT, "The provider could not be reached."
+        case aiohttp.ClientResponseError():
+            return FailureKind.MALFORMED, "The provider's answer is not HTTP."
+        case aiohttp.ClientError() | OSError() | httpx.NetworkError() | httpx.ProtocolError():
+            return FailureKind.CUT, "The provider closed the connection in the middle of the answer."
+        case _:
+            return FailureKind.UNKNOWN, "The call to the provider failed."
