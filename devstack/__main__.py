@@ -33,7 +33,10 @@ async def _serve(data: Path, ports: Ports, cache: Path | None) -> None:
 
 
 async def _hold(data: Path, ports: Ports, cache: Path | None) -> None:
-    async with running_stack(data, ports=ports, cache=cache) as stack:
+    def tell(sentence: str) -> None:
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+    async with running_stack(data, ports=ports, cache=cache, tell=tell) as stack:
         print(stack.described(), flush=True)  # noqa: T201
         await asyncio.Event().wait()
 

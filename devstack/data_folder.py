@@ -20,8 +20,7 @@ async def exclusive(folder: Path) -> AsyncIterator[int]:
 
     A living owner raises ServersUnavailable at once. A dead one's servers are given time to end.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = _opened(folder)
     try:
         await _acquire(lock, folder)
         os.truncate(lock, 0)
@@ -29,6 +28,11 @@ async def exclusive(folder: Path) -> AsyncIterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+def _opened(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
 
 async def _acquire(lock: int, folder: Path) -> None:

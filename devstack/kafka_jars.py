@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,18 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
-def kafka_jars(cache: Path) -> list[Path]:
-    """The jars, checked, in the order they are pinned. Blocks; the first time it downloads. May raise ServersUnavailable."""
+def kafka_jars(cache: Path, tell: Callable[[str], None]) -> list[Path]:
+    """The jars, checked, in the order they are pinned. Blocks, and downloads what is missing.
+
+    May raise ServersUnavailable.
+    """
     repository = cache / "kafka-jars"
     repository.mkdir(parents=True, exist_ok=True)
     with (cache / "kafka-jars.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two stacks started at once fetch once
         wanted = [pin for pin in pins() if not _is_genuine(repository / pin.path, pin)]
         if wanted:
+            tell(f"Downloading Kafka, once ({len(wanted)} jars, up to 45 MB).")
             _fetch(wanted, repository)
     return [repository / pin.path for pin in pins()]
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,36 +26,32 @@ class User:
 class Leashed:
     """A running command. `pid` is the command's own; a keeper stands between it and us (see `leash_keeper`)."""
 
-    def __init__(self, pid: int, keeper: asyncio.subprocess.Process) -> None:
+    def __init__(self, pid: int, keeper: "_Keeper") -> None:
         self.pid = pid
         self._keeper = keeper
-        self._end = asyncio.create_task(_end_of(keeper))
 
     @property
     def returncode(self) -> int | None:
         """None while it runs; afterwards its exit code, negative for the signal that ended it."""
-        return self._end.result() if self._end.done() else None
+        return self._keeper.end.result() if self._keeper.end.done() else None
 
     async def wait(self) -> int:
-        return await asyncio.shield(self._end)
+        """Afterwards neither the command nor its keeper runs."""
+        return await asyncio.shield(self._keeper.end)
 
     def kill(self) -> None:
         """SIGKILL the command and all in its process group. Returns at once; `wait` tells when it is over."""
-        self._order(b"k")
+        self._keeper.order(b"k")
 
     async def stop(self, grace_seconds: float = 10.0) -> int:
         """Ask the command to end, and kill it when it has not within the grace. Afterwards it is gone."""
-        self._order(b"s")
+        self._keeper.order(b"s")
         try:
             async with asyncio.timeout(grace_seconds):
                 return await self.wait()
         except TimeoutError:
             self.kill()
             return await self.wait()
-
-    def _order(self, order: bytes) -> None:
-        if self._keeper.stdin is not None and not self._end.done():
-            self._keeper.stdin.write(order)
 
 
 async def leashed(
@@ -73,38 +71,71 @@ async def leashed(
     (a lock, say) stay open until it has ended. A command that cannot be run ends with 127 and a line in the log.
     """
     who = (str(user.uid), str(user.gid)) if user else ("-1", "-1")
-    with log.open("ab") as output:
-        keeper = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", KEEPER),
-            *(str(orphan_grace_seconds), str(int(stop_signal)), *who),
-            *map(str, command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+    received, orders = os.pipe()
+    # Not asyncio's own subprocesses: those kill the keeper when they are forgotten, and the command would be left.
+    with log.open("ab") as output, os.fdopen(received, "rb") as control:
+        process = subprocess.Popen(  # noqa: ASYNC220 -- it returns as soon as the keeper is forked
+            [
+                *(sys.executable, "-I", "-S", KEEPER),
+                *(str(orphan_grace_seconds), str(int(stop_signal)), *who),
+                *map(str, command),
+            ],
+            stdin=control,
+            stdout=subprocess.PIPE,
             stderr=output,
             env=dict(env),
             cwd=cwd,
             start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop things in order
             pass_fds=tuple(held),
         )
-    pid = await _report(keeper, "pid")
+    keeper = _Keeper(process, orders)
+    try:
+        await asyncio.get_running_loop().connect_read_pipe(lambda: keeper, process.stdout)
+        pid = await asyncio.shield(keeper.pid)
+    except BaseException:
+        keeper.let_go()
+        raise
     if pid is None:
         raise ChildProcessError(f"the keeper of {command[0]} ended at once; see {log}")
     return Leashed(pid, keeper)
 
 
-async def _end_of(keeper: asyncio.subprocess.Process) -> int:
-    code = await _report(keeper, "exit")
-    if keeper.stdin is not None:
-        keeper.stdin.close()
-        with contextlib.suppress(ConnectionError):
-            await keeper.stdin.wait_closed()
-    await keeper.wait()
-    return -int(signal.SIGKILL) if code is None else code  # a keeper that was killed takes its command along
+class _Keeper(asyncio.Protocol):
+    """Our end of the keeper: orders go out, its report comes in (the command's pid, later its exit code)."""
 
+    def __init__(self, process: subprocess.Popen[bytes], orders: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.pid: asyncio.Future[int | None] = loop.create_future()
+        self.end: asyncio.Future[int] = loop.create_future()
+        self._process = process
+        self._orders: int | None = orders
+        self._told = b""
 
-async def _report(keeper: asyncio.subprocess.Process, word: str) -> int | None:
-    """The number the keeper reports next under this word; None when the keeper is gone."""
-    if keeper.stdout is None:
-        return None
-    line = (await keeper.stdout.readline()).decode()
-    return int(line.removeprefix(word)) if line.startswith(word) else None
+    def order(self, order: bytes) -> None:
+        if self._orders is not None:
+            with contextlib.suppress(BrokenPipeError):  # it ends just now
+                os.write(self._orders, order)
+
+    def let_go(self) -> None:
+        """Close the pipe, which the keeper takes for our death."""
+        if self._orders is not None:
+            os.close(self._orders)
+            self._orders = None
+
+    def data_received(self, data: bytes) -> None:
+        self._told += data
+        if b"\n" in self._told and not self.pid.done():
+            self.pid.set_result(self._number(b"pid"))
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._process.wait()  # it has closed its output: it is ending, or has ended
+        self.let_go()
+        if not self.pid.done():
+            self.pid.set_result(None)
+        code = self._number(b"exit")
+        # A keeper that was killed takes its command along.
+        self.end.set_result(-int(signal.SIGKILL) if code is None else code)
+
+    def _number(self, word: bytes) -> int | None:
+        told = (line.split() for line in self._told.splitlines())
+        return next((int(value) for key, value in told if key == word), None)

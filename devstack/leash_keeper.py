@@ -6,7 +6,9 @@ Theory. A parent that dies by SIGKILL cannot clean up, so somebody else must not
   * A pipe whose writing end only the parent holds reads as closed once the parent is gone, on every Unix; but a child
     that the parent forked without exec holds that end too, and the watcher itself may be killed.
 So the pipe is watched (fd 0), the parent's pid is looked at once a second, and the command has PR_SET_PDEATHSIG towards
-this keeper, which has one thread only. It runs as `python -I -S`, so it must import nothing but the standard library.
+this keeper, which has one thread only. On Linux the keeper also adopts what the command's own children leave behind
+(PR_SET_CHILD_SUBREAPER), even in sessions of their own as PostgreSQL's are, and ends them when the command has ended.
+It runs as `python -I -S`, on the standard library alone.
 
 fd 0: orders, one byte each: `s` stop, `k` kill; closed means the parent is gone.
 fd 1: the report: `pid N`, later `exit CODE` (negative: the signal that ended it).
@@ -25,8 +27,11 @@ import time
 from typing import NoReturn
 
 PARENT_CHECK_SECONDS = 1.0
+SWEEP_SECONDS = 2.0
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 CANNOT_RUN = 127
+WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(arguments: list[str]) -> None:
@@ -36,16 +41,20 @@ def main(arguments: list[str]) -> None:
     os.set_blocking(woken, False)
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in WATCHED:
         signal.signal(number, lambda *_: None)
 
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
     keeper = os.getpid()
+    # Until it is the command, the child has our handlers: an order to stop that came this early would be lost on it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     child = os.fork()
     if child == 0:
         _become(command, int(user), int(group), keeper)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _report(f"pid {child}")
     status = _watch(child, parent, woken, float(grace_seconds), int(stop_signal))
-    _signal_group(child, signal.SIGKILL)  # what the command left behind
+    _sweep(child)
     _report(f"exit {os.waitstatus_to_exitcode(status)}")
 
 
@@ -56,13 +65,14 @@ def _become(command: list[str], user: int, group: int, keeper: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
         os.closerange(3, 256)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would pass that on
+        for number in (*WATCHED, signal.SIGPIPE):  # Python ignores SIGPIPE, and exec would pass that on
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if user >= 0:
             os.setgroups([])
             os.setgid(group)
             os.setuid(user)
-        if sys.platform == "linux":  # after setuid, which clears it
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which clears it
         if os.getppid() == keeper:
             os.execvp(command[0], command)  # noqa: S606 -- running a command without a shell is the purpose
     except OSError as error:
@@ -75,9 +85,11 @@ def _watch(child: int, parent: int, woken: int, grace_seconds: float, stop_signa
     sources = [0, woken]
     kill_at: float | None = None
     while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended == child:
             return status
+        if ended:
+            continue  # an adopted one
         patience = PARENT_CHECK_SECONDS if kill_at is None else min(PARENT_CHECK_SECONDS, kill_at - time.monotonic())
         ready, _, _ = select.select(sources, [], [], max(patience, 0.0))
         orders = os.read(0, 64) if 0 in ready else b""
@@ -95,9 +107,38 @@ def _watch(child: int, parent: int, woken: int, grace_seconds: float, stop_signa
             _signal_group(child, signal.SIGKILL)
 
 
+def _sweep(group: int) -> None:
+    """End what the command left behind."""
+    _signal_group(group, signal.SIGKILL)
+    until = time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < until:
+        try:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not ended:
+            for orphan in _children():
+                os.kill(orphan, signal.SIGKILL)
+            time.sleep(0.002)
+
+
+def _children() -> list[int]:
+    """Ours, the adopted ones too; none where the system does not tell (their end is waited for all the same)."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:  # noqa: PTH123 -- pathlib takes 8 ms to import
+            return [int(pid) for pid in listed.read().split()]
+    except OSError:
+        return []
+
+
 def _signal_group(group: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
         os.killpg(group, number)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _report(line: str) -> None:

@@ -42,7 +42,7 @@ def choose(asked: Ports, record: Path) -> Chosen:
             raise ServersUnavailable(f"Port {port}, asked for {name}, is in use.")
         last = before.get(name)
         keep = last if last is not None and last not in chosen.values() and is_free(last) else None
-        chosen[name] = port or keep or _any_free(taken=frozenset(chosen.values()))
+        chosen[name] = port or keep or any_free(taken=frozenset(chosen.values()))
     record.write_text(json.dumps(chosen) + "\n")
     return Chosen(**chosen)
 
@@ -57,7 +57,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def _any_free(*, taken: frozenset[int]) -> int:
+def any_free(*, taken: frozenset[int] = frozenset()) -> int:
     for _ in range(1000):
         port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
         if port not in taken and is_free(port):
@@ -66,6 +66,7 @@ def _any_free(*, taken: frozenset[int]) -> int:
 
 
 def _recorded(record: Path) -> Mapping[str, int]:
-    if not record.exists():
+    try:
+        return {str(name): int(port) for name, port in json.loads(record.read_text()).items()}
+    except (FileNotFoundError, ValueError):  # none yet, or half written by a process that died
         return {}
-    return {str(name): int(port) for name, port in json.loads(record.read_text()).items()}

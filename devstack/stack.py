@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.data_folder import exclusive
-from devstack.kafka import Kafka
+from devstack.kafka import Kafka, Runtime
 from devstack.kafka_jars import default_cache
+from devstack.kafka_runtime import Tell, kafka_runtime
 from devstack.ports import Ports, choose
 from devstack.postgres import Postgres
 from devstack.probes import ask_kafka, ask_postgres, ask_valkey
@@ -73,7 +74,7 @@ class Stack:
         return json.dumps({**urls, "pid": os.getpid(), "data": str(self.data), "servers": servers})
 
     def _describe(self) -> None:
-        with open(os.open(self.record, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        with os.fdopen(os.open(self.record, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
             file.write(self.described() + "\n")
 
 
@@ -84,16 +85,22 @@ async def _up(server: Server) -> None:
 
 @asynccontextmanager
 async def running_stack(
-    data: Path, *, ports: Ports = ANY_FREE, cache: Path | None = None, environ: Mapping[str, str] = os.environ
+    data: Path,
+    *,
+    ports: Ports = ANY_FREE,
+    cache: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    tell: Tell = lambda _: None,
 ) -> AsyncIterator[Stack]:
     """The three servers, answering; ended on the way out. May raise ServersUnavailable, with nothing left running.
 
     Data and ports are those of the last time when `data` was used before. A server whose URL stands in `environ`
     (KAFKA_URL, REDIS_URL, POSTGRES_URL) is taken as it is. `cache` holds Kafka's jars, by default in the user's home.
+    `tell` gets a sentence before each step that makes a person wait.
     """
-    data = data.absolute()
     async with exclusive(data) as lock:
-        stack = _assemble(data, ports, cache or default_cache(), environ, lock)
+        runtime = None if environ.get("KAFKA_URL") else await kafka_runtime(cache or default_cache(), tell)
+        stack = _assemble(data, ports, runtime, environ, lock)
         try:
             await stack.start()
             yield stack
@@ -101,22 +108,30 @@ async def running_stack(
             await stack.stop()
 
 
-def _assemble(data: Path, asked: Ports, cache: Path, environ: Mapping[str, str], lock: int) -> Stack:
-    logs = data / "logs"
-    logs.mkdir(exist_ok=True)
+def _assemble(data: Path, asked: Ports, runtime: Runtime | None, environ: Mapping[str, str], lock: int) -> Stack:
+    data = data.absolute()
+    (data / "logs").mkdir(exist_ok=True)
     port = choose(asked, data / "ports.json")
 
     def process(name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:
-        return ServerProcess(name, logs / f"{name}.log", stop_signal, held=(lock,))
+        return ServerProcess(name, data / "logs" / f"{name}.log", stop_signal, held=(lock,))
 
-    kafka: Server = Kafka(data / "kafka", port.kafka, port.kafka_controller, cache, process("kafka"))
-    valkey: Server = Valkey(data / "valkey", port.valkey, process("valkey"))
-    # SIGINT is its "fast" shutdown; SIGTERM would wait for clients to leave.
-    postgres: Server = Postgres(data / "postgres", port.postgres, process("postgres", signal.SIGINT))
-    if url := environ.get("KAFKA_URL"):
-        kafka = External("kafka", url, ask_kafka, "KAFKA_URL")
+    kafka: Server
+    if runtime is None:
+        kafka = External("kafka", environ["KAFKA_URL"], ask_kafka, "KAFKA_URL")
+    else:
+        kafka = Kafka(data / "kafka", port.kafka, port.kafka_controller, runtime, process("kafka"))
+
+    valkey: Server
     if url := environ.get("REDIS_URL"):
         valkey = External("valkey", url, ask_valkey, "REDIS_URL")
+    else:
+        valkey = Valkey(data / "valkey", port.valkey, process("valkey"))
+
+    postgres: Server
     if url := environ.get("POSTGRES_URL"):
         postgres = External("postgres", url, ask_postgres, "POSTGRES_URL")
+    else:
+        # SIGINT is its fast shutdown; SIGTERM would wait for clients to leave.
+        postgres = Postgres(data / "postgres", port.postgres, process("postgres", signal.SIGINT))
     return Stack(data, kafka, valkey, postgres)

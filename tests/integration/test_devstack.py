@@ -3,8 +3,6 @@
 import asyncpg
 from redis.asyncio import Redis
 
-from devstack.stack import Stack
-
 
 async def test_the_database_has_vectors(database: str) -> None:
     connection = await asyncpg.connect(database)
