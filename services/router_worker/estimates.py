@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.catalog import find
+from shared import catalog
 from shared.contracts import Job, TokenUsage
 from shared.tokens import TokenCounter
 
@@ -16,6 +16,6 @@ class TokenizerEstimates:
         self._counter = counter
 
     async def usage(self, job: Job, output: str) -> TokenUsage:
-        encoding = find(job.model).encoding
+        encoding = catalog.find(job.model).encoding
         counted = await asyncio.to_thread(self._counter.count_text, encoding, output)
         return TokenUsage(uncached_input=job.input_tokens, output=counted)

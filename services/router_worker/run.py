@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from services.router_worker.assembly import Assembler
+from services.router_worker.providers.assembly import Assembler
 from services.router_worker.attempt import Attempt
 from services.router_worker.ports import JobLog, Taken
 from services.router_worker.routing.plan import Plan
 from services.router_worker.running import Interrupt
-from shared.contracts import AttemptFinished, Job, JobError, JobStatus, JsonObject
+from shared.contracts import AttemptFinished, Job, JobError, JobStatus
 
 __all__ = ["CANCELLED", "Run", "Verdict"]
 
@@ -26,8 +26,6 @@ class Run:
     attempts: list[AttemptFinished] = field(default_factory=list)
     """Those that have ended, former workers' included, in order."""
     current: Attempt | None = None
-    response: JsonObject | None = None
-    """The answer of the last attempt, as far as it came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
-from services.router_worker.assembly import Assembler
+from services.router_worker.providers.assembly import Assembler
 from services.router_worker.outcome import Outcome, attempt_finished, job_ended, terminal_event
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import (
@@ -33,7 +33,6 @@ from services.router_worker.travel import Traveller
 from shared.clock import Clock
 from shared.config.schema import Retention
 from shared.contracts import AttemptStatus, Job
-from shared.ids import completion_id
 from shared.job_log import facts_of
 
 __all__ = ["Server"]
@@ -113,14 +112,13 @@ class Server:
             log=self.journals.open(job, taken, claim, self._claim_ttl_ms(job), fence),
             claim=claim,
             interrupt=interrupt,
-            assembler=Assembler(completion_id(job.id), int(job.accepted_at.timestamp()), job.model),
+            assembler=Assembler(),
             traceparent=traceparent,
         )
 
     async def _end(self, run: Run, verdict: Verdict) -> bool:
         now = self.clock()
         if run.current is not None:
-            run.response = run.current.response
             run.attempts.append(attempt_finished(run.job, run.current.close(AttemptStatus.CANCELLED, now)))
         ended = job_ended(
             run.job,
@@ -128,7 +126,7 @@ class Server:
             epoch=run.taken.epoch,
             attempts=run.attempts,
             route=[candidate.name for candidate in run.plan.candidates],
-            response=run.response,
+            response=run.assembler.response(),
             error=verdict.error,
             now=now,
         )

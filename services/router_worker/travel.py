@@ -10,6 +10,7 @@ import anyio.lowlevel
 import orjson
 import structlog
 
+from services.router_worker.providers.assembly import Assembler
 from services.router_worker.attempt import Attempt
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
@@ -77,7 +78,7 @@ class Traveller:
                     journey, step = advance(journey, Waited(self.clock()))
                 case Restart(call):
                     run.log.note(EventType.RESTART, _json(attempt=call.attempt))
-                    run.assembler = run.assembler.anew()
+                    run.assembler = Assembler()
                     step = call
                 case Call():
                     for event in await self._attempt(run, step):
@@ -114,10 +115,9 @@ class Traveller:
 
     async def _conclude(self, run: Run, attempt: Attempt) -> Sequence[Event]:
         now = self.clock()
-        estimate = await self.estimates.usage(run.job, attempt.assembler.text) if attempt.needs_estimate else None
+        estimate = await self.estimates.usage(run.job, attempt.assembler.output) if attempt.needs_estimate else None
         status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
         finished = attempt_finished(run.job, attempt.close(status, now, estimate))
-        run.response = attempt.response
         run.attempts.append(finished)
         run.current = None
         shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
@@ -126,7 +126,7 @@ class Traveller:
         log.info("attempt_failed", attempt=finished.attempt_id, kind=attempt.failure.kind, on=finished.deployment)
         await self.note(run, f"f{finished.attempt}", finished.to_bytes())
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.plain_text)]
+        return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.assembler.is_resumable)]
 
     async def _charge_former_owners(self, run: Run) -> bool:
         """Take over what earlier workers noted, and charge the attempt that died with one. Whether output was shown."""
@@ -137,10 +137,12 @@ class Traveller:
                 run.attempts.append(AttemptFinished.model_validate_json(done))
             else:
                 await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted))
-        return bool(run.assembler.text)
+        return run.assembler.response() is not None
 
     async def _charge_abandoned(self, run: Run, begun: AttemptBegun) -> None:
         deltas = await until_answered(lambda: self.claims.shown_deltas(run.job.id, begun.epoch))
+        for delta in deltas:
+            run.assembler.add(Chunk(delta, "", is_output=True, plain=False, choice=0))
         lost = abandoned(run.job, begun, len(deltas), self.clock())
         run.attempts.append(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, deltas=len(deltas))

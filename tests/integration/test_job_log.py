@@ -67,7 +67,7 @@ class Member:
 
     async def end(self, journal: Journal) -> bool:
         async with asyncio.timeout(5):
-            return await self.flusher.end(journal, EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS)
+            return await journal.end(EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS)
 
     async def log(self, job: Job) -> list[Entry]:
         rows = await self.redis.xrange(self.keyspace.job(job.id).log)
@@ -98,7 +98,12 @@ async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator
     def join(name: str) -> Member:
         heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
         member = Member(
-            redis, keyspace, name, RedisClaims(redis, keyspace, name, heartbeat), Flusher(redis, keyspace, name), heartbeat
+            redis,
+            keyspace,
+            name,
+            RedisClaims(redis, keyspace, name, heartbeat),
+            Flusher(redis, keyspace, name),
+            heartbeat,
         )
         tasks.append(asyncio.create_task(member.flusher.run()))
         return member
@@ -157,9 +162,9 @@ async def test_a_zombie_is_fenced_and_its_words_do_not_reach_the_log(fleet: Flee
 async def test_an_ended_job_is_not_run_again_and_tells_whether_its_messages_are_out(fleet: Fleet) -> None:
     worker, job = fleet("w"), a_job()
     await worker.end(await worker.open(job))
-    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", published=False)
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=False)
     await worker.claims.note(job.id, 1, "published", b"1")
-    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", published=True)
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=True)
 
 
 async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(fleet: Fleet) -> None:
