@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack import postgres_place
 from devstack.data_folder import exclusive
 from devstack.kafka import Kafka, Runtime
 from devstack.kafka_jars import default_cache
@@ -106,6 +108,12 @@ async def running_stack(
             yield stack
         finally:
             await stack.stop()
+
+
+def erase(data: Path) -> None:
+    """Delete all that a stack on this folder has kept, wherever it lies. No stack may run on it."""
+    postgres_place.erase(data / "postgres")
+    shutil.rmtree(data, ignore_errors=True)
 
 
 def _assemble(data: Path, asked: Ports, runtime: Runtime | None, environ: Mapping[str, str], lock: int) -> Stack:
