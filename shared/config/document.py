@@ -21,13 +21,14 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 @dataclass(frozen=True, slots=True)
 class Document:
     data: JsonValue
-    lines: dict[Path, int]
+    lines: dict[tuple[str, ...], int]
 
     def line(self, path: Path) -> int | None:
         """The line of the value at `path`, or of the nearest thing around it that is in the file."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path)
+        steps = tuple(map(str, path))
+        while steps and steps not in self.lines:
+            steps = steps[:-1]
+        return self.lines.get(steps)
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,7 +51,7 @@ def parse_document(text: str, source: str) -> Document:
         problems = tuple(place for place in places if isinstance(place, Problem))
         if problems:
             raise ConfigError(source, problems)
-        lines = {place[0]: place[1] for place in places if not isinstance(place, Problem)}
+        lines = {tuple(map(str, place[0])): place[1] for place in places if not isinstance(place, Problem)}
         return Document(loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(source, (_syntax(error, text),)) from error
