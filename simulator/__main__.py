@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from simulator.config import Config, load_config
 from simulator.running import running_simulator
+from simulator.served import LogUnreadableError
 
 _EPILOG = """\
 a configuration (YAML or JSON), every key optional:
@@ -30,8 +31,8 @@ a configuration (YAML or JSON), every key optional:
         - {status: 500, first: 1, per: prompt}
   quota: {rpm: 600, tpm: 100000, concurrency: 50}
 
-one call's script: the header `x-sim-script: tokens=50;gap=0.01;cut_after=5` (or JSON), the same text as `metadata.sim` in
-the body, or behind the model's name: `gpt-4o;tokens=50`.
+one call's script: the header `x-sim-script: tokens=50;gap=0.01;cut_after=5` (or JSON), the same text as `metadata.sim`
+in the body, or behind the model's name: `gpt-4o;tokens=50`.
 
 what was served: GET /_sim/served?after=0, /_sim/served.jsonl, /_sim/totals, /_sim/requests/{x-client-request-id}[/body]
 control:         PUT /_sim/scripts/{model}, POST /_sim/reset
@@ -51,7 +52,7 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(config, arguments.host, arguments.port, arguments.log))
-    except OSError as error:
+    except (OSError, LogUnreadableError) as error:
         return _fail(str(error), code=1)
     return 0
 
@@ -90,7 +91,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop  # type: ignore[no-any-return]
+    return uvloop.new_event_loop
 
 
 def _fail(sentence: str, *, code: int) -> int:

@@ -1,6 +1,7 @@
 """What is said in a call: the same words for the same seed, model and messages."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -26,12 +27,13 @@ def compose(ask: Ask, script: Script, rng: Random) -> Answer:
     """The whole answer. `rng` must be seeded by (seed, model, prompt) for the words to be the same each time."""
     choices: list[tuple[Utterance, ...]] = []
     reasons: list[FinishReason] = []
+    spoken = 0
     for choice in range(ask.choices):
         words = _choice(choice, ask, script, rng)
-        said, reason = _limited(words, ask, script)
+        said, tokens, reason = _limited(words, ask, script)
         choices.append(tuple(said))
         reasons.append(reason)
-    spoken = sum(tokens_of(utterance) for said in choices for utterance in said)
+        spoken += tokens
     usage = Usage(
         prompt_tokens=ask.prompt_tokens,
         cached_tokens=min(script.cached_tokens, ask.prompt_tokens),
@@ -39,10 +41,6 @@ def compose(ask: Ask, script: Script, rng: Random) -> Answer:
         reasoning_tokens=script.reasoning_tokens * ask.choices,
     )
     return Answer(tuple(choices), tuple(reasons), usage)
-
-
-def tokens_of(utterance: Utterance) -> int:
-    return 0 if isinstance(utterance, ToolCalled) else 1
 
 
 def _choice(choice: int, ask: Ask, script: Script, rng: Random) -> list[Utterance]:
@@ -59,7 +57,7 @@ def _choice(choice: int, ask: Ask, script: Script, rng: Random) -> list[Utteranc
 
 
 def _after(prefix: str, pieces: list[str]) -> list[str]:
-    """The rest of the text when `prefix` is how it begins; else the whole text, as a new sentence of the caller's text."""
+    """The rest of the text when `prefix` is how it begins; else the whole text."""
     if not "".join(pieces).startswith(prefix):
         return pieces
     position = 0
@@ -96,17 +94,20 @@ def _value(kind: str, rng: Random) -> object:
             return "".join(say(3, rng))
 
 
-def _limited(said: list[Utterance], ask: Ask, script: Script) -> tuple[list[Utterance], FinishReason]:
-    called = any(isinstance(utterance, ToolCalled) for utterance in said)
-    natural: FinishReason = "tool_calls" if called else "stop"
-    if ask.max_tokens is not None:
-        room = max(ask.max_tokens - script.reasoning_tokens, 0)
-        kept: list[Utterance] = []
-        for utterance in said:
-            room -= tokens_of(utterance)
-            if room < 0:
-                natural = "length"
-                break
-            kept.append(utterance)
-        said = kept
-    return said, script.finish or natural
+def _limited(said: list[Utterance], ask: Ask, script: Script) -> tuple[list[Utterance], int, FinishReason]:
+    """As much of it as the caller takes, its tokens, and why it ends there."""
+    calls = sum(type(utterance) is ToolCalled for utterance in said)
+    tokens = len(said) - calls
+    natural: FinishReason = "tool_calls" if calls else "stop"
+    room = tokens if ask.max_tokens is None else max(ask.max_tokens - script.reasoning_tokens, 0)
+    if room < tokens:
+        return list(_first_tokens(said, room)), room, script.finish or "length"
+    return said, tokens, script.finish or natural
+
+
+def _first_tokens(said: list[Utterance], room: int) -> Iterator[Utterance]:
+    for utterance in said:
+        room -= not isinstance(utterance, ToolCalled)
+        if room < 0:
+            return
+        yield utterance

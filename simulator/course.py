@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from simulator.answer import Answer
 from simulator.exchange import Broke, Ended, Event, Finished, Garbled, Opened, Refusal, Reported, Said, ToolSaid
@@ -21,35 +21,31 @@ class Hung(NamedTuple):
     reset: bool
 
 
-class Moment(NamedTuple):
-    """`event` happens `wait` seconds after the moment before. An infinite wait is a silence until the client leaves."""
-
-    wait: float
-    event: Event | Hung
-
+Moment: TypeAlias = tuple[float, Event | Hung]
+"""How many seconds after the moment before, and what. An infinite wait is a silence until the client leaves. A plain
+tuple because one is made per token."""
 
 Interruption = Hung | Garbled | Broke
 
 
 def course(answer: Answer, script: Script, rng: Random, *, usage: bool) -> Iterator[Moment]:
     """The undisturbed course; `usage` says whether it is reported in an event of its own."""
-    yield Moment(script.opening.draw(rng), Opened())
+    yield script.opening.draw(rng), Opened()
     wait = script.first_token.draw(rng)
     for row in zip_longest(*answer.choices):
         for utterance in row:
-            if utterance is None:
-                continue
-            yield Moment(wait, utterance)
-            # What comes free goes with what follows it; the choices of one answer are generated side by side.
-            wait = 0.0
+            if utterance is not None:
+                yield wait, utterance
+                # The choices of one answer are generated side by side.
+                wait = 0.0
         wait = script.gap.draw(rng)
     with_finish = script.usage == "with_finish"
     last = len(answer.reasons) - 1
     for choice, reason in enumerate(answer.reasons):
-        yield Moment(0.0, Finished(choice, reason, answer.usage if with_finish and choice == last else None))
+        yield 0.0, Finished(choice, reason, answer.usage if with_finish and choice == last else None)
     if usage:
-        yield Moment(0.0, Reported(answer.usage))
-    yield Moment(0.0, Ended())
+        yield 0.0, Reported(answer.usage)
+    yield 0.0, Ended()
 
 
 def disturbed(moments: Iterable[Moment], fault: Fault | None) -> Iterable[Moment]:
@@ -69,41 +65,40 @@ def disturbed(moments: Iterable[Moment], fault: Fault | None) -> Iterable[Moment
 
 
 def _interrupted(moments: Iterable[Moment], after: int, end: Hung | Broke) -> Iterator[Moment]:
-    for moment, struck in _counted(moments, after):
+    for wait, event, struck in _counted(moments, after):
         if struck:
-            yield Moment(moment.wait, end)
+            yield wait, end
             return
-        yield moment
+        yield wait, event
 
 
 def _stalled(moments: Iterable[Moment], after: int, seconds: float) -> Iterator[Moment]:
-    for moment, struck in _counted(moments, after):
-        yield Moment(moment.wait + seconds, moment.event) if struck else moment
+    for wait, event, struck in _counted(moments, after):
+        yield wait + seconds if struck else wait, event
 
 
 def _garbled(moments: Iterable[Moment], after: int) -> Iterator[Moment]:
-    for moment, struck in _counted(moments, after):
+    for wait, event, struck in _counted(moments, after):
         if struck:
-            yield Moment(moment.wait, Garbled())
-            yield Moment(0.0, moment.event)
-        else:
-            yield moment
+            yield wait, Garbled()
+        yield 0.0 if struck else wait, event
 
 
-def _counted(moments: Iterable[Moment], after: int) -> Iterator[tuple[Moment, bool]]:
+def _counted(moments: Iterable[Moment], after: int) -> Iterator[tuple[float, Event | Hung, bool]]:
     """Each moment, and whether it is the first one behind the opening and `after` tokens."""
     opened = struck = False
     tokens = 0
-    for moment in moments:
+    for wait, event in moments:
         now = opened and not struck and tokens >= after
         struck = struck or now
-        yield moment, now
+        yield wait, event, now
         opened = True
-        tokens += is_token(moment.event)
+        tokens += is_token(event)
 
 
 def is_token(event: Event | Hung) -> bool:
-    return isinstance(event, Said | ToolSaid)
+    kind = type(event)
+    return kind is Said or kind is ToolSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +117,15 @@ class Whole:
 def whole(moments: Iterable[Moment]) -> Whole:
     garbled: Garbled | None = None
     seconds, tokens = 0.0, 0
-    for moment in moments:
-        if math.isinf(moment.wait):
+    for wait, event in moments:
+        if math.isinf(wait):
             return Whole(seconds, tokens, silent=True)
-        seconds += moment.wait
-        match moment.event:
+        seconds += wait
+        match event:
             case Hung() | Broke() as interruption:
                 return Whole(seconds, tokens, interruption)
             case Garbled():
-                garbled = moment.event
+                garbled = event
             case _:
-                tokens += is_token(moment.event)
+                tokens += is_token(event)
     return Whole(seconds, tokens, garbled)

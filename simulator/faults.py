@@ -1,13 +1,13 @@
 """What can go wrong with a call, and on which calls it does."""
 
 from random import Random
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["AnyFault", "Break", "Cut", "Fault", "Garble", "HangUp", "Refuse", "Stall", "fault_keys"]
+__all__ = ["AnyFault", "Break", "Count", "Cut", "Fault", "Garble", "HangUp", "Refuse", "Stall", "fault_keys"]
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Fault(BaseModel):
@@ -47,7 +47,7 @@ class Fault(BaseModel):
 
 
 class Refuse(Fault):
-    """Answers with an error status, after the script's `opening`. What is not given is what the API says for that status."""
+    """Answers with an error status, after the script's `opening`. What is not given is what the API says then."""
 
     key: ClassVar[str] = "status"
     status: Annotated[int, Field(ge=400, le=599)]
@@ -55,7 +55,8 @@ class Refuse(Fault):
     type: str | None = None
     code: str | None = None
     param: str | None = None
-    retry_after: str | None = Field(None, coerce_numbers_to_str=True)
+    retry_after: Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[ -~]+$")] | None = None
+    """The header as it stands: seconds, or an HTTP date."""
     retry_after_ms: Count | None = None
     body: str | None = None
     """Sent as it stands, as text/html: what a proxy in front of a provider answers."""
@@ -69,7 +70,7 @@ class HangUp(Fault):
 
 
 class Cut(Fault):
-    """Ends the connection in the middle of the body: by a FIN, or by a reset, which may destroy what is still on its way."""
+    """Ends the connection in the middle of the body: by a FIN, or by a reset, which may destroy what is on its way."""
 
     key: ClassVar[str] = "cut_after"
     cut_after: Count
@@ -92,7 +93,7 @@ class Garble(Fault):
 
 
 class Break(Fault):
-    """Sends the API's in-stream error event after so many tokens and ends. A call without stream gets it as a status."""
+    """Sends the API's error event after so many tokens and ends. A call without stream gets it as a status."""
 
     key: ClassVar[str] = "error_after"
     error_after: Count
@@ -104,7 +105,7 @@ _KINDS: tuple[type[Fault], ...] = (Refuse, HangUp, Cut, Stall, Garble, Break)
 _KEYS = tuple(kind.key for kind in _KINDS)
 
 
-def _kind(value: Any) -> str | None:
+def _kind(value: object) -> str | None:
     if isinstance(value, Fault):
         return value.key
     if not isinstance(value, dict):

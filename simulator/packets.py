@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -34,6 +35,9 @@ def streamed(moments: Iterable[Moment], voice: Voice) -> Iterator[Packet]:
             yield Packet(wait, b"", end="reset" if event.reset else "close")
             return
         data = voice.say(event)
+        if is_token(event):
+            yield Packet(wait, data, 1)
+            continue
         match event:
             case Broke():
                 yield Packet(wait, data, end="error")
@@ -41,22 +45,18 @@ def streamed(moments: Iterable[Moment], voice: Voice) -> Iterator[Packet]:
             case Reported(usage) | Finished(_, _, usage) if usage is not None:
                 yield Packet(wait, data, reported=usage.output_tokens)
             case _:
-                yield Packet(wait, data, int(is_token(event)))
+                yield Packet(wait, data)
 
 
 def unstreamed(found: Whole, body: bytes, usage: Usage | None) -> Iterator[Packet]:
-    """The packets of `body`. One that is cut or falls silent stops half-way, with all its tokens counted as written:
-    they were generated, and nobody can say which of them the half holds."""
-    reached = body[: len(body) // 2]
-    match found.interruption:
-        case Hung(reset):
-            yield Packet(found.seconds, reached, found.tokens)
-            yield Packet(0.0, b"", end="reset" if reset else "close")
-        case None if found.silent:
-            yield Packet(found.seconds, reached, found.tokens)
-            yield Packet(math.inf, b"")
-        case _:
-            yield Packet(found.seconds, body, found.tokens, usage.output_tokens if usage else None)
+    """The packets of `body`. Its tokens count when all of it is out: of a part nobody can read any."""
+    if isinstance(found.interruption, Hung):
+        yield Packet(found.seconds, body[: len(body) // 2])
+        yield Packet(0.0, b"", end="reset" if found.interruption.reset else "close")
+    elif found.silent:
+        yield Packet(math.inf, b"")
+    else:
+        yield Packet(found.seconds, body, found.tokens, usage.output_tokens if usage else None)
 
 
 def mannered(packets: Iterable[Packet], script: Script, rng: Random) -> Iterable[Packet]:
@@ -82,7 +82,7 @@ def _dripped(packets: Iterable[Packet], size: int, gap: float) -> Iterator[Packe
 def _parts(packet: Packet, starts: list[int], gap: float) -> Iterator[Packet]:
     """`packet` in parts that begin at `starts`. What it carries is complete with the last one."""
     wait = packet.wait
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         yield Packet(wait, packet.data[start:end])
         wait = gap
     yield packet._replace(wait=wait, data=packet.data[starts[-1] :])

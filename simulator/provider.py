@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from simulator.answer import compose
 from simulator.config import Config
 from simulator.dialects import DIALECTS, find_dialect
-from simulator.dialects.dialect import Dialect, NotServed, Route, Stamp
+from simulator.dialects.dialect import Dialect, RefusalError, Route, Stamp
 from simulator.exchange import Ask, Refusal, Request
 from simulator.faults import AnyFault, HangUp, Refuse
 from simulator.quota import Headroom, Meter, Refused
@@ -71,7 +71,7 @@ class Provider:
         named = (("x-request-id", f"req_{call.call_id}"),)
         try:
             performance = self._perform(dialect, request, call, now)
-        except NotServed as end:
+        except RefusalError as end:
             performance = Performance(refused(dialect, end.refusal), call)
         return replace(performance, response=performance.response.with_headers(named))
 
@@ -110,7 +110,7 @@ class Provider:
     def _models(self, dialect: Dialect, request: Request, now: Instant) -> Response:
         try:
             self._check_key(dialect, request)
-        except NotServed as end:
+        except RefusalError as end:
             return refused(dialect, end.refusal)
         return replied(dialect.models(tuple(self._scripts), int(now.unix)))
 
@@ -137,19 +137,19 @@ class Provider:
         key = dialect.api_key(request)
         if self._keys and key not in self._keys:
             shown = f"Incorrect API key provided: {key[:3]}***{key[-4:]}." if key else "You didn't provide an API key."
-            raise NotServed(Refusal(401, shown, code="invalid_api_key" if key else None))
+            raise RefusalError(Refusal(401, shown, code="invalid_api_key" if key else None))
         return sha256(key.encode()).hexdigest()[:12] if key else None
 
     def _script_of(self, model: str, overrides: tuple[str | None, ...]) -> Script:
         script = self.script(model)
         if script is None:
             message = f"The model `{model}` does not exist or you do not have access to it."
-            raise NotServed(Refusal(404, message, code="model_not_found"))
+            raise RefusalError(Refusal(404, message, code="model_not_found"))
         try:
             for text in filter(None, overrides):
                 script = script.revised(parse_overrides(text))
         except (ValidationError, ValueError) as error:
-            raise NotServed(
+            raise RefusalError(
                 Refusal(400, f"The simulator cannot play this script: {error}", param="x-sim-script")
             ) from error
         return script
@@ -166,7 +166,7 @@ class Provider:
         if isinstance(verdict, Refused):
             refusal = dialect.over_quota(model, verdict)
             limits = dialect.quota_headers(verdict.headroom)
-            raise NotServed(replace(refusal, headers=refusal.headers + limits))
+            raise RefusalError(replace(refusal, headers=refusal.headers + limits))
         return _Pass(meter, taken), verdict.headroom
 
     def _fault(self, model: str, script: Script, ask: Ask) -> AnyFault | None:

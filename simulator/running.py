@@ -1,11 +1,11 @@
 """A simulator that listens: wires configuration, provider, served log and server, and closes them in reverse."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from shared.clock import utc_now
 from simulator.config import Config
 from simulator.control import CONTROL_PREFIX, Control
 from simulator.exchange import Request
@@ -52,16 +52,16 @@ class Simulator:
         self._provider.reset()
         self._served.reset()
 
-    def clock(self) -> Instant:
-        return Instant(time.monotonic(), time.time())
+    def unix_now(self) -> float:
+        return utc_now().timestamp()
 
     def perform(self, request: Request) -> Performance:
         if request.path.startswith(CONTROL_PREFIX):
             return Performance(replied(self._control.answer(request)))
-        return self._provider.receive(request, self.clock())
+        return self._provider.receive(request, Instant(self.pace.now(), self.unix_now()))
 
     def finish(self, performance: Performance, how: How) -> None:
-        self._provider.finish(performance, how, self.clock())
+        self._provider.finish(performance, how, Instant(self.pace.now(), self.unix_now()))
 
 
 @asynccontextmanager

@@ -5,11 +5,11 @@ Texts of the compact form look like `tokens=50..200;gap=0.02;cut_after=10;first=
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from simulator.faults import AnyFault, fault_keys
+from simulator.faults import AnyFault, Count, fault_keys
 from simulator.span import Seconds, Span, Tokens, fixed
 
 __all__ = ["FinishReason", "Script", "parse_overrides"]
@@ -40,8 +40,8 @@ class Script(BaseModel):
     """Instead of the reason that follows from what happened."""
     usage: Literal["asked", "always", "never", "with_finish"] = "asked"
     """When a stream reports usage: if asked to, always, never, or (as some providers) on the finishing event."""
-    cached_tokens: Annotated[int, Field(ge=0)] = 0
-    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    cached_tokens: Count = 0
+    reasoning_tokens: Count = 0
     """Thought but not shown; counted in the output of the usage, and against the caller's maximum."""
     split: Annotated[int, Field(ge=0, le=64)] = 0
     """Each event is cut at so many odd places and sent in as many packets more."""
@@ -52,7 +52,7 @@ class Script(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather_flat_fault(cls, data: Any) -> Any:
+    def _gather_flat_fault(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
         flat = {key: value for key, value in data.items() if key in _FAULT_KEYS}
@@ -79,9 +79,7 @@ class Script(BaseModel):
 def parse_overrides(text: str) -> dict[str, object]:
     """The fields named in a header, a model's suffix or `metadata.sim`. Raises ValueError."""
     if text.lstrip().startswith("{"):
-        parsed = json.loads(text)
-        assert isinstance(parsed, dict)
-        return parsed
+        return dict(json.loads(text))
     overrides: dict[str, object] = {}
     for pair in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = pair.partition("=")

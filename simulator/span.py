@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 __all__ = ["Seconds", "Span", "Tokens", "fixed"]
 
 
+_MOST_TOKENS = 1_000_000
+
+
 class Span(NamedTuple):
     low: float
     high: float
@@ -43,8 +46,8 @@ def _parse(value: object) -> Span:
 
 def _parse_whole(value: object) -> Span:
     span = _parse(value)
-    if span.low % 1 or span.high % 1:
-        raise ValueError(f"expected whole numbers, got {span.low:g}..{span.high:g}")
+    if span.low % 1 or span.high % 1 or span.high > _MOST_TOKENS:
+        raise ValueError(f"expected whole numbers up to {_MOST_TOKENS}, got {span.low:g}..{span.high:g}")
     return span
 
 

@@ -7,7 +7,7 @@ from simulator.answer import Answer
 from simulator.exchange import Ask, Event, Refusal, Request, Usage
 from simulator.quota import Headroom, Refused
 
-__all__ = ["Dialect", "Headers", "NotServed", "Reply", "Route", "Stamp", "Voice"]
+__all__ = ["Dialect", "Headers", "RefusalError", "Reply", "Route", "Stamp", "Voice"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class NotServed(Exception):
+class RefusalError(Exception):
     """The call ends here; `refusal` is what the API says to it."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -70,7 +70,7 @@ class Dialect(Protocol):
     def api_key(self, request: Request) -> str | None: ...
 
     def understand(self, request: Request) -> Ask:
-        """Raises NotServed."""
+        """Raises RefusalError."""
         ...
 
     def voice(self, ask: Ask, stamp: Stamp) -> Voice: ...

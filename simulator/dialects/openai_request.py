@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulator.dialects.dialect import NotServed
+from simulator.dialects.dialect import RefusalError
 from simulator.exchange import Ask, Refusal, Tool
 
 __all__ = ["read_chat_request"]
@@ -40,17 +40,14 @@ class _Message(_Lenient):
         return sum(part.type == "image_url" for part in self.content or ())
 
 
-class _Property(_Lenient):
-    type: str | tuple[str, ...] = "string"
-
-
 class _Parameters(_Lenient):
-    properties: dict[str, _Property] = {}
+    properties: dict[str, object] = {}
+    """JSON Schemas, of which only the type is looked at."""
 
 
 class _Function(_Lenient):
     name: Annotated[str, Field(min_length=1)]
-    parameters: _Parameters = _Parameters()
+    parameters: _Parameters | None = None
 
 
 class _Tool(_Lenient):
@@ -87,11 +84,14 @@ class _ChatRequest(_Lenient):
 
 
 def read_chat_request(body: bytes) -> Ask:
-    """Raises NotServed, worded as OpenAI words it."""
+    """Raises RefusalError, worded as OpenAI words it."""
     try:
         request = _ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        raise NotServed(_refusal(error)) from error
+        raise RefusalError(_refusal(error)) from error
+    if request.stream_options and not request.stream:
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise RefusalError(Refusal(400, message, param="stream_options"))
     prefix = request.messages[-1].text() if request.messages[-1].role == "assistant" else ""
     return Ask(
         model=request.model,
@@ -112,8 +112,7 @@ def read_chat_request(body: bytes) -> Ask:
 def _refusal(error: ValidationError) -> Refusal:
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
-        return Refusal(400, "We could not parse the JSON body of your request. (HINT: this likely means you aren't using "
-                            "your HTTP library correctly. The OpenAI API expects a JSON payload.)")  # fmt: skip
+        return Refusal(400, f"We could not parse the JSON body of your request: {first['msg']}.")
     param = ".".join(str(step) for step in first["loc"]) or None
     if first["type"] == "missing":
         return Refusal(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
@@ -145,7 +144,13 @@ def _tools(request: _ChatRequest) -> tuple[Tool, ...]:
 
 
 def _parameters(function: _Function) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name, kind.type if isinstance(kind.type, str) else kind.type[0])
-        for name, kind in function.parameters.properties.items()
-    )
+    properties = function.parameters.properties if function.parameters else {}
+    return tuple((name, _type_of(schema)) for name, schema in properties.items())
+
+
+def _type_of(schema: object) -> str:
+    match schema:
+        case {"type": str(kind)} | {"type": [str(kind), *_]}:
+            return kind
+        case _:
+            return "string"

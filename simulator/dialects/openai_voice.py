@@ -1,5 +1,6 @@
-"""One OpenAI answer as bytes, whole or event by event. One event is made per token, so all that repeats is encoded once."""
+"""One OpenAI answer as bytes, whole or event by event. An event is made per token, so what repeats is encoded once."""
 
+from collections.abc import Mapping
 from typing import Final, TypedDict
 from zlib import crc32
 
@@ -39,15 +40,15 @@ class OpenAIVoice:
     def __init__(self, ask: Ask, stamp: Stamp) -> None:
         self._ask = ask
         self._stamp = stamp
-        self._named = b'"id":"chatcmpl-%b","object":"%%b","created":%d,"model":%b,"service_tier":"default","system_fingerprint":"%b"' % (
-            stamp.call_id.encode(),
-            stamp.created,
-            orjson.dumps(stamp.model).replace(b"%", b"%%"),
-            _FINGERPRINT.encode(),
-        )  # fmt: skip
-        self._head = b"data: {" + self._named % b"chat.completion.chunk" + b',"choices":['
+        model = orjson.dumps(stamp.model).decode()
+        self._before_object = f'{{"id":"chatcmpl-{stamp.call_id}","object":"'.encode()
+        self._after_object = (
+            f'","created":{stamp.created},"model":{model},"service_tier":"default","system_fingerprint":"{_FINGERPRINT}"'
+        ).encode()
+        self._head = b"data: " + self._before_object + b"chat.completion.chunk" + self._after_object + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if ask.usage else b"]}\n\n"
         self._before_text = [self._head + b'{"index":%d,"delta":{"content":' % choice for choice in range(ask.choices)]
+        self._plain = ask.top_logprobs is None
         self._after_text = b'},"logprobs":null,"finish_reason":null}' + self._tail
 
     @property
@@ -59,21 +60,9 @@ class OpenAIVoice:
         return (("content-type", "application/json"),)
 
     def say(self, event: Event) -> bytes:
+        if type(event) is Said and self._plain:
+            return b"%b%b%b" % (self._before_text[event.choice], orjson.dumps(event.text), self._after_text)
         match event:
-            case Said(choice, text):
-                if self._ask.top_logprobs is None:
-                    return self._before_text[choice] + orjson.dumps(text) + self._after_text
-                return self._chunk(choice, {"content": text}, {"content": [self._logprob(text)], "refusal": None})
-            case ToolSaid(choice, tool, fragment):
-                return self._chunk(choice, {"tool_calls": [{"index": tool, "function": {"arguments": fragment}}]})
-            case ToolCalled(choice, tool, call_id, name):
-                call = {"index": tool, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-                return self._chunk(choice, {"tool_calls": [call]})
-            case Opened():
-                opening = {"role": "assistant", "content": "", "refusal": None}
-                return b"".join(self._chunk(choice, opening) for choice in range(self._ask.choices))
-            case Finished(choice, reason, usage):
-                return self._finishing(choice, reason, usage)
             case Reported(usage):
                 return self._head + b'],"usage":' + orjson.dumps(_usage(usage)) + b"}\n\n"
             case Garbled():
@@ -82,6 +71,8 @@ class OpenAIVoice:
                 return b"data: " + error_body(refusal) + b"\n\n"
             case Ended():
                 return b"data: [DONE]\n\n"
+            case _:
+                return self._delta(event)
 
     def whole(self, answer: Answer, usage: Usage | None) -> bytes:
         choices = [
@@ -93,10 +84,25 @@ class OpenAIVoice:
             }
             for choice, said in enumerate(answer.choices)
         ]
-        body = b"{" + self._named % b"chat.completion" + b',"choices":' + orjson.dumps(choices)
+        body = self._before_object + b"chat.completion" + self._after_object + b',"choices":' + orjson.dumps(choices)
         return body + (b',"usage":' + orjson.dumps(_usage(usage)) if usage else b"") + b"}"
 
-    def _chunk(self, choice: int, delta: dict[str, object], logprobs: dict[str, object] | None = None) -> bytes:
+    def _delta(self, event: Opened | Utterance | Finished) -> bytes:
+        match event:
+            case Opened():
+                opening = {"role": "assistant", "content": "", "refusal": None}
+                return b"".join(self._chunk(choice, opening) for choice in range(self._ask.choices))
+            case Said(choice, text):
+                return self._chunk(choice, {"content": text}, {"content": [self._logprob(text)], "refusal": None})
+            case ToolCalled(choice, tool, call_id, name):
+                call = {"index": tool, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+                return self._chunk(choice, {"tool_calls": [call]})
+            case ToolSaid(choice, tool, fragment):
+                return self._chunk(choice, {"tool_calls": [{"index": tool, "function": {"arguments": fragment}}]})
+            case Finished(choice, reason, usage):
+                return self._finishing(choice, reason, usage)
+
+    def _chunk(self, choice: int, delta: Mapping[str, object], logprobs: Mapping[str, object] | None = None) -> bytes:
         body = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         return self._head + orjson.dumps(body) + self._tail
 

@@ -1,4 +1,4 @@
-"""One client's connection: takes requests, sends their responses in order, and notices at once when the client leaves."""
+"""One client's connection: takes requests, answers them in order, and notices at once when the client leaves."""
 
 import asyncio
 from collections import deque
@@ -7,10 +7,10 @@ from typing import Final, Protocol, cast
 import httptools
 
 from simulator.exchange import Request
-from simulator.provider import Instant, Performance
+from simulator.provider import Performance
 from simulator.served import How
 from simulator.server.delivery import Delivery
-from simulator.server.http import BodyTooLarge, RequestReader, response_head
+from simulator.server.http import BodyTooLargeError, RequestReader, response_head
 from simulator.server.pace import Pace
 
 __all__ = ["Connection", "Site"]
@@ -26,7 +26,7 @@ class Site(Protocol):
     max_body_bytes: int
     connections: "set[Connection]"
 
-    def clock(self) -> Instant: ...
+    def unix_now(self) -> float: ...
 
     def perform(self, request: Request) -> Performance:
         """Never blocks, never raises."""
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._waiting.extend(self._reader.feed(data))
-        except BodyTooLarge:
+        except BodyTooLargeError:
             self._refuse(413)
             return
         except httptools.HttpParserError:
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's name)
         self._site.connections.discard(self)
         self._left()
 
@@ -103,11 +103,11 @@ class Connection(asyncio.Protocol):
         def ended(how: How) -> None:
             self._delivery = None
             self._site.finish(performance, how)
-            if how == "completed" or how == "error":
+            if how in {"completed", "error"}:
                 self._go_on(request)
 
         self._delivery = Delivery(
-            performance, self._transport, self._site.pace, self._site.clock, ended, keep_alive=request.keep_alive
+            performance, self._transport, self._site.pace, self._site.unix_now, ended, keep_alive=request.keep_alive
         )
         self._delivery.start()
 

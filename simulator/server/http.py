@@ -8,12 +8,12 @@ import httptools
 from simulator.dialects.dialect import Headers
 from simulator.exchange import Request
 
-__all__ = ["LAST_CHUNK", "BodyTooLarge", "RequestReader", "chunk", "response_head"]
+__all__ = ["LAST_CHUNK", "BodyTooLargeError", "RequestReader", "response_head"]
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class BodyTooLarge(Exception):
+class BodyTooLargeError(Exception):
     """The client sends more than the simulator takes."""
 
 
@@ -29,11 +29,11 @@ class RequestReader:
         self._begin()
 
     def feed(self, data: bytes) -> list[Request]:
-        """The requests that are complete now. Raises httptools.HttpParserError or BodyTooLarge."""
+        """The requests that are complete now. Raises httptools.HttpParserError or BodyTooLargeError."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, BodyTooLarge):
+            if isinstance(error.__context__, BodyTooLargeError):
                 raise error.__context__ from None
             raise
         complete, self.requests = self.requests, []
@@ -56,7 +56,7 @@ class RequestReader:
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._max_body_bytes:
-            raise BodyTooLarge
+            raise BodyTooLargeError
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -80,10 +80,6 @@ def response_head(status: int, headers: Headers, length: int | None, *, keep_ali
     if not keep_alive:
         lines.append("connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _phrase(status: int) -> str:

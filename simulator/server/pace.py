@@ -20,10 +20,18 @@ class Pace:
         self._ticks: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_tick = 0
+        self._past = 0
+        """The last tick whose turns have been called."""
+
+    def now(self) -> float:
+        return self._loop.time()
 
     def at(self, due: float, turn: Turn) -> None:
-        """Call `turn` at `due` on the loop's clock or up to a millisecond later. It cannot be taken back."""
-        tick = math.ceil(due * _TICKS_PER_SECOND)
+        """Call `turn` at `due`, by `now`, or up to a millisecond later. It cannot be taken back.
+
+        Never in the wake-up that is going on: who is always due must not keep the others waiting.
+        """
+        tick = max(math.ceil(due * _TICKS_PER_SECOND), self._past + 1)
         turns = self._turns.get(tick)
         if turns is not None:
             turns.append(turn)
@@ -48,8 +56,8 @@ class Pace:
     def _wake(self) -> None:
         self._timer = None
         # The timer may fire a little early; its own tick is due in any case.
-        until = max(self._timer_tick, int(self._loop.time() * _TICKS_PER_SECOND))
-        while self._ticks and self._ticks[0] <= until:
+        self._past = max(self._timer_tick, int(self._loop.time() * _TICKS_PER_SECOND))
+        while self._ticks and self._ticks[0] <= self._past:
             for turn in self._turns.pop(heappop(self._ticks)):
                 turn()
         if self._ticks and self._timer is None:
