@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from services.accounting.charging import Entry
-from shared.contracts import DeadLetter, Job, JobEnded
+from shared.contracts import DeadLetter, DeadLetterReason, Job, JobEnded
 from shared.money import Nanodollars
 
 __all__ = [
@@ -15,9 +15,11 @@ __all__ = [
     "DeadLetters",
     "JobShelf",
     "Ledger",
+    "Meter",
     "Place",
     "Record",
     "Spent",
+    "UnreadableError",
     "UnstorableError",
 ]
 
@@ -58,6 +60,14 @@ class UnstorableError(Exception):
     """One of the rows can never be stored, for example for a number out of range. Nothing has been changed."""
 
 
+class UnreadableError(Exception):
+    """The record is not what its topic's contract asks for."""
+
+    def __init__(self, reason: DeadLetterReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Spent(NamedTuple):
     """What the new rows of one deployment charged."""
 
@@ -65,6 +75,7 @@ class Spent(NamedTuple):
     deployment: str
     cost: Nanodollars
     unpriced_attempts: int
+    unpriced_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +109,18 @@ class JobShelf(Protocol):
 class DeadLetters(Protocol):
     async def put(self, letters: Sequence[DeadLetter]) -> None:
         """Afterwards Kafka has them, perhaps twice. Blocks for the broker. Raises `AwayError`."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts what happens to one kind of message. Never blocks, never raises."""
+
+    def kept(self, messages: int, added: Added, seconds: float) -> None:
+        """One transaction: so many messages came, so much was new."""
+        ...
+
+    def buried(self, letters: Sequence[DeadLetter]) -> None: ...
+
+    def caught_up_to(self, unix_ms: int) -> None:
+        """A record that Kafka got at this time has been recorded."""
         ...

@@ -129,10 +129,15 @@ FENCED = Count("sluice_fenced_total", "Runs given up because another worker has 
 # Accounting
 USAGE_EVENTS = Count("sluice_usage_events_total", "Usage events: new, or known already.", ("outcome",))
 RESULT_EVENTS = Count("sluice_result_events_total", "Result events: new, or known already.", ("outcome",))
+JOB_EVENTS = Count("sluice_job_events_total", "Accepted jobs written: new, or known already.", ("outcome",))
 UNPRICED = Count("sluice_unpriced_attempts_total", "Ledger rows without a price.", ("provider", "deployment"))
+UNPRICED_TOKENS = Count("sluice_unpriced_tokens_total", "Tokens of these rows.", ("provider", "deployment"), "tokens")
 CHARGED = Count("sluice_charged_dollars_total", "What the ledger charged.", ("provider", "deployment"), "dollars")
-LEDGER_SECONDS = Spread("sluice_ledger_transaction_seconds", "One transaction of the ledger.", (), "seconds")
-LEDGER_ROWS = Spread("sluice_ledger_transaction_rows", "Events in one transaction.", (), "things", _SIZES)
-LEDGER_LAG = Level("sluice_ledger_lag_seconds", "Age of the newest event when it was written.", (), "seconds")
+LEDGER_SECONDS = Spread("sluice_ledger_transaction_seconds", "One transaction of the ledger.", ("topic",), "seconds")
+LEDGER_ROWS = Spread("sluice_ledger_transaction_rows", "Events in one transaction.", ("topic",), "things", _SIZES)
+LEDGER_LAG = Level("sluice_ledger_lag_seconds", "Age of the newest event when it was written.", ("topic",), "seconds")
+LEDGER_BEHIND = Level(
+    "sluice_ledger_behind_records", "Records of this process's partitions not written yet.", ("topic",)
+)
 
 METRICS: Final[tuple[Metric, ...]] = tuple(found for found in list(globals().values()) if isinstance(found, Metric))

@@ -1,18 +1,19 @@
 """How is the database reached, and what does its failure mean?"""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.accounting.ports import AwayError, UnstorableError
 
-__all__ = ["engine_for", "failures_told"]
+__all__ = ["engine_for", "failures_told", "ping"]
 
 _CONNECT_SECONDS: Final = 5
 _STATEMENT_SECONDS: Final = 60
@@ -37,6 +38,13 @@ def engine_for(url: str) -> AsyncEngine:
         pool_timeout=_CONNECT_SECONDS,
         connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
     )
+
+
+async def ping(engine: AsyncEngine) -> None:
+    """Raises AwayError or TimeoutError when the database does not answer."""
+    with failures_told():
+        async with asyncio.timeout(_CONNECT_SECONDS), engine.connect() as connection:
+            await connection.execute(text("select 1"))
 
 
 @contextmanager

@@ -78,7 +78,8 @@ _ADD = (
         _new.c.deployment,
         func.count().label("attempts"),
         func.coalesce(func.sum(_new.c.cost_nanodollars), 0).cast(BigInteger).label("cost"),
-        func.count().filter(_unpriced).label("unpriced"),
+        _MEASURE_FROM["unpriced_attempts"].label("unpriced_attempts"),
+        _MEASURE_FROM["unpriced_tokens"].label("unpriced_tokens"),
     )
     .group_by(_new.c.provider, _new.c.deployment)
     .add_cte(_rolled_up.cte("rolled_up"))
@@ -101,4 +102,6 @@ class PostgresLedger:
 
 
 def _spent(found: Row[Any]) -> Spent:
-    return Spent(found.provider, found.deployment, Nanodollars(found.cost), found.unpriced)
+    return Spent(
+        found.provider, found.deployment, Nanodollars(found.cost), found.unpriced_attempts, found.unpriced_tokens
+    )

@@ -1,0 +1,119 @@
+"""How do batches come in? FastStream's batch subscriber, told to hand over the client's records as they are.
+
+Its own batch parser decodes every header of every record twice, which costs more than all the rest, and a header that
+is not UTF-8 would take a whole batch with it. What a batch contains is committed only when the handler has recorded it,
+by explicit offsets: FastStream's acknowledgement commits whatever position the consumer has.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+from faststream.middlewares import AckPolicy
+
+from services.accounting.ports import Consumed, Record
+
+__all__ = ["Intake", "Source"]
+
+log = structlog.get_logger("accounting")
+
+_DAY_MS: Final = 86_400_000
+"""A batch waits for PostgreSQL as long as it takes, and the consumer stays in its group."""
+
+_IDLE_MS: Final = 100
+_COMMIT_SECONDS: Final = 10
+_LAG_SECONDS: Final = 5
+
+Take = Callable[[Sequence[Record]], Awaitable[Consumed]]
+"""Afterwards the records are recorded, and it says up to where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    name: str
+    topics: tuple[str, ...]
+    group: str
+    batch_records: int
+
+
+class Intake:
+    """One kind of record, batch by batch and one batch at a time."""
+
+    def __init__(self, broker: KafkaBroker, source: Source, take: Take) -> None:
+        self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Fails when a batch could not be recorded for a reason nobody foresaw. Nothing is taken after that."""
+        self._take = take
+        self._in_hand = 0
+        self._busy_since: float | None = None
+        self._subscriber = broker.subscriber(
+            *source.topics,
+            group_id=source.group,
+            batch=True,
+            max_records=source.batch_records,
+            batch_timeout_ms=_IDLE_MS,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=_DAY_MS,
+            rebalance_timeout_ms=30_000,
+            parser=_as_it_is,
+            decoder=_records,
+        )
+        self._subscriber(self._handle)
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the batch in hand has been in hand."""
+        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
+    async def behind(self) -> int:
+        """How many records of this consumer's partitions are not recorded yet. Raises KafkaError or TimeoutError."""
+        consumer = self._consumer()
+        async with asyncio.timeout(_LAG_SECONDS):
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+            waiting: list[int] = [end - await consumer.position(partition) for partition, end in ends.items()]
+        return sum(waiting) + self._in_hand
+
+    async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
+        if self.fault.done():
+            return
+        self._in_hand, self._busy_since = len(records), time.monotonic()
+        try:
+            consumed = await self._take(records)
+        except Exception as error:
+            # FastStream would log it and go on to the next batch, whose commit would then cover this one.
+            if not self.fault.done():
+                self.fault.set_exception(error)
+            raise
+        finally:
+            self._in_hand, self._busy_since = 0, None
+        await self._commit(consumed)
+
+    async def _commit(self, consumed: Consumed) -> None:
+        """A commit that fails costs a replay at the next start, and a replay changes nothing."""
+        offsets = {TopicPartition(place.topic, place.partition): offset for place, offset in consumed.items()}
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await self._consumer().commit(offsets)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.info("offsets_not_committed", reason=repr(error))
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            raise RuntimeError("the broker has not been started")
+        return consumer
+
+
+async def _as_it_is(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    return KafkaMessage(raw_message=records, body=b"", consumer=FAKE_CONSUMER)
+
+
+async def _records(message: KafkaMessage) -> tuple[ConsumerRecord, ...]:
+    return message.raw_message

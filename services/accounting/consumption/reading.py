@@ -1,0 +1,54 @@
+"""What does a record say? Its contract's message, or the reason why nobody can tell."""
+
+import re
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from services.accounting.ports import UnreadableError
+from shared.contracts import AttemptFinished, DeadLetterReason, Job, JobEnded, WireModel
+from shared.ids import attempt_id, parse_job_id
+
+__all__ = ["read_end", "read_job", "read_usage"]
+
+Message = TypeVar("Message", bound=WireModel)
+
+_ESCAPED_NUL: Final = rb"\u0000"
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""An odd number of backslashes before `u0000`; with an even one it is the text `\\u0000` itself."""
+
+
+def read_usage(value: bytes) -> AttemptFinished:
+    """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger."""
+    event = _read(AttemptFinished, value)
+    job = parse_job_id(event.job_id)
+    if job is None or event.attempt_id != attempt_id(job, event.attempt):
+        ids = f"attempt_id {event.attempt_id!r}, job_id {event.job_id!r}, attempt {event.attempt}"
+        raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
+    return event
+
+
+def read_job(value: bytes) -> Job:
+    """Raises UnreadableError."""
+    return _read(Job, value)
+
+
+def read_end(value: bytes) -> JobEnded:
+    """Raises UnreadableError."""
+    return _read(JobEnded, value)
+
+
+def _read(contract: type[Message], value: bytes) -> Message:
+    # PostgreSQL's text has no NUL, and a caller may put one into a label: it must not make an attempt free of charge.
+    if _ESCAPED_NUL in value:
+        value = _NUL.sub(rb"\1\\ufffd", value)
+    try:
+        return contract.model_validate_json(value)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        undecodable = problem["type"] == "json_invalid"
+        where = ".".join(map(str, problem["loc"]))
+        raise UnreadableError(
+            DeadLetterReason.UNDECODABLE if undecodable else DeadLetterReason.SCHEMA,
+            f"{where}: {problem['msg']}" if where else problem["msg"],
+        ) from error

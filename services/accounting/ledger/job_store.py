@@ -1,0 +1,74 @@
+"""How does a job get its row? The two kinds of message each fill their own columns, once, in whichever order."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.dml import ReturningInsert
+
+from services.accounting.ledger.engine import failures_told
+from services.accounting.ledger.job_rows import ACCEPTED, ENDED, QUEUED, accepted_row, ended_row
+from services.accounting.ledger.offsets import advance
+from services.accounting.ledger.staging import Staging
+from services.accounting.ledger.tables import jobs
+from services.accounting.ports import Added, Consumed
+from shared.config.schema import Retention
+from shared.contracts import Job, JobEnded
+
+__all__ = ["PostgresJobs"]
+
+
+_NAMED = ("job_id", "tenant", "caller", "custom_id", "lane", "feature", "model_asked", "status", "accepted_at")
+"""What a row has from its first message on, whichever that was."""
+
+
+def _filling(
+    staging: Staging, open_while: ColumnElement[bool], *, keep: Collection[str]
+) -> ReturningInsert[tuple[str]]:
+    """Insert what waits; of a row that is there already, fill its columns but `keep`, as long as they are open."""
+    insertion = insert(jobs).from_select(staging.columns, staging.rows())
+    return insertion.on_conflict_do_update(
+        index_elements=jobs.primary_key,
+        set_={name: insertion.excluded[name] for name in staging.columns if name not in keep},
+        where=open_while,
+    ).returning(jobs.c.job_id)
+
+
+_accepted = Staging(jobs, ACCEPTED)
+_ACCEPT = _filling(_accepted, jobs.c.door.is_(None), keep=_NAMED)
+
+_ended = Staging(jobs, ENDED)
+_END = _filling(_ended, jobs.c.status == QUEUED, keep={*_NAMED} - {"status"})
+
+
+class PostgresJobs:
+    """The port `JobShelf`."""
+
+    def __init__(self, engine: AsyncEngine, retention: Retention) -> None:
+        self._engine = engine
+        self._retention = retention
+
+    async def accept(self, accepted: Sequence[Job], consumed: Consumed) -> Added:
+        first = {job.id: job for job in reversed(accepted)}.values()
+        rows = (accepted_row(job, content=job.body if self._retention.content else None) for job in first)
+        return await self._write(_accepted, rows, _ACCEPT, consumed)
+
+    async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
+        first = {end.job_id: end for end in reversed(ended)}.values()
+        rows = (ended_row(end, content=end.response if self._retention.content else None) for end in first)
+        return await self._write(_ended, rows, _END, consumed)
+
+    async def _write(
+        self,
+        staging: Staging,
+        rows: Iterable[tuple[object, ...]],
+        statement: ReturningInsert[tuple[str]],
+        consumed: Consumed,
+    ) -> Added:
+        with failures_told():
+            async with self._engine.begin() as connection:
+                await staging.fill(connection, rows)
+                changed = (await connection.execute(statement)).all()
+                await advance(connection, consumed)
+        return Added(rows=len(changed))

@@ -1,0 +1,54 @@
+"""How is recording measured? Puts what happened on the instruments of the table of metrics."""
+
+from collections.abc import Sequence
+
+from services.accounting.ports import Added
+from shared.clock import Clock, unix_ms
+from shared.contracts import DeadLetter
+from shared.money import dollars
+from shared.telemetry.instruments import Instruments
+from shared.telemetry.metrics import (
+    CHARGED,
+    DEAD_LETTERS,
+    LEDGER_LAG,
+    LEDGER_ROWS,
+    LEDGER_SECONDS,
+    UNPRICED,
+    UNPRICED_TOKENS,
+    Count,
+)
+
+__all__ = ["InstrumentedMeter"]
+
+
+class InstrumentedMeter:
+    """The port `Meter`."""
+
+    def __init__(self, instruments: Instruments, events: Count, topic: str, clock: Clock) -> None:
+        self._new = instruments.counter(events).labels("new")
+        self._known = instruments.counter(events).labels("known")
+        self._seconds = instruments.histogram(LEDGER_SECONDS).labels(topic)
+        self._rows = instruments.histogram(LEDGER_ROWS).labels(topic)
+        self._lag = instruments.gauge(LEDGER_LAG).labels(topic)
+        self._charged = instruments.counter(CHARGED)
+        self._unpriced = instruments.counter(UNPRICED)
+        self._unpriced_tokens = instruments.counter(UNPRICED_TOKENS)
+        self._dead_letters = instruments.counter(DEAD_LETTERS)
+        self._clock = clock
+
+    def kept(self, messages: int, added: Added, seconds: float) -> None:
+        self._new.inc(added.rows)
+        self._known.inc(messages - added.rows)
+        self._seconds.observe(seconds)
+        self._rows.observe(messages)
+        for spent in added.spent:
+            self._charged.labels(spent.provider, spent.deployment).inc(float(dollars(spent.cost)))
+            self._unpriced.labels(spent.provider, spent.deployment).inc(spent.unpriced_attempts)
+            self._unpriced_tokens.labels(spent.provider, spent.deployment).inc(spent.unpriced_tokens)
+
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            self._dead_letters.labels(letter.topic, letter.reason).inc()
+
+    def caught_up_to(self, unix_ms_of_record: int) -> None:
+        self._lag.set((unix_ms(self._clock()) - unix_ms_of_record) / 1000)

@@ -1,0 +1,139 @@
+"""What happens to a batch: read one by one, kept in one transaction, its unreadable records set aside.
+
+Nothing that was taken is lost: while a server is away the same batch is tried again, for ever, and everything behind it
+waits in Kafka. One record never holds up the others: a row that the database can never store is found by halving the
+batch, and set aside.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from services.accounting.ports import (
+    Added,
+    AwayError,
+    Consumed,
+    DeadLetters,
+    Meter,
+    Place,
+    Record,
+    UnreadableError,
+    UnstorableError,
+)
+from shared.backoff import Backoff
+from shared.clock import Clock
+from shared.contracts import DeadLetter, DeadLetterReason
+
+__all__ = ["Keep", "Recording"]
+
+log = structlog.get_logger("accounting")
+
+M = TypeVar("M")
+
+Keep = Callable[[Sequence[M], Consumed], Awaitable[Added]]
+"""Keeps the messages and moves the offsets, all or nothing. Raises AwayError or UnstorableError."""
+
+_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=5)
+_MESSAGE_LIMIT: Final = 500
+
+
+class Recording(Generic[M]):
+    """Records one kind of message; `take` is the whole of it."""
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[bytes], M],
+        keep: Keep[M],
+        dead_letters: DeadLetters,
+        meter: Meter,
+        clock: Clock,
+        patience: Backoff = _PATIENCE,
+    ) -> None:
+        self.missing: str | None = None
+        """What the batch in hand waits for, in words; None while nothing is away."""
+        self._read = read
+        self._keep = keep
+        self._dead_letters = dead_letters
+        self._meter = meter
+        self._clock = clock
+        self._patience = patience
+
+    async def take(self, records: Sequence[Record]) -> Consumed:
+        """Afterwards every record is in the database or in the dead letters. Blocks while a server is away."""
+        readable: list[tuple[Record, M]] = []
+        letters: list[DeadLetter] = []
+        for record in records:
+            try:
+                readable.append((record, self._read(record.value or b"")))
+            except UnreadableError as error:
+                letters.append(self._letter(record, error.reason, str(error)))
+        await self._bury(letters)
+        consumed = _reach(records)
+        await self._keep_all(readable, consumed)
+        self._meter.caught_up_to(records[-1].timestamp)
+        return consumed
+
+    async def _keep_all(self, readable: Sequence[tuple[Record, M]], consumed: Consumed) -> None:
+        messages = [message for _, message in readable]
+        try:
+            await self._patiently(lambda: self._timed(messages, consumed))
+        except UnstorableError as error:
+            if len(readable) <= 1:
+                await self._bury([self._letter(record, DeadLetterReason.SCHEMA, str(error)) for record, _ in readable])
+                await self._keep_all((), consumed)
+                return
+            middle = len(readable) // 2
+            # The offsets move with the second half: they say that everything before them is kept.
+            await self._keep_all(readable[:middle], {})
+            await self._keep_all(readable[middle:], consumed)
+
+    async def _timed(self, messages: Sequence[M], consumed: Consumed) -> None:
+        began = time.perf_counter()
+        added = await self._keep(messages, consumed)
+        self._meter.kept(len(messages), added, time.perf_counter() - began)
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        if letters:
+            await self._patiently(lambda: self._dead_letters.put(letters))
+            self._meter.buried(letters)
+
+    async def _patiently(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do it, however long it takes. Raises what `act` raises but AwayError."""
+        failures = 0
+        while True:
+            try:
+                await act()
+            except AwayError as error:
+                failures += 1
+                self.missing = str(error)
+                log.warning("recording_waits", failures=failures, reason=str(error))
+            else:
+                if failures:
+                    log.info("recording_goes_on", failures=failures)
+                self.missing = None
+                return
+            await asyncio.sleep(self._patience.delay(failures, random.random()))  # noqa: S311 - jitter, not a secret
+
+    def _letter(self, record: Record, reason: DeadLetterReason, message: str) -> DeadLetter:
+        return DeadLetter(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value or b"",
+            headers=tuple((name, value.decode(errors="replace")) for name, value in record.headers),
+            reason=reason,
+            message=message[:_MESSAGE_LIMIT],
+            service="accounting",
+            failed_at=self._clock(),
+        )
+
+
+def _reach(records: Sequence[Record]) -> Consumed:
+    """A batch holds the records of a partition in order, so the last of each is the highest."""
+    return {Place(record.topic, record.partition): record.offset + 1 for record in records}

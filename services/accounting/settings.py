@@ -1,0 +1,19 @@
+"""What accounting takes from its environment, beside what every process takes."""
+
+from pydantic import Field
+
+from shared.settings import CommonSettings
+
+__all__ = ["Settings"]
+
+
+class Settings(CommonSettings):
+    probe_host: str = Field("0.0.0.0", validation_alias="SLUICE_PROBE_HOST")
+    probe_port: int = Field(9102, validation_alias="SLUICE_ACCOUNTING_PROBE_PORT")
+    """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
+    usage_batch_records: int = Field(2000, gt=0, le=50_000, validation_alias="SLUICE_USAGE_BATCH_RECORDS")
+    """At most so many usage events in one transaction; a backlog is worked off in batches of this size."""
+    job_batch_records: int = Field(200, gt=0, le=5000, validation_alias="SLUICE_JOB_BATCH_RECORDS")
+    """As above, of jobs and results: these carry whole prompts and answers."""
+    migrate_at_start: bool = Field(True, validation_alias="SLUICE_MIGRATE_AT_START")
+    """Off where `python -m services.accounting migrate` is run by itself before a deployment."""

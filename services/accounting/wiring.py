@@ -1,0 +1,143 @@
+"""Who is who in accounting. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+from faststream.kafka import KafkaBroker
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.accounting.charging import OwnPrices, enter
+from services.accounting.consumption.dead_letters import KafkaDeadLetters
+from services.accounting.consumption.intake import Intake, Source
+from services.accounting.consumption.reading import read_end, read_job, read_usage
+from services.accounting.health import Health, Line
+from services.accounting.ledger.engine import engine_for, ping
+from services.accounting.ledger.job_store import PostgresJobs
+from services.accounting.ledger.usage_store import PostgresLedger
+from services.accounting.meters import InstrumentedMeter
+from services.accounting.migrations import migrate
+from services.accounting.ports import Added, Consumed
+from services.accounting.prices.genai import GenaiPrices
+from services.accounting.record import Keep, Recording
+from services.accounting.settings import Settings
+from shared.clock import utc_now
+from shared.config import Config
+from shared.contracts import AttemptFinished
+from shared.kafka import ensure_topics
+from shared.lifecycle import until_reachable
+from shared.telemetry.instruments import Instruments
+from shared.telemetry.metrics import JOB_EVENTS, LEDGER_BEHIND, RESULT_EVENTS, USAGE_EVENTS, Count
+from shared.telemetry.probes import serving_probes
+from shared.topics import JOBS, RESULTS, USAGE, Topic
+
+__all__ = ["Accounting", "wire"]
+
+log = structlog.get_logger("accounting")
+
+M = TypeVar("M")
+
+_GRACE_SECONDS: Final = 10
+"""How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Accounting that is recording; it stops when its block is left."""
+
+    probe_port: int
+    background: asyncio.Task[None]
+    """Runs as long as the service; when it ends by itself, something is broken and the process must end."""
+
+
+@asynccontextmanager
+async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> AsyncIterator[Accounting]:
+    instruments = Instruments("accounting")
+    async with AsyncExitStack() as stack:
+        engine = engine_for(settings.postgres_url)
+        stack.push_async_callback(engine.dispose)
+        await until_reachable("postgres", lambda: ping(engine), stop)
+        if settings.migrate_at_start:
+            await migrate(engine)
+        await until_reachable("kafka", lambda: ensure_topics(settings.kafka_url, settings.topic_prefix), stop)
+
+        broker = _broker(settings)
+        lines = _lines(settings, config, instruments, broker, engine)
+        health = Health(lines, lambda: ping(engine), instruments.gauge(LEDGER_BEHIND))
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        background = asyncio.create_task(_background(lines, health), name="background")
+        stack.push_async_callback(_cancelled, background)
+        port = await stack.enter_async_context(
+            serving_probes(
+                settings.probe_port,
+                instruments.registry,
+                ready=health.ready,
+                live=health.live,
+                host=settings.probe_host,
+            )
+        )
+        log.info("accounting_ready", probe_port=port)
+        yield Accounting(port, background)
+
+
+def _lines(
+    settings: Settings, config: Config, instruments: Instruments, broker: KafkaBroker, engine: AsyncEngine
+) -> tuple[Line, ...]:
+    dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
+    ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
+    prices = OwnPrices(config.prices, GenaiPrices(_names_in_the_book(config)))
+
+    async def charge(events: Sequence[AttemptFinished], consumed: Consumed) -> Added:
+        return await ledger.add([enter(event, prices) for event in events], consumed)
+
+    def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
+        meter = InstrumentedMeter(instruments, events, source.name, utc_now)
+        recording = Recording(read=read, keep=keep, dead_letters=dead_letters, meter=meter, clock=utc_now)
+        return Line(source.name, Intake(broker, source, recording.take), recording)
+
+    def source(name: str, batch_records: int, *topics: Topic) -> Source:
+        names = tuple(topic.at(settings.topic_prefix) for topic in topics)
+        return Source(name, names, f"{settings.namespace}.accounting.{name}", batch_records)
+
+    return (
+        line(source("usage", settings.usage_batch_records, USAGE), read_usage, charge, USAGE_EVENTS),
+        line(source("results", settings.job_batch_records, RESULTS), read_end, shelf.end, RESULT_EVENTS),
+        line(source("jobs", settings.job_batch_records, *JOBS.values()), read_job, shelf.accept, JOB_EVENTS),
+    )
+
+
+def _names_in_the_book(config: Config) -> dict[str, str]:
+    return {name: provider.price_as for name, provider in config.providers.items() if provider.price_as}
+
+
+def _broker(settings: Settings) -> KafkaBroker:
+    return KafkaBroker(
+        settings.kafka_url,
+        client_id="sluice-accounting",
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=None,
+        graceful_timeout=_GRACE_SECONDS,
+    )
+
+
+async def _background(lines: Sequence[Line], health: Health) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(health.watch(), name="health")
+        for line in lines:
+            group.create_task(_faultless(line), name=line.name)
+
+
+async def _faultless(line: Line) -> None:
+    await line.intake.fault
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
