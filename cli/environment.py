@@ -1,0 +1,81 @@
+"""Where is everything? An environment variable says it, else the stack that runs here, else the default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.stack.folder import StackFolder, find_folder
+from cli.stack.state import StackState, running_stack_state
+from shared.settings import CommonSettings
+
+__all__ = ["DEFAULT_PORT", "Environment", "Known", "discover", "here"]
+
+DEFAULT_PORT: Final = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value, and who says so: an error about it must name what has to be changed."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    folder: StackFolder
+    stack: StackState | None
+    """The stack that runs in the folder."""
+    gateway: Known
+    key: Known | None
+    kafka: Known
+    redis: Known
+    postgres: Known
+    config: Path
+    namespace: str
+    topic_prefix: str
+
+
+def here() -> Environment:
+    return discover(os.environ, Path.cwd())
+
+
+def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
+    """Reads two small files at most. May raise OperatorError."""
+    folder = find_folder(environ, cwd)
+    stack = running_stack_state(folder)
+
+    def known(variable: str, of_stack: str | None, default: str) -> Known:
+        if text := environ.get(variable):
+            return Known(text, variable)
+        if of_stack:
+            return Known(of_stack, f"the stack in {folder.root}")
+        return Known(default, "the default")
+
+    key = known("SLUICE_API_KEY", stack.api_key if stack else None, "")
+    return Environment(
+        folder=folder,
+        stack=stack,
+        gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{DEFAULT_PORT}"),
+        key=key if key.value else None,
+        kafka=known("KAFKA_URL", stack.kafka_url if stack else None, _default("kafka_url")),
+        redis=known("REDIS_URL", stack.redis_url if stack else None, _default("redis_url")),
+        postgres=known("POSTGRES_URL", stack.postgres_url if stack else None, _default("postgres_url")),
+        config=_config(environ, cwd, stack),
+        namespace=environ.get("SLUICE_NAMESPACE") or (stack.namespace if stack else "sluice"),
+        topic_prefix=environ.get("SLUICE_TOPIC_PREFIX") or (stack.topic_prefix if stack else ""),
+    )
+
+
+def _default(field: str) -> str:
+    """The same that the services take."""
+    return str(CommonSettings.model_fields[field].default)
+
+
+def _config(environ: Mapping[str, str], cwd: Path, stack: StackState | None) -> Path:
+    if named := environ.get("SLUICE_CONFIG"):
+        return Path(named)
+    own = cwd / "sluice.yaml"
+    return stack.config if stack and not own.exists() else own.relative_to(cwd)

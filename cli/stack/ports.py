@@ -1,0 +1,45 @@
+"""Which ports do the services listen on? The ones they had last time, else free ones; a wish is a wish."""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from devstack.ports import HIGHEST, LOWEST, is_free
+from shared.errors import OperatorError
+
+__all__ = ["demand", "settle"]
+
+
+def demand(port: int, *, option: str) -> int:
+    """The port, if it is free; else an error that says what to do."""
+    if not is_free(port):
+        raise OperatorError(f"Port {port} is in use: end what listens there, or choose another with {option}.")
+    return port
+
+
+def settle(names: Iterable[str], record: Path) -> Mapping[str, int]:
+    """A port for each name, recorded for the next time."""
+    before = _recorded(record)
+    chosen: dict[str, int] = {}
+    for name in names:
+        last = before.get(name)
+        if last is None or last in chosen.values() or not is_free(last):
+            last = _any_free(frozenset(chosen.values()))
+        chosen[name] = last
+    record.write_text(json.dumps({**before, **chosen}) + "\n")
+    return chosen
+
+
+def _recorded(record: Path) -> Mapping[str, int]:
+    if not record.exists():
+        return {}
+    return {str(name): int(port) for name, port in json.loads(record.read_text()).items()}
+
+
+def _any_free(taken: frozenset[int]) -> int:
+    for _ in range(1000):
+        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
+        if port not in taken and is_free(port):
+            return port
+    raise OperatorError(f"No port between {LOWEST} and {HIGHEST} is free.")

@@ -1,0 +1,55 @@
+"""What does `sluice up` run with when there is no `sluice.yaml`? A simulated provider, one tenant and one key."""
+
+import json
+from typing import Final
+
+from cli.stack.folder import StackFolder
+from cli.stack.state import write_private
+from shared.config.keys import hash_key, new_key
+from shared.topics import SUBMIT
+
+__all__ = ["KEY_ID", "TENANT", "config_text", "lasting_key", "simulator_text"]
+
+TENANT: Final = "default"
+KEY_ID: Final = "quickstart"
+
+_MODELS: Final = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "o4-mini")
+
+_SIMULATED: Final = {"default": {"tokens": [40, 120], "first_token": [0.15, 0.4], "gap": 0.02}}
+"""About the pace of a small hosted model, so that a stream is seen streaming."""
+
+
+def lasting_key(folder: StackFolder) -> str:
+    """The key of this folder, made at the first start: what was pasted yesterday works today."""
+    if folder.key.exists():
+        return folder.key.read_text(encoding="utf-8").strip()
+    key = new_key(KEY_ID)
+    write_private(folder.key, key + "\n")
+    return key
+
+
+def config_text(key: str, simulator_port: int, topic_prefix: str) -> str:
+    models = "".join(f"  {model}: {{deployments: [{{provider: simulator}}]}}\n" for model in _MODELS)
+    return f"""\
+# Written by `sluice up`, because there is no sluice.yaml here: a simulated provider, one tenant, one key.
+# It is written anew at every start. Copy it to ./sluice.yaml to make it yours; that one is then used.
+tenants:
+  {TENANT}:
+    keys:
+      {KEY_ID}: {{hash: "{hash_key(key)}"}}
+
+submit_topics:
+  {SUBMIT.at(topic_prefix)}: {{tenant: {TENANT}, caller: {KEY_ID}}}
+
+providers:
+  simulator:
+    base_url: http://127.0.0.1:{simulator_port}/v1
+    api_key: simulated
+    price_as: openai
+
+models:
+{models}"""
+
+
+def simulator_text() -> str:
+    return json.dumps(_SIMULATED) + "\n"
