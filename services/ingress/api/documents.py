@@ -1,0 +1,196 @@
+"""What the OpenAPI document says of each route beyond what its code shows: bodies, headers, every status."""
+
+from typing import Any, Final
+
+from services.ingress.admission.chat_body import ChatBody
+from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer, ModelList, ModelObject
+
+__all__ = ["CANCEL_JOB", "CHAT", "CREATE_JOBS", "EVENTS", "GET_JOB", "LIST_JOBS", "LIST_MODELS", "MODEL", "SECURITY"]
+
+SECURITY: Final[dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of Sluice: `slk_<id>_<secret>`."},
+    "api-key": {"type": "apiKey", "in": "header", "name": "api-key", "description": "The same key."},
+}
+
+_ERRORS: Final = {
+    400: "The request is malformed: bad JSON, a bad field, a bad header, or more input than the model takes.",
+    401: "No API key, or a wrong one.",
+    403: "The key may not do this.",
+    404: "No such model or job, as far as this key can see.",
+    405: "The path exists, the method does not.",
+    409: "The job was cancelled before it was answered.",
+    413: "The body is larger than allowed.",
+    422: "The provider understood the request and cannot work on it.",
+    429: "The provider's rate limit was hit, and the job's deadline did not allow to wait.",
+    500: "A fault of the server.",
+    502: "No provider could answer.",
+    503: "A server this one needs is away. Try again after `Retry-After` seconds.",
+    504: "The deadline passed first.",
+}
+
+_HEADERS: Final = {
+    "x-sluice-lane": "`interactive` or `batch`; what may wait costs others less.",
+    "x-sluice-deadline": "Seconds after which the job expires.",
+    "x-sluice-on-interrupt": "What happens when the answer breaks off after a part of it was shown: "
+    "`restart`, `fail` or `continue`.",
+    "x-sluice-feature": "The feature of your product that asks; a dimension of the usage tables.",
+    "traceparent": "W3C trace context; the job continues the trace.",
+    "x-request-id": "Comes back on the answer and stands in every line of the log.",
+}
+_CHAT_HEADERS: Final = {
+    "x-sluice-on-disconnect": "`continue` lets the job go on when its client leaves; otherwise it is cancelled.",
+    "prefer": "`respond-async` answers 202 at once, `wait=N` after N seconds without an answer (RFC 7240).",
+}
+
+_JSON: Final = "application/json"
+_JSONL: Final = "application/jsonl"
+_NDJSON: Final = "application/x-ndjson"
+_SSE: Final = "text/event-stream"
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": ErrorBody, "description": _ERRORS[status]} for status in statuses}
+
+
+def _headers(found: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in found.items()
+    ]
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": content}
+
+
+_CHAT_TEXT: Final = """As OpenAI defines it, streamed or not. Unknown fields reach the provider as they are.
+
+The header `x-sluice-job-id` of the answer names the job behind it. A stream sends `: ping` comments while it waits; an
+error after its beginning is one `data: {"error": …}` without a `[DONE]`.
+"""
+
+_CREATE_TEXT: Final = """One job: the body of a chat completion, or an OpenAI batch line around it.
+
+Many jobs: `application/jsonl`, one of either a line. The answer has a line for each, in the same order, with an id or
+an error. A single job goes to the lane `interactive` and streams unless it says `stream: false`; the lines of JSONL go
+to `batch` and stream only if they say `stream: true`.
+"""
+
+_EVENTS_TEXT: Final = """Server-sent events: `accepted`, `started`, `progress`, `delta` (a `chat.completion.chunk`),
+`restart` (the deltas so far are void), at last one of `done`, `error`, `cancelled`, `expired` with the whole result.
+
+Each has an `id`; send the last one you have seen as `Last-Event-ID` or `?after=` to go on behind it, at any replica.
+When the log has expired, the end alone is told, from the stored result.
+"""
+
+_CHAT_SCHEMA: Final = ChatBody.model_json_schema()
+_LINE_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "An OpenAI batch line.",
+    "required": ["body"],
+    "properties": {
+        "custom_id": {"type": ["string", "null"]},
+        "method": {"const": "POST"},
+        "url": {"const": "/v1/chat/completions"},
+        "body": _CHAT_SCHEMA,
+    },
+}
+_ACCEPTED_HEADERS: Final[dict[str, Any]] = {"Location": {"schema": {"type": "string"}, "description": "The job."}}
+
+CHAT: Final[dict[str, Any]] = {
+    "operation_id": "createChatCompletion",
+    "tags": ["OpenAI"],
+    "summary": "Create a chat completion",
+    "description": _CHAT_TEXT,
+    "responses": {
+        200: {
+            "description": "The completion; with `stream: true` its chunks.",
+            "content": {_JSON: {"schema": {"type": "object"}}, _SSE: {"schema": {"type": "string"}}},
+        },
+        202: {"model": JobObject, "description": "Accepted, as preferred.", "headers": _ACCEPTED_HEADERS},
+        **_errors(400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503, 504),
+    },
+    "openapi_extra": {
+        "requestBody": _body({_JSON: {"schema": _CHAT_SCHEMA}}),
+        "parameters": _headers(_HEADERS | _CHAT_HEADERS),
+    },
+}
+
+LIST_MODELS: Final[dict[str, Any]] = {
+    "operation_id": "listModels",
+    "tags": ["OpenAI"],
+    "summary": "List the models this key may ask for",
+    "responses": {200: {"model": ModelList}, **_errors(401, 405, 500)},
+}
+
+MODEL: Final[dict[str, Any]] = {
+    "operation_id": "retrieveModel",
+    "tags": ["OpenAI"],
+    "summary": "Retrieve a model",
+    "responses": {200: {"model": ModelObject}, **_errors(401, 404, 405, 500)},
+}
+
+CREATE_JOBS: Final[dict[str, Any]] = {
+    "operation_id": "createJobs",
+    "tags": ["Jobs"],
+    "summary": "Submit a job, or many",
+    "status_code": 202,
+    "description": _CREATE_TEXT,
+    "responses": {
+        202: {
+            "description": "Accepted: it will end, whatever happens.",
+            "headers": _ACCEPTED_HEADERS,
+            "model": JobObject,
+            "content": {_JSONL: {"schema": LineAnswer.model_json_schema()}},
+        },
+        **_errors(400, 401, 403, 404, 405, 413, 500, 503),
+    },
+    "openapi_extra": {
+        "requestBody": _body(
+            {
+                _JSON: {"schema": {"anyOf": [_CHAT_SCHEMA, _LINE_SCHEMA]}},
+                _JSONL: {"schema": {"type": "string"}},
+                _NDJSON: {"schema": {"type": "string"}},
+            }
+        ),
+        "parameters": _headers(_HEADERS),
+    },
+}
+
+GET_JOB: Final[dict[str, Any]] = {
+    "operation_id": "getJob",
+    "tags": ["Jobs"],
+    "summary": "Where a job is and what became of it",
+    "responses": {200: {"model": JobObject}, **_errors(401, 404, 405, 500, 503)},
+}
+
+LIST_JOBS: Final[dict[str, Any]] = {
+    "operation_id": "listJobs",
+    "tags": ["Jobs"],
+    "summary": "The tenant's jobs, newest first",
+    "description": "From the archive, which learns of a job within seconds. Without the responses.",
+    "responses": {200: {"model": JobList}, **_errors(400, 401, 405, 500, 503)},
+}
+
+CANCEL_JOB: Final[dict[str, Any]] = {
+    "operation_id": "cancelJob",
+    "tags": ["Jobs"],
+    "summary": "Cancel a job",
+    "description": "May be repeated. A job that has ended stays as it is; one that runs ends within moments.",
+    "responses": {200: {"model": JobObject}, **_errors(401, 404, 405, 500, 503)},
+}
+
+EVENTS: Final[dict[str, Any]] = {
+    "operation_id": "followJob",
+    "tags": ["Jobs"],
+    "summary": "Follow a job's events",
+    "description": _EVENTS_TEXT,
+    "responses": {
+        200: {"description": "The events.", "content": {_SSE: {"schema": {"type": "string"}}}},
+        204: {"description": "The job has ended and there is nothing behind the cursor: do not come again."},
+        **_errors(400, 401, 404, 405, 500, 503),
+    },
+    "openapi_extra": {
+        "parameters": _headers({"last-event-id": "The `id` of the last event seen; goes before `after`."}),
+    },
+}

@@ -1,0 +1,74 @@
+"""What the routes stand on: handed to each of them by the wiring, instead of globals."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.datastructures import Headers
+
+from services.ingress.admission import Caller, Manner, ModelFacts, Refused, Wishes, read_request, read_wishes
+from services.ingress.api.problems import ProblemError, of_refused
+from services.ingress.callers import Callers
+from services.ingress.ports import JobArchive, JobLog
+from services.ingress.submissions import Submissions
+from services.ingress.tail import Tails
+from shared.clock import Clock
+from shared.contracts import Job
+from shared.ids import new_job_id
+from shared.telemetry import Instruments, TraceContext
+
+__all__ = ["Doors", "Patience", "trace_of", "wishes_of"]
+
+Good = TypeVar("Good")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """In seconds."""
+
+    keepalive: float = 12
+    """A stream that says nothing for so long sends a comment."""
+    write: float = 30
+    """A reader whose buffers stay full for so long is let go."""
+    grace: float = 30
+    """How long after its deadline a job's end is still waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    callers: Callers
+    submissions: Submissions
+    tails: Tails
+    job_log: JobLog
+    archive: JobArchive
+    models: Mapping[str, ModelFacts]
+    body_bytes: int
+    instruments: Instruments
+    clock: Clock
+    ready: Callable[[], Mapping[str, str | None]]
+    """Every server this one needs: None when it answers, else what is wrong."""
+    patience: Patience = field(default_factory=Patience)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process begins to stop: streams that can be resumed elsewhere end then."""
+
+    async def admit(self, raw: bytes, caller: Caller, manner: Manner, wishes: Wishes) -> Job:
+        """Raises ProblemError."""
+        request = _or_raise(read_request(raw, manner, wishes))
+        return _or_raise(await self.submissions.decide(request, caller, new_job_id()))
+
+
+def _or_raise(decision: Good | Refused) -> Good:
+    if isinstance(decision, Refused):
+        raise ProblemError(of_refused(decision))
+    return decision
+
+
+def wishes_of(headers: Headers) -> Wishes:
+    """Raises ProblemError."""
+    return _or_raise(read_wishes(headers.get, "x-sluice-"))
+
+
+def trace_of(headers: Headers) -> TraceContext:
+    found = TraceContext.parse(headers.get("traceparent", ""), headers.get("tracestate", ""))
+    return found.child() if found else TraceContext.new()

@@ -1,0 +1,51 @@
+"""The probes that every process has, among the routes so that the OpenAPI document shows them. No key is asked for."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from services.ingress.api.reply import Exchange, Reply
+
+__all__ = ["health_routes"]
+
+_OBJECT: Final[dict[str, Any]] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+def health_routes(probes: ASGIApp) -> APIRouter:
+    router = APIRouter(tags=["Operation"])
+
+    @router.get("/livez", operation_id="livez", responses={200: {"description": "It makes progress."} | _OBJECT})
+    async def livez() -> Response:
+        return Delegated(probes)
+
+    @router.get(
+        "/readyz",
+        operation_id="readyz",
+        responses={
+            200: {"description": "Every server it needs answers."} | _OBJECT,
+            503: {"description": "Names what is missing, and why."} | _OBJECT,
+        },
+    )
+    async def readyz() -> Response:
+        return Delegated(probes)
+
+    @router.get(
+        "/metrics",
+        operation_id="metrics",
+        responses={200: {"description": "For Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def metrics() -> Response:
+        return Delegated(probes)
+
+    return router
+
+
+class Delegated(Reply):
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self._app = app
+
+    async def answer(self, exchange: Exchange) -> None:
+        await exchange.respond(self._app)
