@@ -1,0 +1,140 @@
+"""One full example of every contract, with all of its fields set: what the golden files hold."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shared.contracts import (
+    AttemptFinished,
+    AttemptStatus,
+    AttemptSummary,
+    DeadLetter,
+    DeadLetterReason,
+    Door,
+    Interruption,
+    Job,
+    JobEnded,
+    JobError,
+    JobStatus,
+    JsonObject,
+    Lane,
+    TokenUsage,
+    UsageSource,
+    WireModel,
+)
+from shared.ids import JobId, attempt_id
+
+__all__ = ["EXAMPLES"]
+
+JOB: Final = JobId("job_01938f7cf2007abc8def0123456789ab")
+ACCEPTED: Final = datetime(2024, 12, 4, 9, 30, tzinfo=UTC)
+BODY: Final[JsonObject] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": 'Grüß Gott, 世界 \u2028 "quoted" \\ /'}],
+    "stop": None,
+    "temperature": 1.0,
+    "seed": 9007199254740993,
+    "logit_bias": {},
+    "a_field_of_tomorrow": {"nested": [None, True, -0.5]},
+}
+USAGE: Final = TokenUsage(uncached_input=12, cache_write=3, cache_read=4, output=56, reasoning=7)
+
+
+def after(seconds: float) -> datetime:
+    return ACCEPTED + timedelta(seconds=seconds)
+
+
+EXAMPLES: Final[dict[str, WireModel]] = {
+    "job.v1": Job(
+        id=JOB,
+        tenant="acme",
+        caller="web",
+        door=Door.TOPIC,
+        lane=Lane.BATCH,
+        model="gpt-4o",
+        body=BODY,
+        streamed=True,
+        on_interrupt=Interruption.CONTINUE,
+        custom_id="request-1",
+        user="u-17",
+        feature="summary",
+        tags={"team": "search"},
+        input_tokens=19,
+        accepted_at=ACCEPTED,
+        deadline=after(600),
+    ),
+    "attempt-finished.v1": AttemptFinished(
+        attempt_id=attempt_id(JOB, 2),
+        job_id=JOB,
+        attempt=2,
+        epoch=1,
+        tenant="acme",
+        caller="web",
+        user="u-17",
+        feature="summary",
+        tags={"team": "search"},
+        lane=Lane.BATCH,
+        model_asked="gpt-4o",
+        model_served="gpt-4o-2024-08-06",
+        provider="openai",
+        deployment="openai/gpt-4o",
+        upstream_model="gpt-4o",
+        region="eu",
+        status=AttemptStatus.SUCCEEDED,
+        usage=USAGE,
+        usage_source=UsageSource.PROVIDER,
+        provider_cost_nanodollars=123_456_789,
+        finish_reason="stop",
+        error_kind="rate_limited",
+        accepted_at=ACCEPTED,
+        started_at=after(0.25),
+        first_token_at=after(0.75),
+        ended_at=after(2.000001),
+    ),
+    "job-ended.v1": JobEnded(
+        job_id=JOB,
+        tenant="acme",
+        caller="web",
+        custom_id="request-1",
+        lane=Lane.INTERACTIVE,
+        feature="summary",
+        model="gpt-4o",
+        model_served="gpt-4o-2024-08-06",
+        status=JobStatus.FAILED,
+        response={"id": "chatcmpl-1", "choices": [{"index": 0, "message": {"content": None}, "logprobs": None}]},
+        error=JobError(
+            status_code=502, message="no provider answered", type="server_error", code="upstream_failed", param="model"
+        ),
+        finish_reason="stop",
+        usage=USAGE,
+        attempts=(
+            AttemptSummary(
+                attempt=1,
+                provider="openai",
+                deployment="openai/gpt-4o",
+                status=AttemptStatus.FAILED,
+                error_kind="rate_limited",
+                started_at=after(0.25),
+                ended_at=after(0.5),
+            ),
+        ),
+        route=("openai/gpt-4o", "azure/gpt-4o"),
+        epoch=1,
+        accepted_at=ACCEPTED,
+        started_at=after(0.125),
+        ended_at=after(2.5),
+    ),
+    "dead-letter.v1": DeadLetter(
+        topic="sluice.submit.v1",
+        partition=3,
+        offset=42,
+        key=b"\x00key",
+        value=b"\xff\xfe not JSON ?>",
+        headers=(("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),),
+        reason=DeadLetterReason.UNDECODABLE,
+        message="not JSON",
+        code="invalid_json",
+        tenant="acme",
+        service="ingress",
+        failed_at=ACCEPTED,
+    ),
+}
