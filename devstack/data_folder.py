@@ -31,8 +31,11 @@ async def exclusive(folder: Path) -> AsyncIterator[int]:
 
 
 def _opened(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
-    return os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServersUnavailable(f"The servers' data cannot be kept in {folder}: {error.strerror}.") from error
 
 
 async def _acquire(lock: int, folder: Path) -> None:

@@ -10,12 +10,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.server import ServersUnavailable
+from devstack.server import ServersUnavailable, Tell
 
 PINS = Path(__file__).with_name("kafka-jars.sha256")
 FETCHES_AT_ONCE = 8
@@ -44,13 +44,16 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
-def kafka_jars(cache: Path, tell: Callable[[str], None], pinned: Sequence[Pin]) -> list[Path]:
+def kafka_jars(cache: Path, tell: Tell, pinned: Sequence[Pin]) -> list[Path]:
     """The jars, checked, in the order they are pinned. Blocks, and downloads what is missing.
 
     May raise ServersUnavailable.
     """
     repository = cache / "kafka-jars"
-    repository.mkdir(parents=True, exist_ok=True)
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServersUnavailable(f"Kafka's jars cannot be kept in {cache}: {error.strerror}.") from error
     with (cache / "kafka-jars.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two stacks started at once fetch once
         wanted = [pin for pin in pinned if not _is_genuine(repository / pin.path, pin)]

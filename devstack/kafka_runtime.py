@@ -10,21 +10,17 @@ import asyncio
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from devstack.kafka import JVM, Kafka, Runtime
 from devstack.kafka_jars import kafka_jars, pins
 from devstack.ports import any_free
-from devstack.server import ServerProcess, ServersUnavailable, wheel
+from devstack.server import ServerProcess, ServersUnavailable, Tell, wheel
 
 # The JVM's remarks on details of the archive, a handful at every start, would bury the broker's own lines.
 QUIET = "-Xlog:aot*=off"
 WRITING_SECONDS = 60.0
-
-Tell = Callable[[str], None]
-"""Takes a sentence about something that makes a person wait."""
 
 
 async def kafka_runtime(cache: Path, tell: Tell) -> Runtime:

@@ -9,7 +9,7 @@ from pathlib import Path
 from devstack.ports import HOST
 from devstack.postgres_place import Place, settle
 from devstack.probes import ask_postgres
-from devstack.server import ServerProcess
+from devstack.server import ServerProcess, Tell
 
 OWNER = "sluice"
 DATABASE = "sluice"
@@ -39,10 +39,11 @@ SETTINGS = {
 class Postgres:
     name = "postgres"
 
-    def __init__(self, data: Path, port: int, process: ServerProcess) -> None:
+    def __init__(self, data: Path, port: int, process: ServerProcess, tell: Tell) -> None:
         self._data = data
         self._port = port
         self._process = process
+        self._tell = tell
         self._password = ""
 
     @property
@@ -58,7 +59,7 @@ class Postgres:
         return self._process.pid
 
     async def start(self) -> None:
-        place = await asyncio.to_thread(settle, self._data)
+        place = await asyncio.to_thread(settle, self._data, self._tell)
         self._password = self._kept_password()
         cluster = place.base / "cluster"
         if not cluster.exists():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.leash import User
-from devstack.server import ServersUnavailable, wheel
+from devstack.server import ServersUnavailable, Tell, wheel
 
 SHELTERS = Path("/var/tmp")  # noqa: S108 -- survives a reboot; every shelter gets a fresh name of its own
 UNPRIVILEGED = "nobody"
@@ -31,20 +31,25 @@ class Place:
     user: User | None
 
 
-def settle(wanted: Path) -> Place:
+def settle(wanted: Path, tell: Tell) -> Place:
     """Make the place for a server whose data shall be at `wanted`. May raise ServersUnavailable."""
     wanted.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         wanted.mkdir(mode=0o700, exist_ok=True)
         return Place(wanted, installed_programs(), None)
-    return settle_for(unprivileged(), wanted, installed_programs())
+    return settle_for(unprivileged(), wanted, installed_programs(), tell)
 
 
-def settle_for(user: User, wanted: Path, programs: Path, shelters: Path = SHELTERS) -> Place:
+def settle_for(user: User, wanted: Path, programs: Path, tell: Tell, shelters: Path = SHELTERS) -> Place:
     """As root: the same for a user who may not reach everything that root does."""
+    if wanted.is_symlink() and not wanted.exists():
+        raise ServersUnavailable(
+            f"PostgreSQL's data was at {wanted.readlink()} and is gone; delete {wanted.parent} to start anew."
+        )
     if not wanted.exists() and not may_enter(wanted.parent, user):
-        wanted.unlink(missing_ok=True)  # a link whose shelter was swept away
-        wanted.symlink_to(_shelter(wanted, shelters) / "data")
+        base = _shelter(wanted, shelters) / "data"
+        tell(f"PostgreSQL runs as {UNPRIVILEGED}, who may not enter {wanted.parent}: its data is kept in {base}.")
+        wanted.symlink_to(base)
     base = wanted.resolve()
     if not base.exists():
         base.mkdir(mode=0o700)

@@ -17,6 +17,10 @@ Probe = Callable[[str], Awaitable[None]]
 """Puts one real request to the server behind a URL; raises `NotAnswering` with the reason when that fails."""
 
 
+Tell = Callable[[str], None]
+"""Takes a sentence that a person should read: what makes them wait, or what is not where they would look for it."""
+
+
 class ServersUnavailable(Exception):  # noqa: N818 -- a state of the world, not a slip in the code
     """A server cannot be had; the text is one sentence that a person can act on."""
 

@@ -14,11 +14,11 @@ from devstack import postgres_place
 from devstack.data_folder import exclusive
 from devstack.kafka import Kafka, Runtime
 from devstack.kafka_jars import default_cache
-from devstack.kafka_runtime import Tell, kafka_runtime
+from devstack.kafka_runtime import kafka_runtime
 from devstack.ports import Ports, choose
 from devstack.postgres import Postgres
 from devstack.probes import ask_kafka, ask_postgres, ask_valkey
-from devstack.server import External, Server, ServerProcess, ServersUnavailable
+from devstack.server import External, Server, ServerProcess, ServersUnavailable, Tell
 from devstack.valkey import Valkey
 
 ANY_FREE = Ports()
@@ -98,11 +98,11 @@ async def running_stack(
 
     Data and ports are those of the last time when `data` was used before. A server whose URL stands in `environ`
     (KAFKA_URL, REDIS_URL, POSTGRES_URL) is taken as it is. `cache` holds Kafka's jars, by default in the user's home.
-    `tell` gets a sentence before each step that makes a person wait.
+    `tell` gets what a person should know meanwhile.
     """
     async with exclusive(data) as lock:
         runtime = None if environ.get("KAFKA_URL") else await kafka_runtime(cache or default_cache(), tell)
-        stack = _assemble(data, ports, runtime, environ, lock)
+        stack = _assemble(data, ports, runtime, environ, lock, tell)
         try:
             await stack.start()
             yield stack
@@ -116,7 +116,9 @@ def erase(data: Path) -> None:
     shutil.rmtree(data, ignore_errors=True)
 
 
-def _assemble(data: Path, asked: Ports, runtime: Runtime | None, environ: Mapping[str, str], lock: int) -> Stack:
+def _assemble(
+    data: Path, asked: Ports, runtime: Runtime | None, environ: Mapping[str, str], lock: int, tell: Tell
+) -> Stack:
     data = data.absolute()
     (data / "logs").mkdir(exist_ok=True)
     port = choose(asked, data / "ports.json")
@@ -141,5 +143,5 @@ def _assemble(data: Path, asked: Ports, runtime: Runtime | None, environ: Mappin
         postgres = External("postgres", url, ask_postgres, "POSTGRES_URL")
     else:
         # SIGINT is its fast shutdown; SIGTERM would wait for clients to leave.
-        postgres = Postgres(data / "postgres", port.postgres, process("postgres", signal.SIGINT))
+        postgres = Postgres(data / "postgres", port.postgres, process("postgres", signal.SIGINT), tell)
     return Stack(data, kafka, valkey, postgres)

@@ -12,6 +12,7 @@ import pytest
 
 from devstack.leash import leashed
 
+LINUX = sys.platform == "linux"
 DEADLINE_SECONDS = 10.0
 ENV = {"PATH": os.environ["PATH"]}
 SLEEPER = ["sleep", "1000"]
@@ -112,8 +113,15 @@ async def test_stopping_twice_is_harmless(log: Path) -> None:
     assert await process.stop() == -signal.SIGTERM
 
 
-async def test_a_killed_command_takes_its_children_along(log: Path) -> None:
-    process = await leashed(["sh", "-c", "setsid sleep 1000 & echo $!; wait"], env=ENV, log=log)
+@pytest.mark.parametrize(
+    "child",
+    [
+        "sleep 1000",
+        pytest.param("setsid sleep 1000", marks=pytest.mark.skipif(not LINUX, reason="only Linux lets us adopt them")),
+    ],
+)
+async def test_a_killed_command_takes_its_children_along(log: Path, child: str) -> None:
+    process = await leashed(["sh", "-c", f"{child} & echo $!; wait"], env=ENV, log=log)
     await until(lambda: log.read_text().endswith("\n"))
     process.kill()
     assert await process.wait() == -signal.SIGKILL
@@ -181,7 +189,7 @@ async def test_a_command_outlives_the_thread_that_started_it(log: Path) -> None:
     await until(lambda: not runs(parent.leashed))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its keeper's death")
+@pytest.mark.skipif(not LINUX, reason="only Linux tells a process of its keeper's death")
 async def test_a_command_ends_when_its_keeper_is_killed(log: Path) -> None:
     process = await leashed(SLEEPER, env=ENV, log=log)
     status = Path(f"/proc/{process.pid}/stat").read_text()

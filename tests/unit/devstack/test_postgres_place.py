@@ -11,8 +11,10 @@ import pytest
 from devstack import postgres_place
 from devstack.leash import User
 from devstack.postgres_place import may_enter, settle_for, unprivileged
+from devstack.server import ServersUnavailable
 
 STRANGER = User(os.getuid() + 4321, os.getgid() + 4321)
+IGNORED = lambda _: None  # noqa: E731
 OURSELVES = User(os.getuid(), os.getgid())
 
 
@@ -54,7 +56,7 @@ def test_a_stranger_may_not_pass_through_a_private_folder(folder: Path) -> None:
 def test_the_data_stays_in_the_stacks_folder_where_its_user_may_go(
     folder: Path, shelters: Path, programs: Path
 ) -> None:
-    place = settle_for(OURSELVES, folder / "postgres", programs, shelters)
+    place = settle_for(OURSELVES, folder / "postgres", programs, IGNORED, shelters)
     assert (place.base, place.programs) == (folder / "postgres", programs)
     assert stat.S_IMODE(place.base.stat().st_mode) == 0o700
 
@@ -64,8 +66,10 @@ def test_what_the_user_cannot_reach_is_put_into_a_shelter_and_no_permission_is_c
     folder: Path, shelters: Path, programs: Path
 ) -> None:
     before = permissions(folder, programs)
-    place = settle_for(STRANGER, folder / "postgres", programs, shelters)
+    told: list[str] = []
+    place = settle_for(STRANGER, folder / "postgres", programs, told.append, shelters)
     assert place.base.parent.parent == shelters
+    assert [f"its data is kept in {place.base}." in sentence for sentence in told] == [True]
     assert place.base.stat().st_uid == STRANGER.uid
     assert (folder / "postgres").readlink() == place.base
     assert (place.programs / "postgres").read_text() == "a program"
@@ -77,24 +81,22 @@ def test_what_the_user_cannot_reach_is_put_into_a_shelter_and_no_permission_is_c
 def test_the_next_start_finds_the_same_shelter_even_when_the_folder_was_moved(
     folder: Path, shelters: Path, programs: Path
 ) -> None:
-    first = settle_for(STRANGER, folder / "postgres", programs, shelters)
+    first = settle_for(STRANGER, folder / "postgres", programs, IGNORED, shelters)
     moved = folder.rename(folder.with_name("moved"))
-    assert settle_for(STRANGER, moved / "postgres", programs, shelters) == first
+    assert settle_for(STRANGER, moved / "postgres", programs, IGNORED, shelters) == first
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
-def test_a_shelter_that_was_swept_away_is_replaced(folder: Path, shelters: Path, programs: Path) -> None:
-    first = settle_for(STRANGER, folder / "postgres", programs, shelters)
-    for shelter in shelters.iterdir():
-        shelter.rename(shelter.with_name(f"gone-{shelter.name}"))
-    second = settle_for(STRANGER, folder / "postgres", programs, shelters)
-    assert second.base != first.base
-    assert second.base.is_dir()
+def test_a_shelter_that_was_swept_away_is_reported_not_replaced(folder: Path, shelters: Path, programs: Path) -> None:
+    base = settle_for(STRANGER, folder / "postgres", programs, IGNORED, shelters).base
+    shutil.rmtree(base.parent)
+    with pytest.raises(ServersUnavailable, match=f"data was at {base} and is gone"):
+        settle_for(STRANGER, folder / "postgres", programs, IGNORED, shelters)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
 def test_erasing_leaves_nothing_behind(folder: Path, shelters: Path, programs: Path) -> None:
-    settle_for(STRANGER, folder / "postgres", programs, shelters)
+    settle_for(STRANGER, folder / "postgres", programs, IGNORED, shelters)
     postgres_place.erase(folder / "postgres")
     assert list(shelters.iterdir()) == []
     assert list(folder.iterdir()) == []
@@ -109,7 +111,10 @@ def test_the_unprivileged_user_can_run_the_copied_programs(folder: Path) -> None
     shutil.copytree(package.with_name(f"{package.name}.libs"), private / f"{package.name}.libs")
     try:
         place = settle_for(
-            unprivileged(), folder / "postgres", private / package.name / installed.parent.name / installed.name
+            unprivileged(),
+            folder / "postgres",
+            private / package.name / installed.parent.name / installed.name,
+            IGNORED,
         )
         assert place.programs.is_relative_to(postgres_place.SHELTERS)
         assert place.user is not None
