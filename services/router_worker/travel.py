@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from services.router_worker.providers.assembly import Assembler
-from services.router_worker.attempt import Attempt
+from services.router_worker.attempt import Attempt, shown_chunk
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
@@ -141,11 +141,13 @@ class Traveller:
 
     async def _charge_abandoned(self, run: Run, begun: AttemptBegun) -> None:
         deltas = await until_answered(lambda: self.claims.shown_deltas(run.job.id, begun.epoch))
-        for delta in deltas:
-            run.assembler.add(Chunk(delta, "", is_output=True, plain=False, choice=0))
-        lost = abandoned(run.job, begun, len(deltas), self.clock())
+        chunks = [shown_chunk(delta) for delta in deltas]
+        for chunk in chunks:
+            run.assembler.add(chunk)
+        outputs = sum(chunk.is_output for chunk in chunks)
+        lost = abandoned(run.job, begun, outputs, self.clock())
         run.attempts.append(lost)
-        log.warning("attempt_abandoned", attempt=lost.attempt_id, deltas=len(deltas))
+        log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
         await self.note(run, f"f{begun.attempt}", lost.to_bytes())
 
 

@@ -31,6 +31,7 @@ from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
+from shared.kafka import ensure_topics
 from shared.lifecycle import until_reachable
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
@@ -75,7 +76,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)
-        await until_reachable("kafka", admin.start, stop)
+        await until_reachable("kafka", lambda: ensure_topics(settings.kafka_url, settings.topic_prefix), stop)
+        await admin.start()
         stack.push_async_callback(admin.close)
 
         broker = _broker(settings, worker)

@@ -1,0 +1,223 @@
+"""Router workers as real processes, a simulated provider, and everything the fleet says on Kafka: for tests of the whole."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from redis.asyncio import Redis
+
+from devstack.leash import Leashed, leashed
+from shared.contracts import AttemptFinished, DeadLetter, Door, Interruption, Job, JobEnded, Lane
+from shared.ids import new_job_id
+from shared.job_log import CANCEL, Entry, EventType, Keyspace, parse_entry
+from shared.kafka import ensure_topics
+from shared.topics import DEAD_LETTERS, JOBS, RESULTS, USAGE
+from simulator import Config, Script, Simulator, running_simulator
+
+__all__ = ["Fleet", "Servers", "Worker", "a_job", "running_fleet", "until"]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    kafka_url: str
+    redis_url: str
+
+
+def a_job(
+    *,
+    model: str = "m",
+    streamed: bool = True,
+    lane: Lane = Lane.INTERACTIVE,
+    on_interrupt: Interruption = Interruption.RESTART,
+    seconds: float = 60,
+    content: str = "Tell me something.",
+) -> Job:
+    now = datetime.now(UTC)
+    return Job(
+        id=new_job_id(),
+        tenant="acme",
+        caller="web",
+        door=Door.JOBS,
+        lane=lane,
+        model=model,
+        body={"model": model, "messages": [{"role": "user", "content": content}], "stream": streamed},
+        streamed=streamed,
+        on_interrupt=on_interrupt,
+        input_tokens=5,
+        accepted_at=now,
+        deadline=now + timedelta(seconds=seconds),
+    )
+
+
+async def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Wait for a condition; fails with `what` did not happen."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {seconds} s: {what}") from None
+
+
+@dataclass(slots=True)
+class Worker:
+    process: Leashed
+    log: Path
+    probe_port: int
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(30), httpx.AsyncClient() as client:
+            while True:
+                if self.process.returncode is not None:
+                    raise AssertionError(self.log.read_text()[-3000:])
+                try:
+                    if (await client.get(f"http://127.0.0.1:{self.probe_port}/readyz")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.05)
+
+
+@dataclass(slots=True)
+class Fleet:
+    servers: Servers
+    prefix: str
+    namespace: str
+    folder: Path
+    simulator: Simulator
+    redis: Redis
+    producer: AIOKafkaProducer
+    results: list[JobEnded] = field(default_factory=list)
+    usage: list[AttemptFinished] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    _ports: Callable[[], int] = field(default_factory=lambda: _free_port)
+
+    @property
+    def keyspace(self) -> Keyspace:
+        return Keyspace(self.namespace)
+
+    async def start_worker(self, **env: str) -> Worker:
+        number, port = len(self.workers), self._ports()
+        log = self.folder / f"worker-{number}.log"
+        settings = {
+            "KAFKA_URL": self.servers.kafka_url,
+            "REDIS_URL": self.servers.redis_url,
+            "SLUICE_CONFIG": str(self.folder / "sluice.yaml"),
+            "SLUICE_NAMESPACE": self.namespace,
+            "SLUICE_TOPIC_PREFIX": self.prefix,
+            "SLUICE_PROBE_HOST": "127.0.0.1",
+            "SLUICE_WORKER_PROBE_PORT": str(port),
+            "SLUICE_WORKER_NAME": f"w{number}",
+            "SLUICE_DEAD_AFTER_SECONDS": "1.5",
+            "SLUICE_HEARTBEAT_SECONDS": "0.3",
+            "SLUICE_DRAIN_SECONDS": "1",
+        }
+        process = await leashed(
+            [sys.executable, "-m", "services.router_worker"], env={**os.environ, **settings, **env}, log=log
+        )
+        worker = Worker(process, log, port)
+        self.workers.append(worker)
+        await worker.ready()
+        return worker
+
+    async def submit(self, *jobs: Job) -> None:
+        for job in jobs:
+            await self.producer.send(JOBS[job.lane].at(self.prefix), job.to_bytes(), key=job.id.encode())
+        await self.producer.flush()
+
+    async def cancel(self, job: Job) -> None:
+        """As an ingress does it: mark the claim, tell the owner."""
+        reply = await self.redis.register_script(CANCEL)([self.keyspace.job(job.id).claim], [60_000])
+        if reply[0] == b"running":
+            await self.redis.publish(self.keyspace.worker_channel(reply[1].decode()), f"cancel {job.id}")
+
+    async def log(self, job: Job) -> list[Entry]:
+        rows = await self.redis.xrange(self.keyspace.job(job.id).log)
+        return [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
+
+    async def shows(self, job: Job, deltas: int, seconds: float = 20) -> None:
+        """Wait until the job's log holds so many deltas."""
+        async with asyncio.timeout(seconds):
+            while sum(entry.type is EventType.DELTA for entry in await self.log(job)) < deltas:
+                await asyncio.sleep(0.02)
+
+    async def ended(self, *jobs: Job, seconds: float = 30) -> list[JobEnded]:
+        """Wait until all of them have a result; in the order asked for."""
+        wanted = {job.id for job in jobs}
+        await until(lambda: wanted <= {result.job_id for result in self.results}, "all jobs end", seconds)
+        by_id = {result.job_id: result for result in self.results}
+        return [by_id[job.id] for job in jobs]
+
+    def calls(self) -> Counter[str]:
+        """How often each attempt reached the provider."""
+        return Counter(call.client_request_id or "" for call in self.simulator.served())
+
+    async def collect(self, ready: asyncio.Event) -> None:
+        topics = {RESULTS.at(self.prefix), USAGE.at(self.prefix), DEAD_LETTERS.at(self.prefix)}
+        consumer = AIOKafkaConsumer(
+            *topics, bootstrap_servers=self.servers.kafka_url, auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        await consumer.start()
+        ready.set()
+        try:
+            async for record in consumer:
+                if record.topic == RESULTS.at(self.prefix):
+                    self.results.append(JobEnded.model_validate_json(record.value))
+                elif record.topic == USAGE.at(self.prefix):
+                    self.usage.append(AttemptFinished.model_validate_json(record.value))
+                else:
+                    self.dead_letters.append(DeadLetter.model_validate_json(record.value))
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def running_fleet(
+    servers: Servers, folder: Path, name: str, *, scripts: dict[str, Script], quirks: dict[str, bool]
+) -> AsyncIterator[Fleet]:
+    """A fleet without workers yet. Each script is a model; `m`, where it is not one, is served by all in their order."""
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(running_simulator(Config(models=scripts)))
+        models = {"m": {"deployments": [{"provider": "sim", "model": model} for model in scripts]}}
+        config = {
+            "providers": {"sim": {"base_url": f"{simulator.url}/v1", "quirks": quirks}},
+            "models": models | {name: {"deployments": [{"provider": "sim"}]} for name in scripts},
+            "retries": {"per_deployment": 0, "base_delay_seconds": 0.05},
+        }
+        (folder / "sluice.yaml").write_text(yaml.safe_dump(config))
+        redis = await stack.enter_async_context(Redis.from_url(servers.redis_url))
+        producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_url, acks="all", enable_idempotence=True)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        prefix = f"{name}."
+        await ensure_topics(servers.kafka_url, prefix)
+        fleet = Fleet(servers, prefix, name, folder, simulator, redis, producer)
+        ready = asyncio.Event()
+        collecting = asyncio.create_task(fleet.collect(ready))
+        await ready.wait()
+        try:
+            yield fleet
+        finally:
+            for worker in fleet.workers:
+                worker.process.kill()
+            await asyncio.gather(*(worker.process.wait() for worker in fleet.workers))
+            collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
