@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -91,9 +91,11 @@ async def usage(
 
 def _asked(by: Sequence[Dimension], since: datetime | None, until: datetime | None, tenant: str | None) -> Select[Any]:
     groups = [_GROUPED_BY[dimension].label(f"group_{place}") for place, dimension in enumerate(by)]
-    statement = select(*groups, *_sums).group_by(*groups).order_by(*groups)
+    statement: Select[Any] = select(*groups, *_sums).group_by(*groups).order_by(*groups)
     if since is not None:
-        statement = statement.where(usage_hourly.c.hour >= since.replace(minute=0, second=0, microsecond=0))
+        statement = statement.where(
+            usage_hourly.c.hour >= since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        )
     if until is not None:
         statement = statement.where(usage_hourly.c.hour < until)
     if tenant is not None:
