@@ -25,6 +25,7 @@ pytestmark = pytest.mark.connected
 
 DEADLINE_SECONDS = 60.0
 RECORDS = 1000
+NO_NETWORK = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), f"http://{HOST}:1")
 
 
 @pytest.fixture
@@ -96,13 +97,6 @@ async def test_a_server_that_is_killed_and_started_again_keeps_what_it_confirmed
         assert await kept(stack.urls) == (RECORDS, 1, 42)
 
 
-async def test_one_folder_has_one_stack(data: Path) -> None:
-    async with running_stack(data):
-        with pytest.raises(ServersUnavailable, match=rf"A stack runs on .* already \(pid {os.getpid()}\)"):
-            async with running_stack(data):
-                pytest.fail("two stacks on one folder")
-
-
 class Command:
     """`python -m devstack`, as a person starts it."""
 
@@ -140,9 +134,12 @@ async def test_a_stack_that_is_killed_leaves_no_process_and_its_folder_can_be_us
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_the_command_ends_in_good_order_when_it_is_told_to(data: Path, number: signal.Signals) -> None:
-    command = Command(data)
+async def test_a_later_start_needs_no_network_and_ends_in_good_order_when_told_to(
+    data: Path, number: signal.Signals
+) -> None:
+    command = Command(data, env=NO_NETWORK)
     servers = await command.started()
+    assert len(servers) == 3
     command.process.send_signal(number)
     code, told = await command.ended()
     assert (code, "Traceback" in told) == (0, False)
@@ -151,21 +148,11 @@ async def test_the_command_ends_in_good_order_when_it_is_told_to(data: Path, num
 
 
 async def test_without_the_network_the_first_start_says_so_in_a_sentence(data: Path, tmp_path: Path) -> None:
-    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), f"http://{HOST}:1")
-    code, told = await Command(data, "--cache", str(tmp_path / "cache"), env=nowhere).ended()
+    code, told = await Command(data, "--cache", str(tmp_path / "cache"), env=NO_NETWORK).ended()
     assert code == 1
     sentences = told.strip().splitlines()
     assert sentences[-1].startswith("Kafka's jars are not here yet and cannot be downloaded")
     assert "Traceback" not in told
-
-
-async def test_without_the_network_a_later_start_works(data: Path) -> None:
-    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), f"http://{HOST}:1")
-    command = Command(data, env=nowhere)
-    assert len(await command.started()) == 3
-    command.process.terminate()
-    code, told = await command.ended()
-    assert (code, "Traceback" in told) == (0, False)
 
 
 async def test_a_port_that_is_asked_for_and_taken_is_named(data: Path) -> None:

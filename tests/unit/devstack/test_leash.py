@@ -26,10 +26,10 @@ from devstack.leash import leashed
 
 async def main(then, log, *command):
     process = await leashed(command, env=dict(os.environ), log=Path(log), orphan_grace_seconds=0.3)
-    print(process.pid, flush=True)
     if then == "fork" and os.fork() == 0:
         time.sleep(1000)  # keeps every descriptor of ours open
-    if then == "wait":
+    print(process.pid, flush=True)
+    if then in ("wait", "fork"):
         await asyncio.sleep(1000)
     if then == "raise":
         raise RuntimeError("a bug")
