@@ -81,7 +81,7 @@ def test_every_contract_of_a_topic_has_a_golden_file() -> None:
 
 
 def test_every_golden_file_is_compared() -> None:
-    assert {path.stem for path in GOLDEN.iterdir()} == {*EXAMPLES, "batch-line.v1"}
+    assert {path.stem for path in GOLDEN.iterdir()} == {*EXAMPLES, "batch-line.v1", "job-facts.v1"}
 
 
 def test_a_line_of_an_openai_batch_file_is_read_as_people_write_it() -> None:

@@ -1,0 +1,31 @@
+"""The table of topics keeps its own rules."""
+
+import re
+
+from shared.contracts import Lane
+from shared.topics import JOBS, TOPICS, creation_config
+
+
+def test_every_name_says_its_version_and_is_one_that_kafka_takes() -> None:
+    for topic in TOPICS:
+        assert re.fullmatch(r"sluice\.[a-z.-]+\.v\d+", topic.name)
+
+
+def test_no_two_topics_share_a_name() -> None:
+    assert len({topic.name for topic in TOPICS}) == len(TOPICS)
+
+
+def test_every_lane_has_its_topic() -> None:
+    assert set(JOBS) == set(Lane)
+    assert set(JOBS.values()) <= set(TOPICS)
+
+
+def test_a_prefix_keeps_several_stacks_apart() -> None:
+    topic = TOPICS[0]
+
+    assert (topic.at(""), topic.at("test.")) == (topic.name, f"test.{topic.name}")
+
+
+def test_settings_are_in_kafkas_own_units() -> None:
+    for topic in TOPICS:
+        assert creation_config(topic)["retention.ms"] == str(topic.retention.days * 86_400_000)
