@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.router_worker.providers.assembly import Assembler
+from services.router_worker.assembly import Assembler
 import orjson
 
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from services.router_worker.providers.assembly import Assembler
+from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
 from services.router_worker.ports import JobLog, Taken
 from services.router_worker.routing.plan import Plan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
-from services.router_worker.providers.assembly import Assembler
+from services.router_worker.assembly import Assembler
 from services.router_worker.outcome import Outcome, attempt_finished, job_ended, terminal_event
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import (

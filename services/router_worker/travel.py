@@ -10,7 +10,7 @@ import anyio.lowlevel
 import orjson
 import structlog
 
-from services.router_worker.providers.assembly import Assembler
+from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt, shown_chunk
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
