@@ -6,68 +6,69 @@ It strikes only while the attempt waits for the provider: the time that the read
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
 
 from services.router_worker.failures import FailureKind
 from services.router_worker.resilience.deadline import Limit
 
-__all__ = ["Alarm", "LimitReached"]
-
-T = TypeVar("T")
-
-
-class LimitReached(Exception):  # noqa: N818 - an event of a normal day, not a mistake
-    def __init__(self, kind: FailureKind) -> None:
-        super().__init__(kind)
-        self.kind = kind
+__all__ = ["Alarm"]
 
 
 class Alarm:
-    """For one attempt, by one task at a time."""
+    """For one attempt. `watch` comes right before the wait, in the task that waits, and `rest` right behind it.
+
+    The wait is ended by cancelling its task. Whoever catches that asks `struck` whose cancellation it was.
+    """
+
+    __slots__ = ("_cancelling", "_limit", "_loop", "_struck", "_task", "_timer")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._limit: Limit | None = None
         self._task: asyncio.Task[object] | None = None
-        """The task that waits."""
+        """The task that waits now."""
+        self._cancelling = 0
         self._struck = False
 
-    async def wait(self, for_: Awaitable[T], limit: Limit) -> T:
-        """Raises LimitReached, having cancelled `for_`, when `limit` passes first."""
+    def watch(self, limit: Limit) -> None:
         self._limit = limit
+        self._task = asyncio.current_task()
+        self._cancelling = self._task.cancelling() if self._task else 0
         if self._timer is None or self._timer.when() > limit.at:
-            self._set(limit)
-        self._task = task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
-        try:
-            return await for_
-        except asyncio.CancelledError:
-            # As in `asyncio.timeout`: a cancellation from outside that came at the same time has precedence.
-            if task and self._struck and task.uncancel() <= cancelling:
-                raise LimitReached(limit.kind) from None
-            raise
-        finally:
-            self._task = None
-            self._struck = False
+            self._set(limit.at)
+
+    def rest(self) -> None:
+        self._task = None
+
+    def struck(self) -> FailureKind | None:
+        """The limit that ended the wait; None when the cancellation came from outside, which then goes on.
+
+        As in `asyncio.timeout`: of two cancellations at once, the one from outside has precedence.
+        """
+        task, self._task = self._task, None
+        if task is None or self._limit is None or not self._struck:
+            return None
+        self._struck = False
+        return self._limit.kind if task.uncancel() <= self._cancelling else None
 
     def close(self) -> None:
         """Afterwards no timer is left."""
+        self._task = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _set(self, limit: Limit) -> None:
-        self.close()
-        self._timer = self._loop.call_at(limit.at, self._ring)
+    def _set(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         if self._task is None or self._limit is None:
             return
         if self._loop.time() < self._limit.at:
-            self._set(self._limit)
+            self._set(self._limit.at)
             return
         self._struck = True
         self._task.cancel()

@@ -6,7 +6,7 @@ cookies, no proxies, no redirects.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -21,8 +21,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.providers.alarm import Alarm, LimitReached
-from services.router_worker.providers.dialect import Decoder, Dialect, Envelope
+from services.router_worker.providers.alarm import Alarm
+from services.router_worker.providers.dialect import Dialect, Envelope
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.resilience.deadline import Deadline, Limit, Patience
 from services.router_worker.routing.plan import Candidate
@@ -114,78 +114,68 @@ async def _events(
     client: httpx.AsyncClient, request: httpx.Request, dialect: Dialect, envelope: Envelope, patience: Patience
 ) -> AsyncGenerator[AttemptEvent, None]:
     """One call, from the request to its last event. Afterwards its connection is closed, or free for the next call."""
-    alarm = Alarm()
-    beginning = patience.first_token if envelope.streamed else patience.whole  # a whole answer has no first token
+    alarm, pace, decoder = Alarm(), _Pace(patience, streamed=envelope.streamed), dialect.decoder(envelope)
+    response, cause = None, None
     try:
-        response = await alarm.wait(client.send(request, stream=True), beginning)
-    except (LimitReached, *_NETWORK) as error:
-        alarm.close()
-        yield Failed(_failure(error))
-        return
-    answer = _Answer(response.aiter_raw(), alarm, patience, beginning)
-    try:
+        alarm.watch(pace.limit)
+        response = await client.send(request, stream=True)
         if response.status_code != HTTPStatus.OK:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            yield Failed(dialect.failure(response.status_code, headers, await answer.error_body()))
+            yield Failed(dialect.failure(response.status_code, headers, await _error_body(response)))
             return
-        decoder = dialect.decoder(envelope)
-        while True:
-            for event in await answer.next(decoder):
-                if isinstance(event, Finished):
-                    await answer.reach_the_end()
+        async for packet in response.aiter_raw():
+            alarm.rest()
+            events = decoder.feed(packet)
+            for event in events:
                 yield event
-                if isinstance(event, Finished | Failed):
+            if events:
+                if type(events[-1]) is Failed:
                     return
+                pace.after(events)
+            alarm.watch(pace.limit)
+    except asyncio.CancelledError:
+        struck = alarm.struck()
+        if struck is None:
+            raise
+        cause = Failure(struck, _LIMIT_WORDS[struck])
+    except _NETWORK as error:
+        cause = _mishap(error)
     finally:
         alarm.close()
-        await response.aclose()
+        if response is not None:
+            await response.aclose()
+    for event in decoder.close(cause):
+        yield event
 
 
-class _Answer:
-    """The body of one answer, read with patience."""
+class _Pace:
+    """How long to wait for what comes next."""
 
-    def __init__(self, packets: AsyncIterator[bytes], alarm: Alarm, patience: Patience, beginning: Limit) -> None:
-        self._packets = packets
-        self._alarm = alarm
+    def __init__(self, patience: Patience, *, streamed: bool) -> None:
         self._patience = patience
-        self._limit = beginning
         self._talking = False
         self._loop = asyncio.get_running_loop()
+        # A whole answer has no first token that could be waited for.
+        self.limit = patience.first_token if streamed else patience.whole
 
-    async def next(self, decoder: Decoder) -> Sequence[AttemptEvent]:
-        """The events of the next packet; those of the answer's end, when there is none or it does not come in time."""
-        try:
-            packet = await self._alarm.wait(anext(self._packets, b""), self._limit)
-        except (LimitReached, *_NETWORK) as error:
-            return decoder.close(_failure(error))
-        if not packet:
-            return decoder.close()
-        events = decoder.feed(packet)
-        self._talking = self._talking or any(isinstance(event, Chunk) and event.is_output for event in events)
-        if events and self._talking:
-            # Bytes alone, such as a provider's keep-alive comments, are no sign of life.
-            self._limit = self._patience.next_token(self._loop.time())
-        return events
+    def after(self, events: Sequence[AttemptEvent]) -> None:
+        """Called for events, not for bytes: a provider's keep-alive comments are no sign of life."""
+        self._talking = self._talking or any(type(event) is Chunk and event.is_output for event in events)
+        if type(events[-1]) is Finished:
+            self.limit = Limit(self._loop.time() + _END_OF_BODY_SECONDS, FailureKind.STALL)
+        elif self._talking:
+            self.limit = self._patience.next_token(self._loop.time())
 
-    async def error_body(self) -> bytes:
-        """As much of it as came, and as anybody reads."""
-        body = bytearray()
-        try:
-            while len(body) < _ERROR_BODY_BYTES:
-                packet = await self._alarm.wait(anext(self._packets, b""), self._limit)
-                if not packet:
-                    break
-                body += packet
-        except (LimitReached, *_NETWORK):
-            pass
-        return bytes(body)
 
-    async def reach_the_end(self) -> None:
-        """Read up to the end of the body if it is at hand; else the connection is closed with the response."""
-        end = Limit(self._loop.time() + _END_OF_BODY_SECONDS, FailureKind.STALL)
-        with suppress(LimitReached, *_NETWORK):
-            while await self._alarm.wait(anext(self._packets, b""), end):
-                pass
+async def _error_body(response: httpx.Response) -> bytes:
+    """As much of it as comes, and as anybody reads."""
+    body = bytearray()
+    with suppress(*_NETWORK):
+        async for packet in response.aiter_raw():
+            body += packet
+            if len(body) >= _ERROR_BODY_BYTES:
+                break
+    return bytes(body)
 
 
 def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelope:
@@ -200,15 +190,13 @@ def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelo
     )
 
 
-def _failure(error: Exception) -> Failure:
-    if isinstance(error, LimitReached):
-        return Failure(error.kind, _LIMIT_WORDS[error.kind])
+def _mishap(error: Exception) -> Failure:
     # httpx-aiohttp's own names are too coarse: a lost connection comes as `ConnectTimeout` there.
-    kind, words = _mishap(error.__cause__ or error)
+    kind, words = _what_happened(error.__cause__ or error)
     return Failure(kind, words)
 
 
-def _mishap(cause: BaseException) -> tuple[FailureKind, str]:
+def _what_happened(cause: BaseException) -> tuple[FailureKind, str]:
     match cause:
         case aiohttp.ClientSSLError():
             return FailureKind.TLS, "No secure connection to the provider could be made."

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from services.router_worker.failures import FailureKind
 from shared.config.schema import Timeouts
@@ -22,9 +23,8 @@ class Deadline:
         return max((self.at - now).total_seconds(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """When a wait ends, and what it was if it did."""
+class Limit(NamedTuple):
+    """When a wait ends, and what it was if it did. A tuple, because there is one per token."""
 
     at: float
     kind: FailureKind

@@ -106,11 +106,9 @@ class StreamDecoder:
                 self._usage = (usage, data)
             if body.get("choices"):
                 events.append(self._chunk(body))
-        except (orjson.JSONDecodeError, AttributeError, TypeError) as wrong:
+        except (orjson.JSONDecodeError, AttributeError, TypeError):
             # What is no JSON, or lacks the shape of a chunk, shows itself on first use: cheaper than to ask each time.
-            self._fail(
-                Failure(FailureKind.MALFORMED, f"The provider sent an event that is no chunk ({wrong})."), events
-            )
+            self._fail(Failure(FailureKind.MALFORMED, "The provider sent an event that is no chunk."), events)
 
     def _chunk(self, body: dict[str, Any]) -> Chunk:
         body["id"] = self._envelope.completion_id
