@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from shared.config.document import Document, parse_document, written
 from shared.config.document import Path as Place
 from shared.config.problems import ConfigError, Problem, did_you_mean
+from shared.config.references import wrong_names
 from shared.config.schema import Config
 from shared.config.substitution import substituted
 
@@ -45,11 +46,12 @@ def parse_config(text: str, env: Mapping[str, str], *, source: str = "sluice.yam
         # The input is left out of it all: it may hold a secret that has just been put in.
         details = error.errors(include_url=False, include_input=False)
         blank = {place for place, _ in missing}
-        found = [problem for each in _causes(details, blank) for problem in _told(each, document)]
+        found = [_told(each, document) for each in _causes(details, blank)]
         # `from None`: pydantic's own text shows the values.
         raise ConfigError(source, _in_order([*absent, *found])) from None
-    if absent:
-        raise ConfigError(source, absent)
+    wrong = [Problem(written(place), message, document.line(place)) for place, message in wrong_names(config)]
+    if absent or wrong:
+        raise ConfigError(source, _in_order([*absent, *wrong]))
     return config
 
 
@@ -76,11 +78,9 @@ _PLAIN: Final = {
 }
 
 
-def _told(error: ErrorDetails, document: Document) -> tuple[Problem, ...]:
+def _told(error: ErrorDetails, document: Document) -> Problem:
     place, is_name = _place(error["loc"])
     context = error.get("ctx", {})
-    if error["type"] == "names":
-        return tuple(Problem(written(at), message, document.line(at)) for at, message in context["problems"])
     if error["type"] == "extra_forbidden":
         allowed = _section(place[:-1])
         message = f"unknown key; {did_you_mean(str(place[-1]), allowed)}"
@@ -90,7 +90,7 @@ def _told(error: ErrorDetails, document: Document) -> tuple[Problem, ...]:
         message = _PLAIN.get(error["type"]) or error["msg"].replace("Input should be", "must be").replace(
             "String should", "must"
         )
-    return (Problem(written(place), f"the name: {message}" if is_name else message, document.line(place)),)
+    return Problem(written(place), f"the name: {message}" if is_name else message, document.line(place))
 
 
 def _place(loc: tuple[str | int, ...]) -> tuple[Place, bool]:

@@ -1,15 +1,10 @@
 """Do the names in a configuration mean something? What no single field can tell: references, clashes, reserved."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 from shared.config.problems import did_you_mean
+from shared.config.schema import Config
 from shared.topics import SUBMIT, TOPICS
-
-if TYPE_CHECKING:
-    from shared.config.schema import Config
 
 __all__ = ["Wrong", "wrong_names"]
 

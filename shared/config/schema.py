@@ -4,10 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr
 
-from shared.config.references import wrong_names
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -159,6 +157,8 @@ class Retention(Section):
 
 
 class Config(Section):
+    """The whole file. `parse_config` checks besides that the names in it mean something (`references.py`)."""
+
     version: Literal[1] = 1
     tenants: dict[Name, Tenant] = {}
     submit_topics: dict[TopicName, SubmitTopic] = {}
@@ -174,14 +174,6 @@ class Config(Section):
 
     A plain chat stream defaults to `fail`: it cannot unsay what it showed.
     """
-
-    @model_validator(mode="after")
-    def _names_mean_something(self) -> "Config":
-        problems = wrong_names(self)
-        if problems:
-            told = "; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in problems)
-            raise PydanticCustomError("names", "{told}", {"told": told, "problems": problems})
-        return self
 
     def deployment_name(self, model: str, deployment: Deployment) -> str:
         return deployment.name or f"{deployment.provider}/{deployment.model or model}"
