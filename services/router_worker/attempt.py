@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.router_worker.assembly import Assembler
 import orjson
 
+from services.router_worker.assembly import Assembler
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure
 from services.router_worker.outcome import AttemptBegun, AttemptFacts, partial_usage

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.router_worker.events import AttemptEvent, Chunk
+from services.router_worker.outcome import AttemptBegun
 from services.router_worker.routing.plan import Candidate
 from shared.contracts import AttemptFinished, DeadLetter, Job, JobEnded, TokenUsage
 from shared.ids import AttemptId, JobId
@@ -21,6 +22,7 @@ __all__ = [
     "Journals",
     "Liveness",
     "Look",
+    "Measures",
     "Outcomes",
     "Owned",
     "Place",
@@ -184,6 +186,20 @@ class TokenEstimates(Protocol):
     async def usage(self, job: Job, output: str) -> TokenUsage:
         """What an answer used whose provider counted nothing, by the model's tokenizer. May wait for a thread."""
         ...
+
+
+class Measures(Protocol):
+    """Whoever counts. Nothing blocks, nothing raises."""
+
+    def attempt_began(self, begun: AttemptBegun) -> None: ...
+
+    def attempt_ended(self, attempt: AttemptFinished) -> None: ...
+
+    def job_ended(self, job: JobEnded) -> None: ...
+
+    def restarted(self, model: str, cause: str) -> None: ...
+
+    def fenced(self) -> None: ...
 
 
 class Outcomes(Protocol):

@@ -19,6 +19,7 @@ from services.router_worker.ports import (
     Claims,
     Ended,
     Journals,
+    Measures,
     Outcomes,
     Place,
     RunningElsewhere,
@@ -52,6 +53,7 @@ class Server:
     journals: Journals
     outcomes: Outcomes
     traveller: Traveller
+    measures: Measures
     running: RunningJobs
     plan: Callable[[str], Plan]
     retention: Retention
@@ -70,6 +72,7 @@ class Server:
                 case Taken() as taken:
                     if await self._run(job, taken, traceparent):
                         return
+                    self.measures.fenced()
                     log.info("fenced", job=job.id, epoch=taken.epoch)
                 case Ended() | RunningElsewhere():
                     place.step_aside()
@@ -119,7 +122,7 @@ class Server:
     async def _end(self, run: Run, verdict: Verdict) -> bool:
         now = self.clock()
         if run.current is not None:
-            run.attempts.append(attempt_finished(run.job, run.current.close(AttemptStatus.CANCELLED, now)))
+            self.traveller.close(run, attempt_finished(run.job, run.current.close(AttemptStatus.CANCELLED, now)))
         ended = job_ended(
             run.job,
             status=verdict.status,
@@ -136,6 +139,7 @@ class Server:
         if not await run.log.end(event, ended.to_bytes(), outcome.to_bytes(), ttl_ms):
             return False
         await self._publish(outcome, run.traceparent)
+        self.measures.job_ended(ended)
         log.info("job_ended", status=verdict.status, attempts=len(run.attempts), model=run.job.model)
         return True
 

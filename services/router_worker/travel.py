@@ -15,7 +15,7 @@ from services.router_worker.attempt import Attempt, shown_chunk
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Begun, Claims, ProviderCalls, TokenEstimates
+from services.router_worker.ports import Begun, Claims, Measures, ProviderCalls, TokenEstimates
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
@@ -49,6 +49,7 @@ class Traveller:
     claims: Claims
     providers: ProviderCalls
     estimates: TokenEstimates
+    measures: Measures
     retries: Retries
     clock: Clock
 
@@ -78,6 +79,7 @@ class Traveller:
                     journey, step = advance(journey, Waited(self.clock()))
                 case Restart(call):
                     run.log.note(EventType.RESTART, _json(attempt=call.attempt))
+                    self.measures.restarted(run.job.model, run.attempts[-1].error_kind or "worker_lost")
                     run.assembler = Assembler()
                     step = call
                 case Call():
@@ -96,6 +98,12 @@ class Traveller:
             run.interrupt.stop(Why.CANCELLED)
         await anyio.lowlevel.checkpoint()
 
+    def close(self, run: Run, finished: AttemptFinished) -> None:
+        """The attempt has ended here: it is charged, and nothing runs any more."""
+        run.attempts.append(finished)
+        run.current = None
+        self.measures.attempt_ended(finished)
+
     async def _attempt(self, run: Run, call: Call) -> Sequence[Event]:
         """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
         job, candidate = run.job, call.candidate
@@ -104,6 +112,7 @@ class Traveller:
         run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
         resume_text = run.assembler.text if call.resume else None
         attempt = run.current = Attempt(job, begun, run.assembler)
+        self.measures.attempt_began(begun)
         name = attempt_id(job.id, call.attempt)
         calls = self.providers.attempt(job, candidate, name, resume_text, job.deadline, traceparent=run.traceparent)
         async with aclosing(calls) as events:
@@ -118,8 +127,7 @@ class Traveller:
         estimate = await self.estimates.usage(run.job, attempt.assembler.output) if attempt.needs_estimate else None
         status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
         finished = attempt_finished(run.job, attempt.close(status, now, estimate))
-        run.attempts.append(finished)
-        run.current = None
+        self.close(run, finished)
         shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
         if attempt.failure is None:
             return [*shown, Succeeded(now)]
@@ -147,6 +155,7 @@ class Traveller:
         outputs = sum(chunk.is_output for chunk in chunks)
         lost = abandoned(run.job, begun, outputs, self.clock())
         run.attempts.append(lost)
+        self.measures.attempt_ended(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
         await self.note(run, f"f{begun.attempt}", lost.to_bytes())
 

@@ -19,6 +19,7 @@ from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
+from services.router_worker.measures import WorkerMeasures
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.outcomes import KafkaOutcomes
@@ -59,6 +60,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
     worker = settings.worker_id()
     keyspace = Keyspace(settings.namespace)
     instruments = Instruments("router_worker")
+    measures = WorkerMeasures(instruments)
     running = RunningJobs()
     turns = itertools.count()
     async with AsyncExitStack() as stack:
@@ -88,7 +90,10 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             shadows=shadows,
             journals=flusher,
             outcomes=outcomes,
-            traveller=Traveller(claims, providers, TokenizerEstimates(TokenCounter()), config.retries, utc_now),
+            traveller=Traveller(
+                claims, providers, TokenizerEstimates(TokenCounter()), measures, config.retries, utc_now
+            ),
+            measures=measures,
             running=running,
             plan=lambda model: plan(config, model, next(turns)),
             retention=config.retention,
@@ -98,6 +103,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         lanes = [subscribe(broker, intake, AdminCommittedOffsets(admin)) for intake in _intakes(settings)]
         for lane in lanes:
             lane(handler.handle, decoder=raw_value)
+        measures.watch(list(zip(JOBS, lanes, strict=True)))
 
         await until_reachable("redis", heartbeat.beat, stop)
         stack.push_async_callback(heartbeat.leave)
