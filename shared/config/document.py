@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import yaml
 from pydantic import JsonValue
@@ -32,18 +32,20 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without dates: a model id such as 2024-08-06 is a string."""
+    """Without dates: a model id such as 2024-08-06 is text."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - overrides the base class's attribute of the same shape
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+def _text(loader: _Loader, node: yaml.Node) -> str:
+    return str(loader.construct_scalar(cast("yaml.ScalarNode", node)))
+
+
+_Loader.add_constructor(_TIMESTAMP, _text)
 
 
 def parse_document(text: str, source: str) -> Document:
     """Raises ConfigError: not YAML, a key given twice, an alias that contains itself."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return Document({}, {})
@@ -55,10 +57,8 @@ def parse_document(text: str, source: str) -> Document:
         return Document(loader.construct_document(node), lines)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(source, (_syntax(error, text),)) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(source, (Problem("", f"not valid YAML: {error}"),)) from error
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: `!!int` in front of something else
+        raise ConfigError(source, (Problem("", f"not valid YAML: {str(error).splitlines()[0]}"),)) from error
 
 
 def written(path: Path) -> str:

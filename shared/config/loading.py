@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, cast, get_args
+from types import UnionType
+from typing import Final, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,7 +19,7 @@ __all__ = ["load_config", "parse_config"]
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
-    """Blocks for one small file. Raises ConfigError, which lists everything that is wrong and holds no secret."""
+    """Blocks for one small file. Raises ConfigError, which lists everything that is wrong and shows no secret."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -103,14 +104,14 @@ def _section(place: Place) -> frozenset[str]:
     current: object = Config
     for step in place:
         if isinstance(current, type) and issubclass(current, BaseModel):
-            current = _inner(current.model_fields[str(step)].annotation)
+            current = _required(current.model_fields[str(step)].annotation)
         else:
-            current = _inner(get_args(current)[0 if isinstance(step, int) else 1])
+            name_or_item, *value = get_args(current)
+            current = value[0] if get_origin(current) is dict else name_or_item
     return frozenset(cast("type[BaseModel]", current).model_fields)
 
 
-def _inner(annotation: object) -> object:
-    """`X` of `X | None` and of `Annotated[X, …]`."""
-    if type(None) in get_args(annotation):
-        return next(each for each in get_args(annotation) if each is not type(None))
-    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+def _required(annotation: object) -> object:
+    """`X` of `X | None`."""
+    options = [each for each in get_args(annotation) if each is not type(None)]
+    return options[0] if isinstance(annotation, UnionType) else annotation

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.config import Config, ConfigError, load_config, parse_config
+from shared.config import Config, ConfigError, Problem, load_config, parse_config
 
 OPENAI = "providers:\n  openai: {base_url: 'https://api.openai.com/v1', api_key: '${KEY}'}\n"
 
@@ -136,6 +139,49 @@ def test_a_model_id_that_looks_like_a_date_is_text() -> None:
     )
 
     assert parse_config(text, {}).models["m"].deployments[0].model == "2024-08-06"
+
+
+def test_an_unknown_key_under_a_wrong_name_is_told_as_well() -> None:
+    assert told("tenants:\n  7: {kyes: {}}\n") == [
+        "sluice.yaml:2: tenants[7]: the name: must be text; put it in quotes",
+        "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? known: keys",
+    ]
+
+
+words = """
+version tenants keys hash models lanes submit_topics tenant caller lane providers base_url api_key headers quirks
+deployments provider model timeouts total_seconds strategy fallbacks prices input output limits odd
+"""
+keys = st.sampled_from(words.split())
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["${KEY}", "https://x/v1", "*"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | st.integers(0, 3), inner, max_size=4),
+    max_leaves=25,
+)
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    try:
+        parse_config(text, {})
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+@given(values)
+def test_whatever_stands_in_the_file_is_a_configuration_or_a_list_of_problems(content: object) -> None:
+    assert all(problem.message for problem in problems(yaml.safe_dump(content)))
+
+
+@given(st.text())
+def test_no_text_makes_reading_fail_otherwise(text: str) -> None:
+    assert all(problem.message for problem in problems(text))
+
+
+def test_a_tag_that_does_not_fit_is_a_problem_like_any_other() -> None:
+    assert told("limits: {job_seconds: !!int many}\n") == [
+        "sluice.yaml: not valid YAML: invalid literal for int() with base 10: 'many'"
+    ]
 
 
 def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
