@@ -1,9 +1,11 @@
 """The archive of `ports.JobArchive`: accounting's tables `jobs` and `job_costs`, read by tenant and never written."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import JSON, Row, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -14,6 +16,8 @@ from shared.ids import JobId
 from shared.money import Nanodollars
 
 __all__ = ["PostgresArchive", "archive_engine"]
+
+log = structlog.get_logger()
 
 _FACTS: Final = """
     job_id, tenant, caller, custom_id, lane, feature, model_asked, status, accepted_at, deadline,
@@ -37,6 +41,10 @@ _COSTS: Final = text(
 )
 _BEHIND_ALL_JOBS: Final = "job_g"
 
+_UNTRIED: Final = "not connected yet"
+_PROBE_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
+
 Found = Row[*tuple[Any, ...]]
 
 
@@ -59,6 +67,8 @@ def archive_engine(url: str, *, call_seconds: float) -> AsyncEngine:
 class PostgresArchive:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.problem: str | None = _UNTRIED
+        """None while it can be read."""
 
     async def find(self, tenant: str, job: JobId) -> JobRecord | None:
         async with self._connection() as connection:
@@ -79,10 +89,21 @@ class PostgresArchive:
             costs = await _costs(connection, tenant, [row.job_id for row in rows if row.ended_at])
         return [_record(row, costs.get(row.job_id)) for row in rows]
 
-    async def probe(self) -> None:
-        """Raises UnavailableError when it cannot be read."""
-        async with self._connection() as connection:
-            await connection.execute(_FIND, {"tenant": "", "job": ""})
+    async def run(self) -> None:
+        """Until cancelled: know whether it can be read."""
+        while True:
+            try:
+                async with self._connection() as connection:
+                    await connection.execute(_FIND, {"tenant": "", "job": ""})
+            except UnavailableError as error:
+                if self.problem in (None, _UNTRIED):
+                    log.warning("archive_unavailable", reason=str(error))
+                self.problem = str(error)
+            else:
+                if self.problem is not None:
+                    log.info("archive_connected")
+                self.problem = None
+            await asyncio.sleep(_PROBE_SECONDS if self.problem is None else _RETRY_SECONDS)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

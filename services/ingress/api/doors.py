@@ -1,7 +1,7 @@
 """What the routes stand on: handed to each of them by the wiring, instead of globals."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -46,8 +46,6 @@ class Doors:
     body_bytes: int
     instruments: Instruments
     clock: Clock
-    ready: Callable[[], Mapping[str, str | None]]
-    """Every server this one needs: None when it answers, else what is wrong."""
     patience: Patience = field(default_factory=Patience)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process begins to stop: streams that can be resumed elsewhere end then."""

@@ -1,0 +1,22 @@
+"""`python -m services.ingress`: serve until told to stop."""
+
+import asyncio
+import os
+
+from services.ingress.settings import IngressSettings
+from services.ingress.wiring import wire
+from shared.config import load_config
+from shared.lifecycle import run
+from shared.telemetry import configure_logging
+
+
+async def _serve(stop: asyncio.Event) -> None:
+    settings = IngressSettings()
+    configure_logging("ingress", settings.log_level)
+    config = load_config(settings.config_path, os.environ)
+    async with wire(settings, config):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    run(_serve)

@@ -1,0 +1,224 @@
+"""The topic door: records of the submit topics become jobs, by the same admission as HTTP, or dead letters.
+
+Whoever may write to a topic submits as the caller it is bound to. A batch is admitted record by record, in parallel,
+and its offsets are committed when every record of it is a queued job or a dead letter; so a crash repeats some, and a
+job's id is made of its record's place, so that a repeat is the same job. While Kafka is away the batch waits.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+from faststream.middlewares import AckPolicy
+
+from services.ingress.admission import Caller, Manner, Reason, Refused, read_request, read_wishes
+from services.ingress.ports import DeadLetterQueue, RecordTooLargeError, UnavailableError, UnconfirmedError
+from services.ingress.submissions import Submissions
+from shared.backoff import Backoff
+from shared.clock import Clock
+from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
+from shared.ids import derived_job_id
+from shared.telemetry import Instruments, TraceContext
+from shared.telemetry.metrics import SUBMISSIONS
+
+__all__ = ["Binding", "SubmitTopics"]
+
+log = structlog.get_logger()
+
+_BATCH: Final = 256
+_IDLE_MS: Final = 50
+_DAY_MS: Final = 86_400_000
+"""A batch waits for Kafka as long as it takes, and the consumer stays in its group."""
+_COMMIT_SECONDS: Final = 10
+_PATIENCE: Final = Backoff(base_seconds=0.2, cap_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    caller: Caller
+    lane: Lane
+
+
+class SubmitTopics:
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        bindings: Mapping[str, Binding],
+        *,
+        group: str,
+        body_bytes: int,
+        submissions: Submissions,
+        dead_letters: DeadLetterQueue,
+        clock: Clock,
+        instruments: Instruments,
+    ) -> None:
+        self._bindings = bindings
+        self._body_bytes = body_bytes
+        self._submissions = submissions
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._counted = instruments.counter(SUBMISSIONS)
+        self._stopping = False
+        self._broker = broker
+        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._subscriber = broker.subscriber(
+            *bindings,
+            group_id=group,
+            batch=True,
+            max_records=_BATCH,
+            batch_timeout_ms=_IDLE_MS,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=_DAY_MS,
+            rebalance_timeout_ms=30_000,
+            parser=_as_it_is,
+            decoder=_records,
+        )
+        self._subscriber(self._take)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises what nobody foresaw: going on would commit past a record that was not settled."""
+        try:
+            await self._connect()
+            await self._fault
+        finally:
+            # What still waits for Kafka is given up: its offsets are not committed, and another replica takes it.
+            self._stopping = True
+            await self._broker.stop()
+
+    async def _connect(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._broker.start()
+            except (KafkaError, OSError) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("submit_topics_unreachable", reason=repr(error))
+                await self._broker.stop()
+                await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
+            else:
+                log.info("submit_topics_followed", topics=sorted(self._bindings))
+                return
+
+    async def _take(self, records: Sequence[ConsumerRecord]) -> None:
+        if self._fault.done():
+            return
+        try:
+            settled = await asyncio.gather(*map(self._settle, records))
+        except Exception as error:
+            # FastStream would log it and go on to the next batch, whose commit would then cover this one.
+            self._fault.set_exception(error)
+            raise
+        if all(settled):
+            await self._commit(records)
+
+    async def _settle(self, record: ConsumerRecord) -> bool:
+        """Until the record is a job or a dead letter; False when the process stops first."""
+        failures = 0
+        while not self._stopping:
+            try:
+                outcome = await self._submit(record)
+            except (UnavailableError, UnconfirmedError) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("submission_waits", topic=record.topic, offset=record.offset, reason=str(error))
+                await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
+            else:
+                self._counted.labels(record.topic, outcome).inc()
+                return True
+        return False
+
+    async def _submit(self, record: ConsumerRecord) -> str:
+        try:
+            refused = await self._accept(record)
+        except RecordTooLargeError as error:
+            refused = Refused(Reason.TOO_LARGE, str(error))
+        except (UnavailableError, UnconfirmedError):
+            raise
+        # The edge of this door: a record that meets a defect of ours must not stop the ones behind it.
+        except Exception as error:
+            log.exception("submission_crashed", topic=record.topic, partition=record.partition, offset=record.offset)
+            await self._bury(record, DeadLetterReason.CRASHED, repr(error), None)
+            return "crashed"
+        if refused is None:
+            return "accepted"
+        reason = _DEAD_LETTER_REASONS.get(refused.reason, DeadLetterReason.REFUSED)
+        at = f" (at {refused.param})" if refused.param else ""
+        await self._bury(record, reason, refused.message + at, refused.reason)
+        return reason
+
+    async def _accept(self, record: ConsumerRecord) -> Refused | None:
+        if record.value is None:
+            return Refused(Reason.MALFORMED_JSON, "The record has no value.")
+        if len(record.value) > self._body_bytes:
+            return Refused(Reason.TOO_LARGE, f"The record is larger than {self._body_bytes} bytes.")
+        binding = self._bindings[record.topic]
+        headers = [(name, value) for name, value in record.headers if value is not None]
+        texts = {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
+        wishes = read_wishes(texts.get, "sluice-")
+        if isinstance(wishes, Refused):
+            return wishes
+        request = read_request(record.value, Manner(Door.TOPIC, binding.lane), wishes)
+        if isinstance(request, Refused):
+            return request
+        place = (binding.caller.tenant, record.topic, str(record.partition), str(record.offset))
+        job = await self._submissions.decide(request, binding.caller, derived_job_id(max(record.timestamp, 0), *place))
+        if isinstance(job, Refused):
+            return job
+        found = TraceContext.from_headers(headers)
+        await self._submissions.accept(job, found.child() if found else TraceContext.new())
+        return None
+
+    async def _bury(self, record: ConsumerRecord, reason: DeadLetterReason, message: str, code: str | None) -> None:
+        letter = DeadLetter(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value or b"",
+            headers=tuple((name, (value or b"").decode("utf-8", "replace")) for name, value in record.headers),
+            reason=reason,
+            message=message,
+            code=code,
+            tenant=self._bindings[record.topic].caller.tenant,
+            service="ingress",
+            failed_at=self._clock(),
+        )
+        await self._dead_letters.put(letter)
+
+    async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
+        """A commit that fails costs a repeat, and a repeat gives the same jobs."""
+        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await consumer.commit(offsets)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.warning("submission_commit_failed", reason=repr(error))
+
+
+_DEAD_LETTER_REASONS: Final = {
+    Reason.MALFORMED_JSON: DeadLetterReason.UNDECODABLE,
+    Reason.INVALID_VALUE: DeadLetterReason.SCHEMA,
+    Reason.INVALID_TYPE: DeadLetterReason.SCHEMA,
+    Reason.MISSING_PARAMETER: DeadLetterReason.SCHEMA,
+}
+
+
+async def _as_it_is(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    """FastStream's own parser decodes every header: one that is not UTF-8 would take the whole batch with it."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=FAKE_CONSUMER)
+
+
+async def _records(message: Any) -> Any:  # noqa: ANN401 - FastStream calls it untyped
+    return message.raw_message

@@ -1,0 +1,255 @@
+"""Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final, cast
+
+import structlog
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+from starlette.types import ASGIApp
+from uvicorn._types import ASGIApplication
+
+from services.ingress.adapters.followers import Followers
+from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueue
+from services.ingress.adapters.kafka_records import KafkaRecords
+from services.ingress.adapters.listener import Listener
+from services.ingress.adapters.postgres_archive import PostgresArchive, archive_engine
+from services.ingress.adapters.redis_log import RedisJobLog, redis_client
+from services.ingress.adapters.submit_topics import Binding, SubmitTopics
+from services.ingress.adapters.tokens import VocabularyTokens
+from services.ingress.admission import ModelFacts
+from services.ingress.api.app import create_app
+from services.ingress.api.doors import Doors, Patience
+from services.ingress.callers import Callers
+from services.ingress.settings import IngressSettings
+from services.ingress.submissions import Submissions
+from services.ingress.tail import Tails
+from shared import catalog
+from shared.clock import utc_now
+from shared.config.schema import Config, Model
+from shared.job_log import Keyspace
+from shared.kafka import ensure_topics, new_producer
+from shared.serving import serving
+from shared.telemetry import Instruments, probes
+from shared.telemetry.metrics import DEPENDENCY_UP, FOLLOWED_JOBS, REFOLLOWS
+from shared.tokens import TokenCounter
+
+__all__ = ["wire"]
+
+log = structlog.get_logger()
+
+_ENVELOPE_BYTES: Final = 65_536
+"""What a job's record holds besides the request's body, at most."""
+_TOPICS_RETRY_SECONDS: Final = 1.0
+
+Run = Coroutine[Any, Any, None]
+
+
+@asynccontextmanager
+async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
+    """An ingress that serves as long as the block lasts; gives its port.
+
+    It serves at once: servers that are away are waited for in the background, and `/readyz` names them. A background
+    task that fails for a reason nobody foresaw ends the block with its exception.
+    """
+    instruments = Instruments("ingress")
+    known = {name: _catalogued(name, model) for name, model in config.models.items()}
+    models = {name: _facts(model, known[name]) for name, model in config.models.items()}
+    callers = Callers(config.tenants)
+    async with AsyncExitStack() as stack:
+        job_log, listener = _job_log(stack, settings, config, instruments)
+        archive = _archive(stack, settings)
+        records = _records(settings, config, instruments)
+        submissions = Submissions(
+            queue=KafkaJobQueue(records, settings.topic_prefix),
+            job_log=job_log,
+            tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
+            models=models,
+            longest=config.job_time,
+            on_interrupt=config.on_interrupt,
+            clock=utc_now,
+            instruments=instruments,
+        )
+        doors = Doors(
+            callers=callers,
+            submissions=submissions,
+            tails=Tails(job_log, archive),
+            job_log=job_log,
+            archive=archive,
+            models=models,
+            body_bytes=config.limits.body_bytes,
+            instruments=instruments,
+            clock=utc_now,
+            patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
+        )
+        ready = _readiness(records, listener, archive, doors.stopping, instruments)
+        # Starlette and uvicorn each have types of their own for the same ASGI.
+        health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=_alive))
+        app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
+        topic_door = _topic_door(settings, config, callers, submissions, records, instruments)
+        await stack.enter_async_context(
+            _running(
+                records=records.run(),
+                listener=listener.run(),
+                archive=archive.run(),
+                submissions=submissions.run(),
+                topic_door=topic_door,
+            )
+        )
+        port = await stack.enter_async_context(
+            serving(app, host=settings.host, port=settings.port, grace_seconds=settings.drain_seconds)
+        )
+        stack.callback(doors.stopping.set)
+        log.info("ingress_listening", host=settings.host, port=port, replica=settings.replica)
+        yield port
+
+
+def _job_log(
+    stack: AsyncExitStack, settings: IngressSettings, config: Config, instruments: Instruments
+) -> tuple[RedisJobLog, Listener]:
+    redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
+    stack.push_async_callback(redis.aclose, close_connection_pool=True)
+    keyspace = Keyspace(settings.namespace)
+    refollows = instruments.counter(REFOLLOWS)
+    followers = Followers(lambda cause: refollows.labels(cause).inc(), queue_bound=settings.reader_entries)
+    instruments.gauge(FOLLOWED_JOBS).set_function(lambda: len(followers))
+    job_log = RedisJobLog(
+        redis,
+        keyspace,
+        settings.replica,
+        followers,
+        kept=timedelta(seconds=config.retention.job_log_seconds),
+        longest=max(config.job_time.values()),
+        clock=utc_now,
+    )
+    return job_log, Listener(redis, keyspace, settings.replica, followers)
+
+
+def _archive(stack: AsyncExitStack, settings: IngressSettings) -> PostgresArchive:
+    engine = archive_engine(settings.postgres_url, call_seconds=settings.postgres_seconds)
+    stack.push_async_callback(engine.dispose)
+    return PostgresArchive(engine)
+
+
+def _records(settings: IngressSettings, config: Config, instruments: Instruments) -> KafkaRecords:
+    largest = config.limits.body_bytes + _ENVELOPE_BYTES
+    return KafkaRecords(
+        lambda: new_producer(settings.kafka_url, settings.replica, max_request_bytes=largest),
+        instruments,
+        send_seconds=settings.submit_seconds,
+    )
+
+
+async def _topic_door(
+    settings: IngressSettings,
+    config: Config,
+    callers: Callers,
+    submissions: Submissions,
+    records: KafkaRecords,
+    instruments: Instruments,
+) -> None:
+    """Until cancelled: the project's topics exist, and those that submitters write to are followed."""
+    await _topics_exist(settings)
+    if not config.submit_topics:
+        return
+    broker = KafkaBroker(
+        settings.kafka_url,
+        client_id=settings.replica,
+        allow_auto_create_topics=False,
+        # A topic that is created later is found within this time.
+        metadata_max_age_ms=30_000,
+        apply_types=False,
+        logger=None,
+    )
+    door = SubmitTopics(
+        broker,
+        {
+            settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
+            for topic, bound in config.submit_topics.items()
+        },
+        group=f"{settings.namespace}.submissions",
+        body_bytes=config.limits.body_bytes,
+        submissions=submissions,
+        dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),
+        clock=utc_now,
+        instruments=instruments,
+    )
+    await door.run()
+
+
+async def _topics_exist(settings: IngressSettings) -> None:
+    told = False
+    while True:
+        try:
+            report = await ensure_topics(settings.kafka_url, settings.topic_prefix)
+        except (KafkaError, OSError, TimeoutError) as error:
+            if not told:
+                log.warning("waiting_for_server", server="kafka", reason=repr(error))
+            told = True
+            await asyncio.sleep(_TOPICS_RETRY_SECONDS)
+        else:
+            for difference in report.differences:
+                log.warning(
+                    "topic_differs",
+                    topic=difference.topic,
+                    setting=difference.setting,
+                    wanted=difference.wanted,
+                    found=difference.found,
+                )
+            return
+
+
+def _readiness(
+    records: KafkaRecords,
+    listener: Listener,
+    archive: PostgresArchive,
+    stopping: asyncio.Event,
+    instruments: Instruments,
+) -> Callable[[], Mapping[str, str | None]]:
+    up = instruments.gauge(DEPENDENCY_UP)
+    up.labels("kafka").set_function(lambda: records.problem is None)
+    up.labels("redis").set_function(lambda: listener.problem is None)
+    up.labels("postgres").set_function(lambda: archive.problem is None)
+
+    def ready() -> Mapping[str, str | None]:
+        return {
+            "kafka": records.problem,
+            "redis": listener.problem,
+            "postgres": archive.problem,
+            "ingress": "stopping" if stopping.is_set() else None,
+        }
+
+    return ready
+
+
+def _alive() -> None:
+    """A loop that can answer is alive: there is nothing here that could be stuck without it."""
+
+
+@asynccontextmanager
+async def _running(**runs: Run) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run, name=name) for name, run in runs.items()]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _catalogued(name: str, model: Model) -> catalog.ModelFacts:
+    """By its own name, else by that of the first deployment which the catalogue knows."""
+    names = [name, *(deployment.model for deployment in model.deployments if deployment.model)]
+    found = [catalog.find(each) for each in names]
+    return next((facts for facts in found if facts.family), found[0])
+
+
+def _facts(model: Model, known: catalog.ModelFacts) -> ModelFacts:
+    return ModelFacts(
+        context_window=model.context_window or known.context_window,
+        max_output_tokens=model.max_output_tokens or known.max_output_tokens,
+    )
