@@ -49,16 +49,15 @@ async def ping(engine: AsyncEngine) -> None:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Whatever the database says becomes `UnstorableError`, when a row is at fault, or `AwayError`."""
+    """Whatever the database or its driver says becomes `UnstorableError`, when a row is at fault, or `AwayError`."""
     try:
         yield
-    except DBAPIError as error:
-        if _sqlstate(error)[:2] in _ROW_AT_FAULT:
-            raise UnstorableError(str(error.orig)) from error
-        raise AwayError(str(error.orig)) from error
-    except (OSError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        told = UnstorableError if (getattr(cause, "sqlstate", None) or "")[:2] in _ROW_AT_FAULT else AwayError
+        raise told(str(cause)) from error
+    except (OverflowError, UnicodeError) as error:
+        # COPY tells in this way that a number or a text does not fit its column.
+        raise UnstorableError(str(error)) from error
+    except (OSError, PoolTimeout) as error:
         raise AwayError(str(error) or type(error).__name__) from error
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""

@@ -1,6 +1,6 @@
 """How does a job get its row? The two kinds of message each fill their own columns, once, in whichever order."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
@@ -51,18 +51,18 @@ class PostgresJobs:
 
     async def accept(self, accepted: Sequence[Job], consumed: Consumed) -> Added:
         first = {job.id: job for job in reversed(accepted)}.values()
-        rows = (accepted_row(job, content=job.body if self._retention.content else None) for job in first)
+        rows = [accepted_row(job, content=job.body if self._retention.content else None) for job in first]
         return await self._write(_accepted, rows, _ACCEPT, consumed)
 
     async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
         first = {end.job_id: end for end in reversed(ended)}.values()
-        rows = (ended_row(end, content=end.response if self._retention.content else None) for end in first)
+        rows = [ended_row(end, content=end.response if self._retention.content else None) for end in first]
         return await self._write(_ended, rows, _END, consumed)
 
     async def _write(
         self,
         staging: Staging,
-        rows: Iterable[tuple[object, ...]],
+        rows: Sequence[tuple[object, ...]],
         statement: ReturningInsert[tuple[str]],
         consumed: Consumed,
     ) -> Added:

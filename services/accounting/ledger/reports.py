@@ -89,9 +89,12 @@ async def usage(
     return tuple(_line(row, len(by)) for row in rows if row.attempts)
 
 
-def _asked(by: Sequence[Dimension], since: datetime | None, until: datetime | None, tenant: str | None) -> Select[Any]:
+_Report = Select[*tuple[Any, ...]]
+
+
+def _asked(by: Sequence[Dimension], since: datetime | None, until: datetime | None, tenant: str | None) -> _Report:
     groups = [_GROUPED_BY[dimension].label(f"group_{place}") for place, dimension in enumerate(by)]
-    statement: Select[Any] = select(*groups, *_sums).group_by(*groups).order_by(*groups)
+    statement: _Report = select(*groups, *_sums).group_by(*groups).order_by(*groups)
     if since is not None:
         statement = statement.where(
             usage_hourly.c.hour >= since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

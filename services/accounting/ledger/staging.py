@@ -5,7 +5,7 @@ microseconds a row against 6 this way: asyncpg looks at every element of an arra
 travel as seconds since the epoch, which are exact to the microsecond far beyond any job's time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -33,7 +33,7 @@ class Staging:
         )
         self._create = CreateTable(self._waiting, if_not_exists=True)
 
-    async def fill(self, connection: AsyncConnection, rows: Iterable[Sequence[object]]) -> None:
+    async def fill(self, connection: AsyncConnection, rows: Sequence[Sequence[object]]) -> None:
         """Add rows, whose fields are in the order of `columns`. They are gone when the transaction ends."""
         # Also what begins the transaction: SQLAlchemy does not see what goes through the driver itself.
         await connection.execute(self._create)

@@ -93,9 +93,10 @@ class PostgresLedger:
         self._engine = engine
 
     async def add(self, entries: Sequence[Entry], consumed: Consumed) -> Added:
+        rows = [row_of(entry) for entry in entries]
         with failures_told():
             async with self._engine.begin() as connection:
-                await _staging.fill(connection, map(row_of, entries))
+                await _staging.fill(connection, rows)
                 deployments = (await connection.execute(_ADD)).all()
                 await advance(connection, consumed)
         return Added(rows=sum(found.attempts for found in deployments), spent=tuple(map(_spent, deployments)))

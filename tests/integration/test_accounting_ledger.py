@@ -1,0 +1,235 @@
+"""The ledger on the real database: every attempt once, the roll-up always its sum, whoever dies meanwhile."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.accounting.charging import Entry, OwnPrices, enter
+from services.accounting.ledger.engine import engine_for
+from services.accounting.ledger.tables import usage_ledger
+from services.accounting.ledger.usage_store import PostgresLedger
+from services.accounting.migrations import migrate
+from services.accounting.ports import Added, AwayError, Place, UnstorableError
+from services.accounting.prices.genai import GenaiPrices
+from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage, UsageSource
+from shared.ids import derived_job_id, new_job_id
+from tests.suites.accounting import NOON, an_attempt, attempts
+
+BOOK = OwnPrices((), GenaiPrices({}))
+
+ROLL_UP_OF_THE_LEDGER = text("""
+    select date_trunc('hour', ended_at, 'UTC'), tenant, caller, model_asked, coalesce(model_served, ''), provider,
+           deployment, lane, coalesce(feature, ''), status,
+           count(*), sum(uncached_input_tokens), sum(cache_write_tokens), sum(cache_read_tokens), sum(output_tokens),
+           sum(reasoning_tokens), coalesce(sum(cost_nanodollars), 0), count(*) filter (where cost_nanodollars is null),
+           coalesce(sum(uncached_input_tokens + cache_write_tokens + cache_read_tokens + output_tokens)
+                    filter (where cost_nanodollars is null), 0),
+           coalesce(sum(provider_cost_nanodollars), 0),
+           sum(queue_ms), sum(duration_ms), coalesce(sum(first_token_ms), 0), count(first_token_ms)
+    from usage_ledger group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+    order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+""")
+ROLL_UP = text("select * from usage_hourly order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10")
+
+KILL_ALL_OTHERS = """
+    select count(pg_terminate_backend(pid))
+    from (select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()) as other
+"""
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    engine = engine_for(database)
+    await migrate(engine)
+    yield engine
+    await engine.dispose()
+
+
+def entries(events: Sequence[AttemptFinished]) -> list[Entry]:
+    return [enter(event, BOOK) for event in events]
+
+
+async def rows(engine: AsyncEngine, query: str) -> list[tuple[object, ...]]:
+    async with engine.connect() as connection:
+        return [tuple(row) for row in (await connection.execute(text(query))).all()]
+
+
+async def assert_the_roll_up_is_the_sum_of_the_ledger(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        expected = (await connection.execute(ROLL_UP_OF_THE_LEDGER)).all()
+        assert (await connection.execute(ROLL_UP)).all() == expected
+        assert expected
+
+
+async def test_a_row_holds_what_the_event_said(engine: AsyncEngine) -> None:
+    job = new_job_id()
+    event = an_attempt(job=job, number=3, user="a\nb", usage=TokenUsage(uncached_input=1000, output=10, reasoning=4))
+    await PostgresLedger(engine).add(entries([event]), {})
+    async with engine.connect() as connection:
+        row = (await connection.execute(usage_ledger.select())).one()
+    assert (row.job_id, row.attempt, row.attempt_id) == (job, 3, f"{job}.3")
+    assert (row.tenant, row.caller, row.end_user, row.feature) == ("acme", "key1", "a\nb", "search")
+    assert (row.tags, row.lane, row.status, row.usage_source) == ({"team": "red"}, "batch", "succeeded", "provider")
+    assert (row.uncached_input_tokens, row.output_tokens, row.reasoning_tokens) == (1000, 10, 4)
+    assert (row.cost_nanodollars, row.price_version) == (156_000, BOOK.quote("openai", "gpt-4o-mini", NOON).version)
+    assert (row.queue_ms, row.first_token_ms, row.duration_ms) == (1500, 400, 2750)
+
+
+async def test_moments_are_kept_to_the_microsecond(engine: AsyncEngine) -> None:
+    moments = [
+        NOON + timedelta(days=random.randrange(20_000), microseconds=random.randrange(10**6)) for _ in range(500)
+    ]
+    await PostgresLedger(engine).add(entries([an_attempt(at=moment) for moment in moments]), {})
+    found = await rows(engine, "select accepted_at from usage_ledger")
+    assert sorted(found) == sorted((moment,) for moment in moments)
+
+
+async def test_the_key_carries_the_time_inside_the_job_id_not_the_time_the_event_claims(engine: AsyncEngine) -> None:
+    job = derived_job_id(1_700_000_000_123, "a crash, and the same submission again")
+    await PostgresLedger(engine).add(entries([an_attempt(job=job, at=NOON)]), {})
+    await PostgresLedger(engine).add(entries([an_attempt(job=job, at=NOON + timedelta(seconds=9))]), {})
+    assert await rows(engine, "select keyed_at from usage_ledger") == [
+        (datetime.fromtimestamp(1_700_000_000.123, UTC),)
+    ]
+
+
+async def test_a_failed_attempt_is_not_charged_twice(engine: AsyncEngine) -> None:
+    event = an_attempt(status=AttemptStatus.FAILED)
+    ledger = PostgresLedger(engine)
+    first = await ledger.add(entries([event, event]), {})
+    again = await ledger.add(entries([event]), {})
+    assert (first.rows, again.rows) == (1, 0)
+    assert again == Added(0)
+    assert await rows(engine, "select attempts, cost_nanodollars from usage_hourly") == [(1, first.spent[0].cost)]
+
+
+async def test_of_two_figures_for_one_attempt_the_first_stays(engine: AsyncEngine) -> None:
+    job = new_job_id()
+    partial = an_attempt(
+        job=job, status=AttemptStatus.ABANDONED, source=UsageSource.PARTIAL, usage=TokenUsage(output=5)
+    )
+    reported = an_attempt(job=job, usage=TokenUsage(output=9))
+    await PostgresLedger(engine).add(entries([partial]), {})
+    await PostgresLedger(engine).add(entries([reported]), {})
+    assert await rows(engine, "select status, usage_source, output_tokens from usage_ledger") == [
+        ("abandoned", "partial", 5)
+    ]
+    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+
+
+async def test_what_has_no_price_is_null_and_counted(engine: AsyncEngine) -> None:
+    unpriced = [an_attempt(upstream="unheard-of", usage=TokenUsage(uncached_input=7, output=2)) for _ in range(3)]
+    added = await PostgresLedger(engine).add(entries(unpriced), {})
+    [spent] = added.spent
+    assert (spent.cost, spent.unpriced_attempts, spent.unpriced_tokens) == (0, 3, 27)
+    assert await rows(engine, "select distinct cost_nanodollars from usage_ledger") == [(None,)]
+    assert await rows(engine, "select unpriced_attempts, unpriced_tokens from usage_hourly") == [(3, 27)]
+
+
+async def test_replays_in_any_cut_change_nothing(engine: AsyncEngine) -> None:
+    events = attempts(600, seed=1)
+    ledger, chance = PostgresLedger(engine), random.Random(2)
+    new = 0
+    for _ in range(40):
+        begin = chance.randrange(len(events))
+        new += (await ledger.add(entries(events[begin : begin + chance.randrange(1, 120)]), {})).rows
+        await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    new += (await ledger.add(entries(events), {})).rows
+    assert new == len(events)
+    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    expected = sum(entry.cost or 0 for entry in entries(events))
+    assert await rows(engine, "select sum(cost_nanodollars) from usage_hourly") == [(Decimal(expected),)]
+
+
+async def test_two_writers_of_the_same_events_neither_deadlock_nor_count_twice(engine: AsyncEngine) -> None:
+    events = attempts(900, seed=3)
+
+    async def writer(seed: int) -> int:
+        shuffled = random.Random(seed).sample(events, len(events))
+        ledger = PostgresLedger(engine)
+        added = [
+            await ledger.add(entries(shuffled[at : at + 90]), {Place("usage", seed): at}) for at in range(0, 900, 90)
+        ]
+        return sum(each.rows for each in added)
+
+    async with asyncio.timeout(60):
+        assert sum(await asyncio.gather(*map(writer, range(4)))) == len(events)
+    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+
+
+async def test_connections_killed_at_random_lose_and_repeat_nothing(engine: AsyncEngine, database: str) -> None:
+    events = attempts(2000, seed=5)
+    ledger, away = PostgresLedger(engine), 0
+
+    async def killer(done: asyncio.Event) -> int:
+        connection, kills = await asyncpg.connect(database), 0
+        while not done.is_set():
+            kills += await connection.fetchval(KILL_ALL_OTHERS)
+            await asyncio.sleep(0.02)
+        await connection.close()
+        return kills
+
+    done = asyncio.Event()
+    killing = asyncio.create_task(killer(done))
+    for at in range(0, len(events), 100):
+        while True:
+            try:
+                await ledger.add(entries(events[at : at + 100]), {Place("usage", 0): at + 100})
+            except AwayError:
+                away += 1
+            else:
+                break
+    done.set()
+    assert await killing
+    assert away
+    assert await rows(engine, "select count(*) from usage_ledger") == [(len(events),)]
+    assert await rows(engine, "select next_offset from consumed_offsets") == [(len(events),)]
+    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+
+
+async def test_a_batch_with_a_row_that_cannot_be_stored_leaves_no_trace(engine: AsyncEngine) -> None:
+    good, bad = an_attempt(), an_attempt(usage=TokenUsage(output=2**31))
+    with pytest.raises(UnstorableError):
+        await PostgresLedger(engine).add(entries([good, bad]), {Place("usage", 0): 2})
+    assert await rows(engine, "select job_id from usage_ledger") == []
+    assert await rows(engine, "select tenant from usage_hourly") == []
+    assert await rows(engine, "select topic from consumed_offsets") == []
+    assert (await PostgresLedger(engine).add(entries([good]), {})).rows == 1
+
+
+async def test_offsets_only_move_forward(engine: AsyncEngine) -> None:
+    ledger = PostgresLedger(engine)
+    for offset in (5, 9, 7):
+        await ledger.add([], {Place("usage", 0): offset, Place("usage", 1): 20 - offset})
+    assert await rows(engine, "select partition, next_offset from consumed_offsets order by 1") == [(0, 9), (1, 15)]
+
+
+async def test_a_database_that_is_not_there_is_away() -> None:
+    engine = engine_for("postgresql://nobody@127.0.0.1:1/nowhere")
+    with pytest.raises(AwayError):
+        await PostgresLedger(engine).add(entries([an_attempt()]), {})
+    await engine.dispose()
+
+
+async def test_the_views_show_dollars(engine: AsyncEngine) -> None:
+    job = new_job_id()
+    tries = [an_attempt(job=job, number=number, usage=TokenUsage(output=1_000_000)) for number in (1, 2)]
+    odd = an_attempt(job=job, number=3, upstream="unheard-of", feature=None, served=None, usage=TokenUsage(output=4))
+    await PostgresLedger(engine).add(entries([*tries, odd]), {})
+    dollars = Decimal("1.2")
+    assert await rows(engine, "select job_id, attempts, cost_dollars, unpriced_attempts from job_costs") == [
+        (job, 3, dollars, 1)
+    ]
+    assert await rows(
+        engine, "select day::text, feature, attempts, cost_dollars, unpriced_tokens from usage_by_day order by feature"
+    ) == [("2026-11-20", "search", 2, dollars, 0), ("2026-11-20", None, 1, Decimal(0), 4)]
+    assert await rows(
+        engine, "select model_asked, model_served, cost_dollars from cost_by_model order by model_served"
+    ) == [("m1", "m1-2026-01", dollars), ("m1", None, Decimal(0))]

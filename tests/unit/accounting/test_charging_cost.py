@@ -1,0 +1,97 @@
+"""Tokens become money in one place, exactly, and an unknown price is never taken for zero."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.accounting.charging import Prices, Rate, cost
+from shared.contracts import TokenUsage
+from shared.money import Nanodollars, charge_line, nanodollars
+
+counts = st.integers(min_value=0, max_value=2**31 - 1)
+dollars_per_million = st.decimals(min_value=0, max_value=1000, places=6)
+rates = st.builds(Rate.of, dollars_per_million)
+prices = st.builds(Prices, uncached_input=rates, cache_write=rates, cache_read=rates, output=rates)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> TokenUsage:
+    output = draw(counts)
+    return TokenUsage(
+        uncached_input=draw(counts),
+        cache_write=draw(counts),
+        cache_read=draw(counts),
+        output=output,
+        reasoning=draw(st.integers(min_value=0, max_value=output)),
+    )
+
+
+@given(counts, dollars_per_million)
+def test_a_line_is_the_exact_product_rounded_once_to_the_nearest_nanodollar(tokens: int, price: Decimal) -> None:
+    exact = Fraction(price) * 1000 * tokens
+    assert charge_line(tokens, nanodollars(price)) == round(exact)
+
+
+@given(st.integers(min_value=0, max_value=10**6))
+def test_half_a_nanodollar_goes_to_the_even_neighbour(tokens: int) -> None:
+    half_a_nanodollar_each = Nanodollars(500_000)
+    assert charge_line(tokens, half_a_nanodollar_each) == round(Fraction(tokens, 2))
+
+
+@given(usages(), prices)
+def test_the_cost_is_the_sum_of_the_four_buckets_charged_alone(usage: TokenUsage, at: Prices) -> None:
+    alone = [
+        TokenUsage(uncached_input=usage.uncached_input),
+        TokenUsage(cache_write=usage.cache_write),
+        TokenUsage(cache_read=usage.cache_read),
+        TokenUsage(output=usage.output),
+    ]
+    assert cost(usage, at) == sum(cost(bucket, at) or 0 for bucket in alone)
+
+
+@given(usages(), prices, rates)
+def test_reasoning_is_charged_once_whether_or_not_it_has_a_rate_of_its_own(
+    usage: TokenUsage, at: Prices, rate: Rate
+) -> None:
+    own = Prices(at.uncached_input, at.cache_write, at.cache_read, at.output, reasoning=rate)
+    without = usage.model_copy(update={"output": usage.output - usage.reasoning, "reasoning": 0})
+    visible = cost(without, at)
+    assert visible is not None
+    assert cost(usage, own) == visible + charge_line(usage.reasoning, rate.per_million)
+
+
+@given(usages())
+def test_tokens_without_a_known_price_have_no_cost(usage: TokenUsage) -> None:
+    assert cost(usage, None) == (None if usage.total else 0)
+
+
+@given(usages(), prices)
+def test_one_bucket_without_a_rate_leaves_the_whole_call_unpriced_if_it_was_used(usage: TokenUsage, at: Prices) -> None:
+    missing = Prices(at.uncached_input, cache_write=None, cache_read=at.cache_read, output=at.output)
+    expected = None if usage.cache_write else cost(usage, at)
+    assert cost(usage, missing) == expected
+
+
+def test_a_call_that_served_nothing_costs_nothing_whatever_its_price() -> None:
+    assert cost(TokenUsage(), None) == 0
+
+
+def test_a_rate_of_zero_is_a_price() -> None:
+    free = Rate.of(Decimal(0))
+    assert cost(TokenUsage(uncached_input=9, output=9), Prices(free, free, free, free)) == 0
+
+
+def test_a_large_request_pays_its_tier_for_every_token() -> None:
+    tiered = Rate.of(Decimal(2), [(200_000, Decimal(4)), (500_000, Decimal(6))])
+    at = Prices(tiered, tiered, tiered, tiered)
+    assert cost(TokenUsage(uncached_input=200_000), at) == 200_000 * 2_000
+    assert cost(TokenUsage(uncached_input=200_001), at) == 200_001 * 4_000
+    assert cost(TokenUsage(uncached_input=500_001), at) == 500_001 * 6_000
+    assert cost(TokenUsage(uncached_input=1, output=300_000), at) == 300_001 * 2_000
+
+
+def test_a_price_below_a_nanodollar_a_token_adds_up() -> None:
+    cheap = Rate.of(Decimal("0.0005"))
+    assert cost(TokenUsage(uncached_input=1_000_000), Prices(cheap, cheap, cheap, cheap)) == 500_000
