@@ -128,10 +128,8 @@ async def _events(
             events = decoder.feed(packet)
             for event in events:
                 yield event
-            if events:
-                if type(events[-1]) is Failed:
-                    return
-                pace.after(events)
+            if not pace.goes_on(events):
+                return
             alarm.watch(pace.limit)
     except asyncio.CancelledError:
         struck = alarm.struck()
@@ -158,13 +156,20 @@ class _Pace:
         # A whole answer has no first token that could be waited for.
         self.limit = patience.first_token if streamed else patience.whole
 
-    def after(self, events: Sequence[AttemptEvent]) -> None:
-        """Called for events, not for bytes: a provider's keep-alive comments are no sign of life."""
-        self._talking = self._talking or any(type(event) is Chunk and event.is_output for event in events)
-        if type(events[-1]) is Finished:
+    def goes_on(self, events: Sequence[AttemptEvent]) -> bool:
+        """Whether to read on behind these events, and how patiently."""
+        if not events:
+            return True  # bytes alone, such as a provider's keep-alive comments, are no sign of life
+        last = events[-1]
+        if type(last) is Failed:
+            return False
+        if type(last) is Finished:
             self.limit = Limit(self._loop.time() + _END_OF_BODY_SECONDS, FailureKind.STALL)
-        elif self._talking:
+            return True
+        self._talking = self._talking or any(type(event) is Chunk and event.is_output for event in events)
+        if self._talking:
             self.limit = self._patience.next_token(self._loop.time())
+        return True
 
 
 async def _error_body(response: httpx.Response) -> bytes:
