@@ -71,28 +71,30 @@ async def leashed(
     (a lock, say) stay open until it has ended. A command that cannot be run ends with 127 and a line in the log.
     """
     who = (str(user.uid), str(user.gid)) if user else ("-1", "-1")
-    received, orders = os.pipe()
+    keeping = (sys.executable, "-I", "-S", KEEPER, str(orphan_grace_seconds), str(int(stop_signal)), *who)
+    orders_end, orders = os.pipe()
+    report, report_end = os.pipe()
     # Not asyncio's own subprocesses: those kill the keeper when they are forgotten, and the command would be left.
-    with log.open("ab") as output, os.fdopen(received, "rb") as control:
-        process = subprocess.Popen(  # noqa: ASYNC220 -- it returns as soon as the keeper is forked
-            [
-                *(sys.executable, "-I", "-S", KEEPER),
-                *(str(orphan_grace_seconds), str(int(stop_signal)), *who),
-                *map(str, command),
-            ],
-            stdin=control,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            env=dict(env),
-            cwd=cwd,
-            start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop things in order
-            pass_fds=tuple(held),
-        )
-    keeper = _Keeper(process, orders)
+    with log.open("ab") as output, os.fdopen(orders_end, "rb") as stdin, os.fdopen(report_end, "wb") as stdout:
+        try:
+            process = subprocess.Popen(  # noqa: ASYNC220 -- it returns as soon as the keeper is forked
+                [*keeping, *command],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=output,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop things in order
+                pass_fds=tuple(held),
+            )
+        except OSError:
+            os.close(orders)
+            os.close(report)
+            raise
+    keeper = _Keeper(process, report, orders)
     try:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: keeper, process.stdout)
         pid = await asyncio.shield(keeper.pid)
-    except BaseException:
+    except asyncio.CancelledError:
         keeper.let_go()
         raise
     if pid is None:
@@ -100,16 +102,18 @@ async def leashed(
     return Leashed(pid, keeper)
 
 
-class _Keeper(asyncio.Protocol):
+class _Keeper:
     """Our end of the keeper: orders go out, its report comes in (the command's pid, later its exit code)."""
 
-    def __init__(self, process: subprocess.Popen[bytes], orders: int) -> None:
-        loop = asyncio.get_running_loop()
-        self.pid: asyncio.Future[int | None] = loop.create_future()
-        self.end: asyncio.Future[int] = loop.create_future()
+    def __init__(self, process: subprocess.Popen[bytes], report: int, orders: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.pid: asyncio.Future[int | None] = self._loop.create_future()
+        self.end: asyncio.Future[int] = self._loop.create_future()
         self._process = process
+        self._report = report
         self._orders: int | None = orders
         self._told = b""
+        self._loop.add_reader(report, self._hear)
 
     def order(self, order: bytes) -> None:
         if self._orders is not None:
@@ -122,14 +126,19 @@ class _Keeper(asyncio.Protocol):
             os.close(self._orders)
             self._orders = None
 
-    def data_received(self, data: bytes) -> None:
-        self._told += data
+    def _hear(self) -> None:
+        told = os.read(self._report, 1024)
+        self._told += told
         if b"\n" in self._told and not self.pid.done():
             self.pid.set_result(self._number(b"pid"))
+        if not told:
+            self._ended()
 
-    def connection_lost(self, _: Exception | None) -> None:
-        self._process.wait()  # it has closed its output: it is ending, or has ended
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._report)
+        os.close(self._report)
         self.let_go()
+        self._process.wait()  # it has closed its output, so it is ending or has ended
         if not self.pid.done():
             self.pid.set_result(None)
         code = self._number(b"exit")

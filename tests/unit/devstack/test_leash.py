@@ -54,6 +54,10 @@ def runs(pid: int) -> bool:
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
 
 
+def running_commands() -> list[str]:
+    return subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition():
@@ -126,6 +130,16 @@ async def test_a_killed_command_takes_its_children_along(log: Path, child: str) 
     process.kill()
     assert await process.wait() == -signal.SIGKILL
     assert not runs(int(log.read_text()))
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running(log: Path, tmp_path: Path) -> None:
+    command = ["sh", "-c", "while :; do sleep 0.02; done", tmp_path]
+    starting = asyncio.create_task(leashed(command, env=ENV, log=log))
+    await asyncio.sleep(0)  # the keeper is started; its report is waited for
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await until(lambda: not any(str(tmp_path) in line for line in running_commands()))
 
 
 async def test_a_command_that_does_not_exist_says_so_in_its_log(log: Path) -> None:
