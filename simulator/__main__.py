@@ -44,7 +44,7 @@ def main() -> int:
     try:
         config = load_config(arguments.config) if arguments.config else Config()
     except (OSError, yaml.YAMLError, ValidationError) as error:
-        return _fail(f"cannot use {arguments.config}: {error}", code=2)
+        return _fail(f"cannot use {arguments.config}: {error}")
     if arguments.seed is not None:
         config = config.model_copy(update={"seed": arguments.seed})
     if arguments.api_key:
@@ -53,7 +53,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(config, arguments.host, arguments.port, arguments.log))
     except (OSError, LogUnreadableError) as error:
-        return _fail(str(error), code=1)
+        return _fail(str(error))
     return 0
 
 
@@ -94,9 +94,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _fail(sentence: str, *, code: int) -> int:
+def _fail(sentence: str) -> int:
     print(f"simulator: {sentence}", file=sys.stderr)  # noqa: T201
-    return code
+    return 1
 
 
 if __name__ == "__main__":

@@ -32,14 +32,8 @@ class Config(BaseModel):
     """Requests that can be asked for, headers and body."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
 
-    def script(self, model: str) -> Script | None:
-        if model in self.models:
-            return self.models[model]
-        if self.default is not None:
-            return self.default
-        return None if self.models else Script()
-
 
 def load_config(path: Path) -> Config:
     """Raises OSError, yaml.YAMLError, or pydantic's ValidationError naming the field. JSON is YAML."""
-    return Config.model_validate(yaml.safe_load(path.read_text()) or {})
+    written = yaml.safe_load(path.read_text())
+    return Config.model_validate({} if written is None else written)

@@ -94,7 +94,7 @@ class Provider:
     def put_script(self, model: str, script: Script) -> None:
         """`model` plays `script` from its next call on, and its calls are counted anew."""
         self._scripts[model] = script
-        self._tally.clear()
+        self._tally.forget(model)
 
     def reset(self) -> None:
         """Back to the configured scripts, full quotas, and call number one."""
@@ -149,9 +149,8 @@ class Provider:
             for text in filter(None, overrides):
                 script = script.revised(parse_overrides(text))
         except (ValidationError, ValueError) as error:
-            raise RefusalError(
-                Refusal(400, f"The simulator cannot play this script: {error}", param="x-sim-script")
-            ) from error
+            message = f"The simulator cannot play this script: {error}"
+            raise RefusalError(Refusal(400, message, param="x-sim-script")) from error
         return script
 
     def _admit(
@@ -160,7 +159,7 @@ class Provider:
         quota = self._config.quotas.get(model, self._config.quota)
         if quota is None:
             return None, ()
-        meter = self._meters.setdefault((key, model), Meter(quota))
+        meter = self._meters.get((key, model)) or self._meters.setdefault((key, model), Meter(quota))
         taken = ask.prompt_tokens + (ask.max_tokens or 0) * ask.choices
         verdict = meter.admit(taken, now.monotonic)
         if isinstance(verdict, Refused):
@@ -172,8 +171,8 @@ class Provider:
     def _fault(self, model: str, script: Script, ask: Ask) -> AnyFault | None:
         if not script.faults:
             return None
-        nth = self._tally.count((model, script))
-        nth_of_prompt = self._tally.count((model, script, ask.prompt))
+        nth = self._tally.count(model, script)
+        nth_of_prompt = self._tally.count(model, (script, ask.prompt))
         for number, fault in enumerate(script.faults):
             rng = self._rng(model, f"{ask.prompt.hex()}/{nth_of_prompt}/{number}")
             if fault.strikes(nth, nth_of_prompt, rng):

@@ -1,5 +1,5 @@
-"""What was really served: one record per call, in memory and, on request, in a JSONL file. This is the truth that a ledger
-is compared with, so a record is written when a call ends, however it ends, and flushed at once."""
+"""What was really served: one record per call, in memory and, on request, in a JSONL file. This is the truth that a
+ledger is compared with, so a record is written when a call ends, however it ends, and flushed at once."""
 
 import os
 from collections import deque
@@ -46,7 +46,7 @@ class Served:
     cached_tokens: int
     reasoning_tokens: int
     output_tokens: int
-    """What the client can know: the reported ones, or without a report the written ones. A ledger is compared with this."""
+    """What the client can know: the reported ones, or without a report the written ones. Compare a ledger with this."""
     output_tokens_written: int
     """Tokens of the visible answer whose last byte was handed to the socket. An answer that is not streamed counts when
     all of it is out."""

@@ -31,8 +31,8 @@ def _parse(value: object) -> Span:
         case Span():
             span = value
         case str():
-            low, _, high = value.partition("..")
-            span = Span(float(low), float(high or low))
+            low, dots, high = value.partition("..")
+            span = Span(float(low), float(high if dots else low))
         case int() | float():
             span = fixed(float(value))
         case [int() | float() as low, int() | float() as high]:
