@@ -25,7 +25,7 @@ _LOW_DETAIL: Final = 85
 _HIGH_DETAIL: Final = 765
 
 _AS_JSON: Final = ("tools", "functions")
-_UNREADABLE: Final = frozenset({"input_audio", "file", "audio"})
+_UNREADABLE: Final = ("input_audio", "file", "audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,10 @@ def _of_value(value: JsonValue) -> Iterator[str | int]:
         yield value
     elif isinstance(value, list):
         for item in value:
-            yield from _of_part(item) if isinstance(item, dict) else _of_value(item)
+            if isinstance(item, dict):
+                yield from _of_part(item)
+            elif item is not None:
+                yield item if isinstance(item, str) else _json(item)
     elif isinstance(value, dict):
         yield _json(value)
 
@@ -102,4 +105,7 @@ def _of_part(part: dict[str, JsonValue]) -> Iterator[str | int]:
 
 
 def _json(value: JsonValue) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:  # nested a thousand deep: the provider refuses it, and what it would cost does not matter
+        return ""

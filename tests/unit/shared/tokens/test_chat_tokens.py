@@ -94,6 +94,14 @@ def test_what_only_steers_the_model_is_not_counted() -> None:
     assert steered == countable({"messages": []})
 
 
+def test_a_request_nested_thousands_deep_does_not_make_it_fail() -> None:
+    deep: JsonValue = []
+    for _ in range(5_000):
+        deep = [deep]
+
+    assert countable({"messages": [{"content": deep}], "tools": deep}).fixed == 6
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.tokens import EncodingName, TokenCounter
+from shared.tokens.counting import _count
 from shared.tokens.vocabularies import VocabularyError, load_encoding
 
 ENCODINGS: tuple[EncodingName, ...] = ("cl100k_base", "o200k_base")
@@ -83,6 +84,15 @@ def test_an_absent_vocabulary_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("character", [" ", "a", "\n", "^", "é", "🚀"])
 def test_a_million_times_one_character_is_counted(counter: TokenCounter, name: EncodingName, character: str) -> None:
     assert counter.count_text(name, character * 1_000_000) > 1_000
+
+
+def test_a_million_spaces_are_counted_without_upsetting_the_tokenizer(counter: TokenCounter) -> None:
+    assert counter.count_text("o200k_base", " " * 1_000_000) < 10_000
+
+
+def test_a_panic_of_the_tokenizer_gives_an_estimate_and_leaves_the_process_alive() -> None:
+    """In one piece, a million spaces overflow the stack of its regex engine."""
+    assert _count(load_encoding("o200k_base"), " " * 1_000_000) == 250_000
 
 
 def test_text_that_is_not_valid_unicode_is_counted(counter: TokenCounter) -> None:
