@@ -71,5 +71,6 @@ async def _train(folder: Path, runtime: Runtime) -> None:
     try:
         await broker.start()
         await broker.ready()
-    finally:
         await broker.stop()
+    finally:
+        await broker.kill()

@@ -105,6 +105,7 @@ def _watch(child: int, parent: int, woken: int, grace_seconds: float, stop_signa
             os.kill(child, stop_signal)
         elif kill_at is not None and time.monotonic() >= kill_at:
             _signal_group(child, signal.SIGKILL)
+            kill_at += PARENT_CHECK_SECONDS
 
 
 def _sweep(group: int) -> None:
@@ -118,14 +119,15 @@ def _sweep(group: int) -> None:
             return
         if not ended:
             for orphan in _children():
-                os.kill(orphan, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(orphan, signal.SIGKILL)
             time.sleep(0.002)
 
 
 def _children() -> list[int]:
     """Ours, the adopted ones too; none where the system does not tell (their end is waited for all the same)."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as listed:  # noqa: PTH123 -- pathlib takes 8 ms to import
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:  # noqa: PTH123 -- importing pathlib takes longer
             return [int(pid) for pid in listed.read().split()]
     except OSError:
         return []

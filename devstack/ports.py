@@ -36,13 +36,15 @@ class Chosen:
 def choose(asked: Ports, record: Path) -> Chosen:
     """Settle on ports and record them. A port that was asked for and is taken raises ServersUnavailable."""
     before = _recorded(record)
+    taken = {port for port in asdict(asked).values() if port is not None}
     chosen: dict[str, int] = {}
     for name, port in asdict(asked).items():
         if port is not None and not is_free(port):
             raise ServersUnavailable(f"Port {port}, asked for {name}, is in use.")
         last = before.get(name)
-        keep = last if last is not None and last not in chosen.values() and is_free(last) else None
-        chosen[name] = port or keep or any_free(taken=frozenset(chosen.values()))
+        keep = last if last is not None and last not in taken and is_free(last) else None
+        chosen[name] = port or keep or any_free(taken=frozenset(taken))
+        taken.add(chosen[name])
     record.write_text(json.dumps(chosen) + "\n")
     return Chosen(**chosen)
 

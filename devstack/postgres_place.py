@@ -54,7 +54,7 @@ def settle_for(user: User, wanted: Path, programs: Path, tell: Tell, shelters: P
     if not base.exists():
         base.mkdir(mode=0o700)
         os.chown(base, user.uid, user.gid)
-    if not may_enter(programs, user):
+    if not _may_use(programs, user):
         programs = _copied(programs, wanted.with_name("postgres.programs"), shelters)
     return Place(base, programs, user)
 
@@ -84,8 +84,13 @@ def unprivileged() -> User:
     return User(entry.pw_uid, entry.pw_gid)
 
 
-def _may_pass(folder: Path, user: User) -> bool:
-    found = folder.stat()
+def _may_use(programs: Path, user: User) -> bool:
+    """Judged by one of the programs: an installer with a strict umask leaves all of them to their owner."""
+    return may_enter(programs, user) and _may_pass(programs / "postgres", user)
+
+
+def _may_pass(path: Path, user: User) -> bool:
+    found = path.stat()
     if found.st_uid == user.uid:
         return bool(found.st_mode & stat.S_IXUSR)
     return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == user.gid else stat.S_IXOTH))
@@ -110,6 +115,10 @@ def _copied(programs: Path, link: Path, shelters: Path) -> Path:
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    for step in (target, *target.rglob("*")):
+        if not step.is_symlink():
+            mode = step.stat().st_mode
+            step.chmod(mode | (0o555 if mode & stat.S_IXUSR else 0o444))  # whatever umask the wheel was installed under
     link.symlink_to(target)
     return copy.resolve()
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from devstack.stack import Stack, running_stack
+from devstack.stack import Stack, erase, running_stack
 from shared.ids import new_id
 
 
@@ -24,6 +24,7 @@ def servers_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
     folder.chmod(0o711)  # PostgreSQL runs as somebody else when the tests run as root, and must pass through
     yield folder
+    erase(folder / "stack")
     shutil.rmtree(folder)
 
 

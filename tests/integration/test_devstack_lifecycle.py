@@ -25,6 +25,7 @@ pytestmark = pytest.mark.connected
 
 DEADLINE_SECONDS = 60.0
 RECORDS = 1000
+NONE_NAMED: dict[str, str] = {}
 NO_NETWORK = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), f"http://{HOST}:1")
 
 
@@ -73,17 +74,17 @@ def running_commands() -> str:
 
 
 async def test_a_stack_that_is_started_again_has_its_data_and_its_ports(data: Path) -> None:
-    async with running_stack(data) as stack:
+    async with running_stack(data, environ=NONE_NAMED) as stack:
         first = stack.urls
         await fill(first)
     assert not (data / "stack.json").exists()
-    async with running_stack(data) as stack:
+    async with running_stack(data, environ=NONE_NAMED) as stack:
         assert stack.urls == first
         assert await kept(stack.urls) == (RECORDS, 1, 42)
 
 
 async def test_a_server_that_is_killed_and_started_again_keeps_what_it_confirmed(data: Path) -> None:
-    async with running_stack(data) as stack:
+    async with running_stack(data, environ=NONE_NAMED) as stack:
         await fill(stack.urls)
         for server in stack.servers:
             before = server.pid
@@ -106,7 +107,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(env or {})},
+            env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **(env or {})},
         )
 
     async def started(self) -> list[int]:
@@ -128,7 +129,7 @@ async def test_a_stack_that_is_killed_leaves_no_process_and_its_folder_can_be_us
     await fill(Urls(*(record[name] for name in Urls.__slots__)))
     os.kill(command.process.pid, signal.SIGKILL)
     await command.ended()
-    async with running_stack(data) as stack:  # waits for the servers of its predecessor
+    async with running_stack(data, environ=NONE_NAMED) as stack:  # waits for the servers of its predecessor
         assert not any(runs(pid) for pid in servers)
         assert await kept(stack.urls) == (RECORDS, 1, 42)
 
@@ -159,7 +160,7 @@ async def test_a_port_that_is_asked_for_and_taken_is_named(data: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServersUnavailable, match=f"Port {port}, asked for valkey, is in use"):
-            async with running_stack(data, ports=Ports(valkey=port)):
+            async with running_stack(data, environ=NONE_NAMED, ports=Ports(valkey=port)):
                 pytest.fail("started on a taken port")
 
 
@@ -177,6 +178,6 @@ async def test_when_one_server_cannot_start_none_is_left_running(data: Path) -> 
     (data / "valkey").mkdir(parents=True)
     (data / "valkey" / "appendonlydir").write_text("in the way of a folder")
     with pytest.raises(ServersUnavailable, match="valkey ended while starting"):
-        async with running_stack(data):
+        async with running_stack(data, environ=NONE_NAMED):
             pytest.fail("started without Valkey")
     assert str(data) not in running_commands()

@@ -39,6 +39,13 @@ def test_a_port_that_was_asked_for_wins(record: Path) -> None:
     assert choose(Ports(kafka=free), record).kafka == free
 
 
+def test_a_port_that_was_asked_for_is_not_left_to_the_server_that_had_it(record: Path) -> None:
+    before = choose(Ports(), record)
+    after = choose(Ports(valkey=before.kafka), record)
+    assert after.valkey == before.kafka
+    assert after.kafka != before.kafka
+
+
 def test_a_port_that_was_asked_for_and_is_taken_is_refused_by_name(record: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]

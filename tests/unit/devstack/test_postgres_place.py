@@ -38,6 +38,7 @@ def programs(tmp_path: Path) -> Path:
     programs = tmp_path / "site-packages" / "package" / "pginstall" / "bin"
     programs.mkdir(parents=True)
     (programs / "postgres").write_text("a program")
+    (programs / "postgres").chmod(0o700)
     (tmp_path / "site-packages" / "package.libs").mkdir()
     (tmp_path / "site-packages" / "package.libs" / "libpq.so").write_text("a library")
     (tmp_path / "site-packages").chmod(0o700)
@@ -73,6 +74,7 @@ def test_what_the_user_cannot_reach_is_put_into_a_shelter_and_no_permission_is_c
     assert place.base.stat().st_uid == STRANGER.uid
     assert (folder / "postgres").readlink() == place.base
     assert (place.programs / "postgres").read_text() == "a program"
+    assert stat.S_IMODE((place.programs / "postgres").stat().st_mode) == 0o755
     assert (place.programs / "../../../package.libs/libpq.so").read_text() == "a library"
     assert permissions(folder, programs) == before
 
