@@ -86,6 +86,40 @@ async def test_a_reset_loses_no_token_that_was_counted(tmp_path: Path):
     assert received.count(b"data: ") == 8
 
 
+async def test_a_client_that_leaves_buys_hardly_a_token_more():
+    async with process() as (_, url), httpx.AsyncClient(base_url=url) as http:
+        headers = {"x-sim-script": "tokens=1000;gap=0.01"}
+        async with http.stream("POST", "/v1/chat/completions", json=BODY, headers=headers) as response:
+            read = ""
+            async for text in response.aiter_text():
+                read += text
+                if read.count('"content":"') > 10:
+                    break
+        (record,) = await served(http)
+    assert record["finished"] == "client_left"
+    assert 10 <= record["output_tokens_written"] <= 20
+
+
+async def test_a_call_under_way_is_recorded_when_the_simulator_is_stopped(tmp_path: Path):
+    log = tmp_path / "served.jsonl"
+    async with process("--log", str(log)) as (simulator, url), httpx.AsyncClient(base_url=url) as http:
+        headers = {"x-sim-script": "tokens=1000;gap=0.01"}
+        async with http.stream("POST", "/v1/chat/completions", json=BODY, headers=headers):
+            simulator.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(10):
+                assert await simulator.wait() == 0
+    (record,) = map(json.loads, log.read_text().splitlines())
+    assert record["finished"] == "stopped"
+
+
+async def served(http: httpx.AsyncClient) -> list[dict[str, object]]:
+    """What was served, as soon as there is something."""
+    async with asyncio.timeout(5):
+        while not (records := (await http.get("/_sim/served")).json()):
+            await asyncio.sleep(0.01)
+    return records
+
+
 async def test_only_callers_with_the_key_are_served():
     async with process("--api-key", "sk-good") as (_, url), httpx.AsyncClient(base_url=url) as http:
         wrong = await http.post("/v1/chat/completions", json=BODY, headers={"authorization": "Bearer sk-bad"})
