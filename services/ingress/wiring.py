@@ -1,6 +1,7 @@
 """Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -9,7 +10,6 @@ from typing import Any, Final, cast
 
 import structlog
 from aiokafka.errors import KafkaError
-from faststream.kafka import KafkaBroker
 from starlette.types import ASGIApp
 from uvicorn._types import ASGIApplication
 
@@ -17,9 +17,8 @@ from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueue
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
-from services.ingress.adapters.postgres_archive import PostgresArchive, archive_engine
+from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
 from services.ingress.adapters.redis_log import RedisJobLog, redis_client
-from services.ingress.adapters.submit_topics import Binding, SubmitTopics
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import ModelFacts
 from services.ingress.api.app import create_app
@@ -62,7 +61,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     callers = Callers(config.tenants)
     async with AsyncExitStack() as stack:
         job_log, listener = _job_log(stack, settings, config, instruments)
-        archive = _archive(stack, settings)
+        archive = await _archive(stack, settings)
         records = _records(settings, config, instruments)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix),
@@ -129,10 +128,10 @@ def _job_log(
     return job_log, Listener(redis, keyspace, settings.replica, followers)
 
 
-def _archive(stack: AsyncExitStack, settings: IngressSettings) -> PostgresArchive:
-    engine = archive_engine(settings.postgres_url, call_seconds=settings.postgres_seconds)
-    stack.push_async_callback(engine.dispose)
-    return PostgresArchive(engine)
+async def _archive(stack: AsyncExitStack, settings: IngressSettings) -> PostgresArchive:
+    pool = await open_pool(settings.postgres_url, call_seconds=settings.postgres_seconds)
+    stack.callback(pool.terminate)
+    return PostgresArchive(pool, call_seconds=settings.postgres_seconds)
 
 
 def _records(settings: IngressSettings, config: Config, instruments: Instruments) -> KafkaRecords:
@@ -156,17 +155,12 @@ async def _topic_door(
     await _topics_exist(settings)
     if not config.submit_topics:
         return
-    broker = KafkaBroker(
-        settings.kafka_url,
-        client_id=settings.replica,
-        allow_auto_create_topics=False,
-        # A topic that is created later is found within this time.
-        metadata_max_age_ms=30_000,
-        apply_types=False,
-        logger=None,
-    )
+    # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
+    await asyncio.to_thread(importlib.import_module, "faststream.kafka")
+    from services.ingress.adapters.submit_topics import Binding, SubmitTopics, submit_broker
+
     door = SubmitTopics(
-        broker,
+        submit_broker(settings.kafka_url, settings.replica),
         {
             settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
             for topic, bound in config.submit_topics.items()

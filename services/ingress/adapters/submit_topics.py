@@ -28,7 +28,7 @@ from shared.ids import derived_job_id
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
 
-__all__ = ["Binding", "SubmitTopics"]
+__all__ = ["Binding", "SubmitTopics", "submit_broker"]
 
 log = structlog.get_logger()
 
@@ -44,6 +44,18 @@ _PATIENCE: Final = Backoff(base_seconds=0.2, cap_seconds=5.0)
 class Binding:
     caller: Caller
     lane: Lane
+
+
+def submit_broker(kafka_url: str, client_id: str) -> KafkaBroker:
+    return KafkaBroker(
+        kafka_url,
+        client_id=client_id,
+        allow_auto_create_topics=False,
+        # A topic that is created later is found within this time.
+        metadata_max_age_ms=30_000,
+        apply_types=False,
+        logger=None,
+    )
 
 
 class SubmitTopics:
