@@ -16,7 +16,7 @@ on behind the text where the next candidate can, and anything else restarts, whi
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -181,14 +181,12 @@ def _parked(journey: Journey, event: AttemptFailed) -> Standing:
 
 def _failed(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
     was = journey.standings[journey.here]
-    wait = pause(journey.retries, was.failures, event.jitter)
-    asked_to_wait = event.failure.retry_after is not None
-    if event.failure.retry_after is not None:
-        wait = max(wait, event.failure.retry_after)
+    asked_for = event.failure.retry_after or timedelta()
+    wait = max(pause(journey.retries, was.failures, event.jitter), asked_for)
     failed = replace(was, failures=was.failures + 1, tries=was.tries + 1, not_before=event.now + wait)
-    patient = failed.tries <= journey.retries.per_deployment
-    alone = all(index == journey.here for index in _open(journey))
-    if patient and (alone or not asked_to_wait) and (then is Then.RETRY or (then is Then.SWITCH and alone)):
+    alone = _open(journey) == [journey.here]
+    stays = then is not Then.LEAVE and (alone or (then is Then.RETRY and not asked_for))
+    if stays and failed.tries <= journey.retries.per_deployment:
         return replace(_stand(journey, failed), staying=True)
     return _stand(journey, replace(failed, tries=0, rounds=failed.rounds + 1))
 

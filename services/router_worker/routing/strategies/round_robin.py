@@ -18,7 +18,7 @@ def order(deployments: Sequence[Deployment], turn: int) -> tuple[Deployment, ...
 def _whose(turn: int, weights: Sequence[int]) -> int:
     """Every deployment owns as many slots as it weighs, and turns go over the slots in a stride that hits each once.
 
-    A stride near the golden section spreads a heavy deployment's turns: weights 3 and 1 give A A B A, not A A A B.
+    A stride near the golden section spreads the turns: weights 60 and 40 do not give 60 turns in a row.
     """
     slots = list(accumulate(weights))
     total = slots[-1]
