@@ -119,7 +119,11 @@ def test_a_value_that_json_does_not_know_does_not_break_the_line(log: Log) -> No
         ("sk-proj-abcDEF123456789", "sk-***"),
         ("redis://user:pa$$w@host:6379/0", "redis://user:***@host:6379/0"),
         ("postgresql://:secret@host/db", "postgresql://:***@host/db"),
+        ("https://host/v1beta?alt=sse&key=AIzaSy-1_2", "https://host/v1beta?alt=sse&key=***"),
+        ("{'Api-Key': 'abc', 'accept': 'x'}", "{'Api-Key': '***', 'accept': 'x'}"),
+        ('{"password":"a b","user":"me"}', '{"password":"***","user":"me"}'),
         ("http://host:8000/v1/a@b", "http://host:8000/v1/a@b"),
+        ("the key: a secret: the password", "the key: a secret: the password"),
         ("task-list and risk-averse", "task-list and risk-averse"),
     ],
 )
@@ -132,7 +136,9 @@ def test_a_secret_in_a_field_or_in_a_traceback_never_reaches_the_stream(log: Log
     try:
         float(secret)
     except ValueError:
-        structlog.get_logger().exception("fault", api_key="hunter2", headers={"authorization": f"Bearer {secret}"})
+        structlog.get_logger().exception(
+            "fault", api_key="hunter2", headers={"authorization": f"Bearer {secret}", "api-key": "hunter2"}
+        )
 
     assert "s3s3" not in log.stream.getvalue()
     assert "hunter2" not in log.stream.getvalue()
