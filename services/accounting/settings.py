@@ -15,5 +15,7 @@ class Settings(CommonSettings):
     """At most so many usage events in one transaction; a backlog is worked off in batches of this size."""
     job_batch_records: int = Field(200, gt=0, le=5000, validation_alias="SLUICE_JOB_BATCH_RECORDS")
     """As above, of jobs and results: these carry whole prompts and answers."""
+    session_seconds: float = Field(6.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")
+    """A process unheard by Kafka for this long loses its partitions to the others."""
     migrate_at_start: bool = Field(True, validation_alias="SLUICE_MIGRATE_AT_START")
     """Off where `python -m services.accounting migrate` is run by itself before a deployment."""

@@ -101,7 +101,7 @@ def _lines(
 
     def source(name: str, batch_records: int, *topics: Topic) -> Source:
         names = tuple(topic.at(settings.topic_prefix) for topic in topics)
-        return Source(name, names, f"{settings.namespace}.accounting.{name}", batch_records)
+        return Source(name, names, f"{settings.namespace}.accounting.{name}", batch_records, settings.session_seconds)
 
     return (
         line(source("usage", settings.usage_batch_records, USAGE), read_usage, charge, USAGE_EVENTS),

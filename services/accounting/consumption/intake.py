@@ -27,6 +27,10 @@ log = structlog.get_logger("accounting")
 _DAY_MS: Final = 86_400_000
 """A batch waits for PostgreSQL as long as it takes, and the consumer stays in its group."""
 
+_HEARTBEAT_MS: Final = 1000
+"""A member learns with its next heartbeat that the group is being dealt anew; until then everybody waits for it."""
+
+_REBALANCE_MS: Final = 30_000
 _IDLE_MS: Final = 100
 _COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
@@ -41,6 +45,7 @@ class Source:
     topics: tuple[str, ...]
     group: str
     batch_records: int
+    session_seconds: float = 6.0
 
 
 class Intake:
@@ -61,7 +66,9 @@ class Intake:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             max_poll_interval_ms=_DAY_MS,
-            rebalance_timeout_ms=30_000,
+            session_timeout_ms=int(source.session_seconds * 1000),
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            rebalance_timeout_ms=_REBALANCE_MS,
             parser=_as_it_is,
             decoder=_records,
         )

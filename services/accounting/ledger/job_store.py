@@ -35,10 +35,10 @@ def _filling(
     ).returning(jobs.c.job_id)
 
 
-_accepted = Staging(jobs, ACCEPTED)
+_accepted = Staging("incoming_accepted", jobs, ACCEPTED)
 _ACCEPT = _filling(_accepted, jobs.c.door.is_(None), keep=_NAMED)
 
-_ended = Staging(jobs, ENDED)
+_ended = Staging("incoming_ended", jobs, ENDED)
 _END = _filling(_ended, jobs.c.status == QUEUED, keep={*_NAMED} - {"status"})
 
 

@@ -21,13 +21,13 @@ __all__ = ["Staging"]
 class Staging:
     """Where rows wait, inside a transaction, for the statement that moves them into `table`."""
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+    def __init__(self, name: str, table: Table, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
         self._target = table
         self._waiting = Table(
-            f"incoming_{table.name}",
+            name,
             MetaData(),
-            *(Column(name, _travels_as(table.c[name].type)) for name in columns),
+            *(Column(column, _travels_as(table.c[column].type)) for column in columns),
             prefixes=["TEMPORARY"],
             postgresql_on_commit="DELETE ROWS",
         )

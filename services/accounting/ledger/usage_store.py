@@ -23,7 +23,7 @@ from shared.money import Nanodollars
 
 __all__ = ["PostgresLedger"]
 
-_staging = Staging(usage_ledger, COLUMNS)
+_staging = Staging("incoming_usage", usage_ledger, COLUMNS)
 
 _new = (
     insert(usage_ledger)
