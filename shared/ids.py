@@ -42,7 +42,7 @@ def derived_job_id(unix_ms: int, *facts: str) -> JobId:
 
     `facts` must name the submission within its tenant, for example topic, partition and offset of its record.
     """
-    digest = hashlib.sha256("\x1f".join(facts).encode()).digest()
+    digest = hashlib.sha256("\x1f".join(facts).encode("utf-8", "surrogatepass")).digest()
     return JobId(f"job_{_uuid7(unix_ms, digest[:10]).hex}")
 
 

@@ -8,9 +8,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from devstack.stack import Stack, erase, running_stack
 from shared.ids import new_id
+
+# An example that takes long on a busy machine is not wrong: nothing is asserted about time.
+settings.register_profile("sluice", deadline=None)
+settings.load_profile("sluice")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
