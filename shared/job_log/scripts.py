@@ -101,7 +101,7 @@ TAKE = (
     + _TELL
     + """
 -- KEYS: log, readers, claim.
--- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, entry of epoch 1, entry of a later one.
+-- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later.
 -- Returns {'finished', outcome, owner, whether its messages are out} | {'running', owner, epoch}
 --   | {'taken', epoch, log length, fields and values of the claim}.
 local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch', 'published')
