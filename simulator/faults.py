@@ -82,7 +82,7 @@ class Stall(Fault):
 
     key: ClassVar[str] = "stall_after"
     stall_after: Count
-    stall_for: Annotated[float, Field(ge=0)] | None = None
+    stall_for: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class Garble(Fault):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
+from http import HTTPStatus
 from random import Random
 from typing import NamedTuple
 
@@ -128,8 +129,9 @@ class Provider:
             response = failed(scene, fault)
         else:
             answer = compose(ask, script, scene.rng)
-            call.prompt_tokens, call.cached_tokens, _, call.reasoning_tokens = answer.usage
             response = answered(scene, answer, dialect.voice(ask, Stamp(call.call_id, int(now.unix), name)))
+            if response.status == HTTPStatus.OK:
+                call.prompt_tokens, call.cached_tokens, _, call.reasoning_tokens = answer.usage
         return Performance(response.with_headers(dialect.quota_headers(headroom)), call, admission)
 
     def _check_key(self, dialect: Dialect, request: Request) -> str | None:

@@ -47,7 +47,7 @@ class Script(BaseModel):
     """Each event is cut at so many odd places and sent in as many packets more."""
     drip_bytes: Annotated[int, Field(ge=1)] | None = None
     """The body trickles in packets of so many bytes, `drip_gap` apart."""
-    drip_gap: Annotated[float, Field(ge=0)] = 0.01
+    drip_gap: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     faults: tuple[AnyFault, ...] = ()
 
     @model_validator(mode="before")

@@ -25,7 +25,7 @@ class Stamp(NamedTuple):
     created: int
     """Unix seconds."""
     model: str
-    """As the caller wrote it."""
+    """As the caller wrote it, without the script that may stand behind it."""
 
 
 class Reply(NamedTuple):

@@ -41,6 +41,8 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(site.max_body_bytes)
         self._waiting: deque[Request] = deque()
         self._delivery: Delivery | None = None
+        self._paused = False
+        """The kernel takes no more bytes for this client."""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # A client that only closes its sending half counts as gone too: no HTTP library does that and still listens.
+        # asyncio's own answer would first wait until it has read what is on its way.
         self._left()
         self._transport.abort()
         return False
@@ -77,14 +80,17 @@ class Connection(asyncio.Protocol):
         self._left()
 
     def pause_writing(self) -> None:
+        self._paused = True
         if self._delivery:
             self._delivery.pause()
 
     def resume_writing(self) -> None:
+        self._paused = False
         if self._delivery:
             self._delivery.resume()
 
     def stop(self) -> None:
+        """The simulator stops."""
         if self._delivery:
             self._delivery.stop()
         self._transport.abort()
@@ -109,6 +115,8 @@ class Connection(asyncio.Protocol):
         self._delivery = Delivery(
             performance, self._transport, self._site.pace, self._site.unix_now, ended, keep_alive=request.keep_alive
         )
+        if self._paused:
+            self._delivery.pause()
         self._delivery.start()
 
     def _go_on(self, request: Request) -> None:

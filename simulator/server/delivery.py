@@ -70,7 +70,6 @@ class Delivery:
     def stop(self) -> None:
         if not self._over:
             self._finish("stopped")
-            self._transport.abort()
 
     def _await_turn(self) -> None:
         if not math.isinf(self._due):

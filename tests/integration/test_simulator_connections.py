@@ -143,7 +143,15 @@ async def test_a_whole_answer_that_is_cut_lacks_its_second_half(sim):
     head, body = peer.received.split(b"\r\n\r\n", 1)
     assert f"content-length: {2 * len(body)}"[:-1].encode() in head
     record = await the_only_record(sim)
-    assert (record.finished, record.output_tokens) == ("cut", 0)
+    assert (record.finished, record.output_tokens, record.prompt_tokens) == ("cut", 0, 8)
+
+
+async def test_an_error_instead_of_an_answer_costs_nothing(sim):
+    peer = await sent(sim, request("error_after=3", stream=False))
+    await peer.until(b"HTTP/1.1 500")
+    record = await the_only_record(sim)
+    assert (record.finished, record.prompt_tokens, record.output_tokens) == ("error", 0, 0)
+    peer.transport.close()
 
 
 async def test_hanging_up_sends_no_byte(sim):
@@ -281,6 +289,28 @@ async def test_a_slow_reader_gets_everything_in_the_end(sim):
     peer.transport.resume_reading()
     await eventually(lambda: peer.packets and peer.packets[-1].endswith(b"0\r\n\r\n"), 20)
     assert peer.received.count(b"data: ") == 40000 + 3
+    peer.transport.close()
+
+
+async def test_a_client_that_neither_reads_nor_will_send_is_gone(sim):
+    peer = await connect(sim)
+    peer.transport.pause_reading()
+    peer.transport.write(request("tokens=200000"))
+    await eventually(lambda: held_back(sim))
+    peer.transport.write_eof()
+    assert (await the_only_record(sim)).finished == "client_left"
+    peer.transport.abort()
+
+
+async def test_two_long_answers_in_a_row_reach_a_slow_reader_whole(sim):
+    peer = await connect(sim)
+    peer.transport.pause_reading()
+    peer.transport.write(request("tokens=30000") + request("tokens=30000"))
+    await eventually(lambda: held_back(sim))
+    peer.transport.resume_reading()
+    await eventually(lambda: len(sim.served()) == 2, 20)
+    await eventually(lambda: peer.packets[-1].endswith(b"0\r\n\r\n"))
+    assert peer.received.count(b"data: ") == 2 * 30003
     peer.transport.close()
 
 
