@@ -20,7 +20,7 @@ from shared.contracts import JsonObject
 
 __all__ = ["StreamDecoder"]
 
-_PLAIN_CHOICE: Final = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_USUAL: Final = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _CUT: Final = Failure(FailureKind.CUT, "The provider's stream ended in the middle of the answer.")
 _EMPTY: Final = Failure(FailureKind.EMPTY, "The provider's stream ended without an answer.")
 
@@ -114,7 +114,9 @@ class StreamDecoder:
         body["id"] = self._envelope.completion_id
         body["object"] = "chat.completion.chunk"
         body["created"] = self._envelope.created
-        self._model = body.setdefault("model", self._envelope.model)
+        self._model = body.get("model") or self._model
+        if not body.get("model"):
+            body["model"] = self._envelope.model
         if self._envelope.include_usage:
             body["usage"] = None
         choices = body["choices"]
@@ -136,12 +138,7 @@ class StreamDecoder:
             if content and type(content) is str:
                 text += content
                 is_output = True
-                plain = (
-                    len(delta) == 1 == len(choices)
-                    and reason is None
-                    and not choice.get("logprobs")
-                    and choice.keys() <= _PLAIN_CHOICE
-                )
+                plain = len(delta) == 1 == len(choices) and reason is None and _is_bare(choice)
             elif not is_output:
                 is_output = any(value for name, value in delta.items() if name != "role")
         self._said = self._said or is_output
@@ -194,6 +191,13 @@ class StreamDecoder:
                 return (*self._usage_chunk(event), event)
             case _:
                 return (event,)
+
+
+def _is_bare(choice: dict[str, Any]) -> bool:
+    """Whether nothing stands beside the delta; some providers name much that is empty."""
+    if choice.keys() <= _USUAL:
+        return not choice.get("logprobs")
+    return not any(value for name, value in choice.items() if name not in {"index", "delta"})
 
 
 def _as_chunk(response: JsonObject) -> dict[str, Any]:

@@ -95,14 +95,14 @@ def _ending(answer: JsonObject, usage: UsageReported | None, envelope: Envelope)
     reason = reasons[0] if reasons else None
     if not choices or (not said and is_empty(usage, reason, resumed=envelope.resumed)):
         return Failed(Failure(FailureKind.EMPTY, "The provider's answer is empty."))
-    return Finished(reason, text_or_none(answer.get("model")))
+    return Finished(reason, text_or_none(answer.get("model")) or None)
 
 
 def _in_our_name(answer: JsonObject, envelope: Envelope) -> JsonObject:
     answer["id"] = envelope.completion_id
     answer["object"] = "chat.completion"
     answer["created"] = envelope.created
-    answer.setdefault("model", envelope.model)
+    answer["model"] = answer.get("model") or envelope.model
     return answer
 
 
