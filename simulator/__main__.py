@@ -31,6 +31,18 @@ a configuration (YAML or JSON), every key optional:
         - {status: 500, first: 1, per: prompt}
   quota: {rpm: 600, tpm: 100000, concurrency: 50}
 
+a script says (numbers may be ranges: [1, 3] or 1..3; times in seconds)
+
+  how much     tokens, tools, tool_order (sequential, interleaved), finish, cached_tokens, reasoning_tokens
+  how fast     opening (to the first, empty event), first_token (from there), gap (between tokens)
+  in packets   split (each event at so many odd places), drip_bytes and drip_gap
+  usage        asked, always, never, with_finish
+  one fault    status (message, type, code, param, retry_after, retry_after_ms, body), hang_up (close, reset),
+               cut_after (cut_by: close, reset), stall_after (stall_for), malformed_after,
+               error_after (error_status, error_message); after so many tokens
+               on which calls: first, every or probability; counted per model or prompt
+  or faults    a list of them; the first one that strikes a call is the one it gets
+
 one call's script: the header `x-sim-script: tokens=50;gap=0.01;cut_after=5` (or JSON), the same text as `metadata.sim`
 in the body, or behind the model's name: `gpt-4o;tokens=50`.
 

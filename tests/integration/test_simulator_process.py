@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from simulator.faults import fault_keys
+from simulator.script import Script
 
 BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
 
@@ -131,6 +135,7 @@ async def test_help_explains_configuration_scripts_and_the_served_log():
     code, out, _ = await run("--help")
     assert code == 0
     assert all(word in out for word in ("--seed", "models:", "x-sim-script", "/_sim/served"))
+    assert [field for field in (*Script.model_fields, *fault_keys()) if not re.search(rf"\b{field}\b", out)] == []
 
 
 @pytest.mark.parametrize(
