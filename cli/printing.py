@@ -60,10 +60,10 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
     ]
 
 
-def dollar_column(amounts: Sequence[Decimal | None], *, unknown: str) -> list[str]:
+def dollar_column(amounts: Sequence[Decimal]) -> list[str]:
     """Exact amounts, all with as many digits as the most exact of them needs, so that their points stand in line."""
-    places = max((_places(amount) for amount in amounts if amount is not None), default=_CENTS)
-    return [unknown if amount is None else f"${amount:,.{places}f}" for amount in amounts]
+    places = max((_places(amount) for amount in amounts), default=_CENTS)
+    return [f"${amount:,.{places}f}" for amount in amounts]
 
 
 def _places(amount: Decimal) -> int:

@@ -3,21 +3,25 @@
 A command's file imports what it needs inside its function, so that `sluice --help` stays quick.
 """
 
+from collections.abc import Callable
+
 import typer
 
-from cli import down, status, up
+from cli import down, follow, jobs, results, status, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
-__all__ = ["COMMANDS", "GROUPS", "application"]
+__all__ = ["COMMANDS", "application"]
 
-COMMANDS = (
+COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("up", up.up),
     ("down", down.down),
     ("status", status.status),
+    ("follow", follow.follow),
+    ("results", results.results),
+    ("jobs", jobs.jobs),
+    ("usage", usage.usage),
 )
-
-GROUPS: tuple[tuple[str, typer.Typer], ...] = ()
 
 
 _HELP = """Sluice, a durable LLM gateway on Kafka.
@@ -38,9 +42,10 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for name, command in COMMANDS:
-        app.command(name)(command)
-    for name, group in GROUPS:
-        app.add_typer(group, name=name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

@@ -16,9 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from aiokafka.errors import KafkaError
+
 from cli.stack.folder import StackFolder
 from cli.stack.keeping import Keeper
-from cli.stack.preparing import create_tables, create_topics
 from cli.stack.probing import new_prober
 from cli.stack.runner import Runner
 from cli.stack.screen import Screen
@@ -31,6 +32,7 @@ from devstack.server import ServersUnavailable
 from devstack.stack import Stack, running_stack
 from shared.clock import utc_now
 from shared.errors import OperatorError
+from shared.kafka import ensure_topics
 
 __all__ = ["Up"]
 
@@ -84,11 +86,7 @@ class Up:
         planned = stages(
             at, self.folder, workers=self.wishes.workers, simulated=setting.simulated, environ=self.environ
         )
-        self.screen.tell("creating topics and tables")
-        async with asyncio.TaskGroup() as preparing:
-            preparing.create_task(create_topics(at.kafka_url, setting.topic_prefix))
-            tables = create_tables(planned.accounting.environment, self.folder.log("migrations"), lock)
-            preparing.create_task(tables)
+        await _create_topics(at.kafka_url, setting.topic_prefix)
         self._keepers = [Keeper(server, self.screen.tell, self._changed) for server in servers.servers]
         self._state = _beginning(setting, at)
         self.screen.tell(f"starting {', '.join(service.name for service in planned.all)}")
@@ -158,6 +156,14 @@ class Up:
         if self._state is not None:
             self._state = self._state.model_copy(update={"services": services})
             write_state(self.folder, self._state)
+
+
+async def _create_topics(kafka_url: str, topic_prefix: str) -> None:
+    """Here, once, rather than by each service: a broker that refuses them is told before anything else starts."""
+    try:
+        await ensure_topics(kafka_url, topic_prefix)
+    except KafkaError as error:
+        raise OperatorError(f"The topics could not be created at {kafka_url}: {error}") from error
 
 
 def _beginning(setting: Setting, at: Addresses) -> StackState:

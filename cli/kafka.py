@@ -1,0 +1,131 @@
+"""How does a command read from Kafka? Whole topics, from a moment on, up to their end or for ever; never as a group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from cli.environment import Known
+from shared.clock import unix_ms
+from shared.errors import OperatorError
+
+__all__ = ["Reading", "Span", "new_admin", "partitions_of", "reading", "told"]
+
+_REQUEST_MS: Final = 10_000
+_POLL_MS: Final = 500
+_MOST_RECORDS: Final = 500
+
+
+class Span(NamedTuple):
+    """What a partition holds: from the first offset it keeps to before the next it will give."""
+
+    first: int
+    next: int
+
+
+@contextmanager
+def told(kafka: Known) -> Iterator[None]:
+    """What Kafka's client says becomes a sentence."""
+    place = f"{kafka.value} ({kafka.source})"
+    try:
+        yield
+    except KafkaConnectionError as error:
+        raise OperatorError(
+            f"Kafka does not answer at {place}: start the stack with `sluice up`, or set KAFKA_URL."
+        ) from error
+    except (KafkaError, OSError, ValueError) as error:
+        raise OperatorError(f"Kafka at {place} says: {str(error) or type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def new_admin(kafka: Known) -> AsyncIterator[AIOKafkaAdminClient]:
+    async with AsyncExitStack() as closing:
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=kafka.value, client_id="sluice-cli", request_timeout_ms=_REQUEST_MS
+        )
+        closing.push_async_callback(admin.close)
+        await admin.start()
+        yield admin
+
+
+async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Mapping[str, int]:
+    """How many partitions each has; a topic that does not exist is not in it."""
+    present = set(await admin.list_topics()) & set(topics)
+    if not present:
+        return {}
+    described = await admin.describe_topics(sorted(present))
+    return {found["topic"]: len(found["partitions"]) for found in described}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Topics that stand open, each partition at the place where reading begins."""
+
+    consumer: AIOKafkaConsumer
+    spans: Mapping[TopicPartition, Span]
+    """As they were when it was opened."""
+
+    async def records(self) -> AsyncIterator[ConsumerRecord]:
+        """For ever, as they come. What reads this sets the time limit."""
+        while True:
+            batches = await self.consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+            for batch in batches.values():
+                for record in batch:
+                    yield record
+
+    async def records_so_far(self) -> AsyncIterator[ConsumerRecord]:
+        """Up to where the topics ended when they were opened."""
+        while await self._is_behind():
+            batches = await self.consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+            for partition, batch in batches.items():
+                for record in batch:
+                    if record.offset < self.spans[partition].next:
+                        yield record
+
+    async def _is_behind(self) -> bool:
+        # The position passes what a transaction or a compaction left out; the last record seen would not.
+        places = await asyncio.gather(*(self.consumer.position(partition) for partition in self.spans))
+        return any(place < span.next for place, span in zip(places, self.spans.values(), strict=True))
+
+
+@asynccontextmanager
+async def reading(kafka: Known, topics: Sequence[str], *, since: datetime | None = None) -> AsyncIterator[Reading]:
+    """From the beginning, or from the first record at or after `since`. Raises OperatorError."""
+    with told(kafka):
+        async with AsyncExitStack() as closing:
+            async with new_admin(kafka) as admin:
+                partitions = await partitions_of(admin, topics)
+            for topic in topics:
+                if topic not in partitions:
+                    raise OperatorError(
+                        f"There is no topic {topic} at {kafka.value} ({kafka.source}): create it with "
+                        "`sluice topics create`, or start the stack with `sluice up`."
+                    )
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=kafka.value,
+                client_id="sluice-cli",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                request_timeout_ms=_REQUEST_MS,
+            )
+            closing.push_async_callback(consumer.stop)
+            await consumer.start()
+            places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+            consumer.assign(places)
+            first, after = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            spans = {place: Span(first[place], after[place]) for place in places}
+            await _go_to(consumer, spans, since)
+            yield Reading(consumer, spans)
+
+
+async def _go_to(consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, Span], since: datetime | None) -> None:
+    moments = {} if since is None else await consumer.offsets_for_times(dict.fromkeys(spans, unix_ms(since)))
+    for place, span in spans.items():
+        found = moments.get(place)
+        consumer.seek(place, span.first if since is None else found.offset if found else span.next)

@@ -1,0 +1,41 @@
+"""What a door does with lines: each one is accepted as a job, refused with a reason, or its fate is unknown."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cli.submission.lines import Line
+
+__all__ = ["Accepted", "Door", "Fate", "RefusedLine", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    line: Line
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    line: Line
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Sent, and the answer never came: it may be a job."""
+
+    line: Line
+    why: str
+
+
+Fate = Accepted | RefusedLine | Unknown
+
+
+class Door(Protocol):
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+        """Takes the lines as it can use them; each is settled once, in any order, from this thread only.
+
+        Blocks until all are. Raises OperatorError when the door is shut; lines that were not settled were not sent.
+        """
+        ...

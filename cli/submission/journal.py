@@ -1,0 +1,60 @@
+"""Which lines are in already? Remembered on disk until all of a file are, so that a second run sends only the rest."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+__all__ = ["Journal", "journal_path", "opened_journal"]
+
+
+@dataclass(slots=True)
+class Journal:
+    accepted: dict[str, str]
+    """The job of each line that is in, by the line's fingerprint."""
+    _file: IO[str] | None
+    _resumed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._resumed = len(self.accepted)
+
+    @property
+    def resumed(self) -> int:
+        """How many lines an earlier run had brought in."""
+        return self._resumed
+
+    def note(self, fingerprint: str, job: str) -> None:
+        """Afterwards a later run knows it, also when this process is killed now."""
+        self.accepted[fingerprint] = job
+        if self._file is not None:
+            self._file.write(json.dumps([fingerprint, job]) + "\n")
+            self._file.flush()
+
+
+def journal_path(folder: Path, file: Path, destination: str) -> Path:
+    """One for each file and place: `destination` names the door, and what else makes it another submission."""
+    name = hashlib.sha256(f"{file.absolute()}\n{destination}".encode()).hexdigest()[:32]
+    return folder / f"{name}.jsonl"
+
+
+@contextmanager
+def opened_journal(path: Path | None) -> Iterator[Journal]:
+    """None: nothing can be remembered, since what comes through a pipe cannot be read again."""
+    if path is None:
+        yield Journal({}, None)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        yield Journal(dict(_entries(file)), file)
+
+
+def _entries(file: IO[str]) -> Iterator[tuple[str, str]]:
+    for line in file:
+        if not line.endswith("\n"):
+            return  # the run before was killed while it wrote this
+        fingerprint, job = json.loads(line)
+        yield fingerprint, job
