@@ -1,0 +1,164 @@
+"""All of Sluice and a simulated provider as processes of their own, with what each costs in CPU and memory."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import yaml
+
+from devstack.leash import Leashed, leashed
+from devstack.stack import erase, running_stack
+from shared.config.keys import hash_key, new_key
+from shared.kafka import ensure_topics
+
+__all__ = ["Part", "System", "machine", "running_system"]
+
+
+@dataclass(slots=True)
+class Part:
+    name: str
+    process: Leashed
+    url: str
+    ready_seconds: float = 0.0
+    idle_rss: int = 0
+
+    @property
+    def cpu_seconds(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def rss_bytes(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+@dataclass(slots=True)
+class System:
+    key: str
+    simulator: Part
+    parts: list[Part] = field(default_factory=list)
+    """Sluice's own processes."""
+
+    @property
+    def ingress_url(self) -> str:
+        return next(part.url for part in self.parts if part.name == "ingress")
+
+    def cpu(self) -> dict[str, float]:
+        return {part.name: part.cpu_seconds for part in self.parts}
+
+
+@asynccontextmanager
+async def running_system(models: dict[str, dict[str, object]], *, workers: int = 1) -> AsyncIterator[System]:
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+        folder.chmod(0o711)
+        stack.callback(erase, folder / "stack")
+        servers = await stack.enter_async_context(running_stack(folder / "stack", environ={}))
+        key = new_key("bench")
+        simulator = await _simulator(stack, folder, models)
+        (folder / "sluice.yaml").write_text(
+            yaml.safe_dump(
+                {
+                    "tenants": {"bench": {"keys": {"bench": {"hash": hash_key(key)}}}},
+                    "providers": {"sim": {"base_url": f"{simulator.url}/v1", "price_as": "openai"}},
+                    "models": {model: {"deployments": [{"provider": "sim"}]} for model in models},
+                }
+            )
+        )
+        env = {
+            **os.environ,
+            "KAFKA_URL": servers.urls.kafka_url,
+            "REDIS_URL": servers.urls.redis_url,
+            "POSTGRES_URL": servers.urls.postgres_url,
+            "SLUICE_CONFIG": str(folder / "sluice.yaml"),
+            "SLUICE_PROBE_HOST": "127.0.0.1",
+            "SLUICE_LOG_LEVEL": "warning",
+        }
+        await ensure_topics(servers.urls.kafka_url, "")
+        system = System(key, simulator)
+        for service, variable in [
+            ("accounting", "SLUICE_ACCOUNTING_PROBE_PORT"),
+            *[("router_worker", "SLUICE_WORKER_PROBE_PORT")] * workers,
+            ("ingress", "SLUICE_INGRESS_PORT"),
+        ]:
+            system.parts.append(await _service(stack, folder, service, variable, env))
+        yield system
+
+
+async def _simulator(stack: AsyncExitStack, folder: Path, models: dict[str, dict[str, object]]) -> Part:
+    config, port = folder / "sim.yaml", _free_port()
+    config.write_text(yaml.safe_dump({"models": models}))
+    command = [sys.executable, "-m", "simulator", "--port", str(port), "--config", str(config)]
+    process = await leashed(command, env=os.environ, log=folder / "simulator.log")
+    stack.push_async_callback(process.stop)
+    part = Part("simulator", process, f"http://127.0.0.1:{port}")
+    await _until_answers(f"{part.url}/_sim/totals", part)
+    return part
+
+
+async def _service(stack: AsyncExitStack, folder: Path, service: str, variable: str, env: dict[str, str]) -> Part:
+    port, began = _free_port(), time.perf_counter()
+    process = await leashed(
+        [sys.executable, "-m", f"services.{service}"], env={**env, variable: str(port)}, log=folder / f"{service}.log"
+    )
+    stack.push_async_callback(process.stop)
+    part = Part(service, process, f"http://127.0.0.1:{port}")
+    await _until_answers(f"{part.url}/readyz", part)
+    part.ready_seconds = time.perf_counter() - began
+    part.idle_rss = part.rss_bytes
+    return part
+
+
+async def _until_answers(url: str, part: Part) -> None:
+    async with asyncio.timeout(40), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(url)).status_code == 200:
+                    return
+            except httpx.TransportError:
+                if part.process.returncode is not None:
+                    raise RuntimeError(f"{part.name} ended with {part.process.returncode}") from None
+            await asyncio.sleep(0.01)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else ""
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": sys.version.split()[0],
+        "platform": sys.platform,
+    }
+
+
+def dump(data: object) -> str:
+    return json.dumps(data, indent=2)
+
+
+def listed(parts: Sequence[Part]) -> dict[str, dict[str, float]]:
+    return {
+        part.name: {"ready_seconds": round(part.ready_seconds, 2), "idle_rss_mib": round(part.idle_rss / 2**20, 1)}
+        for part in parts
+    }
