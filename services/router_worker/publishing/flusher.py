@@ -218,11 +218,12 @@ def _batches(journals: Sequence[Journal]) -> list[list[_Part]]:
 
 def _take_append_reply(batch: list[_Part], behind: list[Any], fenced: list[bytes], lengths: dict[Journal, int]) -> None:
     """Note which logs took their entries and which are behind, with their lengths."""
-    by_id = {part.journal.job.id.encode(): part.journal for part in batch}
-    for job, length in behind:
-        lengths.setdefault(by_id[job], int(length))
-    for job in fenced:
-        by_id[job].fence()
+    if behind or fenced:
+        by_id = {part.journal.job.id.encode(): part.journal for part in batch}
+        for job, length in behind:
+            lengths.setdefault(by_id[job], int(length))
+        for job in fenced:
+            by_id[job].fence()
     for part in batch:
         if part.journal not in lengths:
             part.journal.written = part.start + len(part.entries)
