@@ -57,6 +57,7 @@ def test_a_status_alone_says_what_happened(status: int, kind: FailureKind) -> No
         (404, "DeploymentNotFound", None, FailureKind.MODEL_NOT_FOUND),
         (400, "model_not_found", None, FailureKind.MODEL_NOT_FOUND),
         (500, None, "overloaded_error", FailureKind.OVERLOADED),
+        (503, None, "server_error", FailureKind.OVERLOADED),
     ],
 )
 def test_the_providers_own_code_says_more_than_the_status(

@@ -196,8 +196,9 @@ def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelo
 
 
 def _mishap(error: Exception) -> Failure:
-    # httpx-aiohttp's own names are too coarse: a lost connection comes as `ConnectTimeout` there.
-    kind, words = _what_happened(error.__cause__ or error)
+    # The names that httpx-aiohttp gives are too coarse: a lost connection comes as `ConnectTimeout`.
+    cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+    kind, words = _what_happened(cause or error)
     return Failure(kind, words)
 
 

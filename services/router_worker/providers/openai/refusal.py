@@ -32,10 +32,14 @@ _BY_CODE: Final[Mapping[str, FailureKind]] = {
     "permission_error": FailureKind.PERMISSION,
     "overloaded": FailureKind.OVERLOADED,
     "overloaded_error": FailureKind.OVERLOADED,
+}
+"""By `code`, then by `type`, in lower case."""
+
+_BY_VAGUE_CODE: Final[Mapping[str, FailureKind]] = {
     "server_error": FailureKind.SERVER_ERROR,
     "internal_error": FailureKind.SERVER_ERROR,
 }
-"""By `code`, then by `type`, in lower case."""
+"""Better than nothing in a stream; where there is a status, that says more."""
 
 _BY_STATUS: Final[Mapping[int, FailureKind]] = {
     400: FailureKind.BAD_REQUEST,
@@ -96,10 +100,11 @@ def _failure(status: int | None, error: JsonObject, retry_after: timedelta | Non
 
 
 def _kind(status: int | None, error: JsonObject) -> FailureKind:
-    for name in ("code", "type"):
-        known = _BY_CODE.get((_text(error, name) or "").lower())
-        if known is not None:
-            return known
+    names = [(_text(error, name) or "").lower() for name in ("code", "type")]
+    for known in (_BY_CODE,) if status else (_BY_CODE, _BY_VAGUE_CODE):
+        for name in names:
+            if name in known:
+                return known[name]
     if status is None:
         return FailureKind.IN_STREAM_ERROR
     kind = _BY_STATUS.get(status, FailureKind.SERVER_ERROR if status >= 500 else FailureKind.UNKNOWN)
