@@ -22,12 +22,17 @@ class CommonSettings(BaseSettings):
     kafka_url: str = Field("127.0.0.1:9092", validation_alias="KAFKA_URL")
     """`host:port[,host:port]`."""
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
+    """`redis://[user:password@]host:port/number`, or `rediss://` for TLS."""
     postgres_url: str = Field("postgresql://sluice:sluice@127.0.0.1:5432/sluice", validation_alias="POSTGRES_URL")
+    """`postgresql://user:password@host:port/database`."""
     config_path: Path = Field(Path("sluice.yaml"), validation_alias="SLUICE_CONFIG")
+    """The configuration, the same for all processes."""
     namespace: str = Field("sluice", validation_alias="SLUICE_NAMESPACE")
     """Prefix of Redis keys and consumer groups, so that several stacks can share servers."""
     topic_prefix: str = Field("", validation_alias="SLUICE_TOPIC_PREFIX")
+    """Goes before the name of every topic, for the same reason."""
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = Field("info", validation_alias="SLUICE_LOG_LEVEL")
+    """`debug`, `info`, `warning` or `error`."""
 
 
 def read_settings(kind: type[S]) -> S:

@@ -9,6 +9,7 @@ __all__ = ["Settings"]
 
 class Settings(CommonSettings):
     probe_host: str = Field("0.0.0.0", validation_alias="SLUICE_PROBE_HOST")
+    """Where the probes listen."""
     probe_port: int = Field(9102, validation_alias="SLUICE_ACCOUNTING_PROBE_PORT")
     """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
     usage_batch_records: int = Field(2000, gt=0, le=50_000, validation_alias="SLUICE_USAGE_BATCH_RECORDS")

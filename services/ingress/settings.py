@@ -14,6 +14,7 @@ def _new_replica() -> str:
 
 class IngressSettings(CommonSettings):
     host: str = Field("127.0.0.1", validation_alias="SLUICE_INGRESS_HOST")
+    """Where it listens; `0.0.0.0` is everywhere."""
     port: int = Field(8080, validation_alias="SLUICE_INGRESS_PORT", ge=0, le=65_535)
     """0 takes any free one; which, the line `ingress_listening` of the log says."""
     replica: str = Field(
@@ -23,7 +24,9 @@ class IngressSettings(CommonSettings):
     submit_seconds: PositiveFloat = Field(10, validation_alias="SLUICE_SUBMIT_SECONDS")
     """How long a caller waits for Kafka's acknowledgement before it gets a 503."""
     redis_seconds: PositiveFloat = Field(2, validation_alias="SLUICE_REDIS_SECONDS")
+    """How long one call to Redis may take."""
     postgres_seconds: PositiveFloat = Field(3, validation_alias="SLUICE_POSTGRES_SECONDS")
+    """How long one query may take."""
     keepalive_seconds: PositiveFloat = Field(12, validation_alias="SLUICE_KEEPALIVE_SECONDS")
     """A stream that has nothing to say for so long sends a comment, so that proxies keep it open."""
     write_seconds: PositiveFloat = Field(30, validation_alias="SLUICE_WRITE_SECONDS")

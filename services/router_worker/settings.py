@@ -14,14 +14,17 @@ class Settings(CommonSettings):
     worker_name: str = Field(default_factory=socket.gethostname, validation_alias="SLUICE_WORKER_NAME")
     """Where it runs, for people who read logs; its id adds the process and the boot."""
     probe_host: str = Field("0.0.0.0", validation_alias="SLUICE_PROBE_HOST")
+    """Where the probes listen."""
     probe_port: int = Field(9101, validation_alias="SLUICE_WORKER_PROBE_PORT")
     """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
     interactive_slots: int = Field(400, gt=0, validation_alias="SLUICE_INTERACTIVE_SLOTS")
     """How many interactive jobs may run here at once. Reserved: batch jobs never take them."""
     batch_slots: int = Field(200, gt=0, validation_alias="SLUICE_BATCH_SLOTS")
+    """How many batch jobs may run here at once."""
     tick_seconds: float = Field(0.01, gt=0, le=1, validation_alias="SLUICE_TICK_SECONDS")
     """How long later tokens of a stream may wait for company on their way to Redis."""
     heartbeat_seconds: float = Field(1.0, gt=0, validation_alias="SLUICE_HEARTBEAT_SECONDS")
+    """How often a worker tells the others that it lives."""
     dead_after_seconds: float = Field(5.0, gt=0, validation_alias="SLUICE_DEAD_AFTER_SECONDS")
     """A worker unheard for this long is dead, and its jobs are taken by others."""
     session_seconds: float = Field(6.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")

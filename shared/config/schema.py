@@ -42,6 +42,7 @@ class Caller(Section):
     models: tuple[str, ...] = ("*",)
     """Which models it may ask for; `*` is any."""
     lanes: tuple[Lane, ...] = (Lane.INTERACTIVE, Lane.BATCH)
+    """Which lanes it may use."""
 
 
 class Tenant(Section):
@@ -62,15 +63,20 @@ class Timeouts(Section):
 
     connect_seconds: Seconds = 5
     first_token_seconds: Seconds = 60
+    """From the call to its first output, where the answer is streamed."""
     between_tokens_seconds: Seconds = 30
+    """The longest silence inside a stream; a provider's keep-alive comments do not count as a word."""
     total_seconds: Seconds = 600
+    """The whole attempt."""
 
 
 class Retries(Section):
     """The journey's patience with one deployment, before it goes to the next."""
 
     per_deployment: NonNegativeInt = 2
+    """How often one is asked again in a round of the plan."""
     base_delay_seconds: Seconds = 0.5
+    """The longest pause after the first failure; it doubles with each, and the real pause is a random part of it."""
     max_delay_seconds: Seconds = 20
     rounds: PositiveInt = 2
     """How many times the whole plan is walked through before the job fails."""
@@ -108,8 +114,11 @@ class Deployment(Section):
     name: Name | None = None
     """How it is called in plans, ledgers and metrics; `<provider>/<model>` when left out."""
     region: str | None = None
+    """Stands in the ledger; nothing else goes by it."""
     weight: PositiveInt = 1
+    """For `round-robin`."""
     timeouts: Timeouts | None = None
+    """Instead of the model's, or the file's."""
 
 
 class Model(Section):
@@ -118,12 +127,15 @@ class Model(Section):
     deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)]
     """In order of preference."""
     strategy: Literal["priority", "round-robin"] = "priority"
+    """`priority` asks them in this order; `round-robin` lets each begin in turn, as often as its weight says."""
     fallbacks: tuple[str, ...] = ()
     """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
     context_window: PositiveInt | None = None
     """Tokens of input and output together; from the catalogue when left out, unlimited when unknown there."""
     max_output_tokens: PositiveInt | None = None
+    """As `context_window`, of output alone."""
     timeouts: Timeouts | None = None
+    """Instead of the file's."""
 
 
 class PriceOverride(Section):
@@ -145,6 +157,7 @@ class Limits(Section):
     job_seconds: Seconds = 600
     """The deadline of an interactive job, counted from its acceptance."""
     batch_job_seconds: Seconds = 86_400
+    """The same of a batch job. A caller may ask for less than these, not for more."""
 
 
 class Retention(Section):
