@@ -20,6 +20,6 @@ def step(cursor: Cursor, entry: Cursor) -> Step:
         return Step.STALE
     if entry.epoch == cursor.epoch:
         return Step.NEXT if entry.seq == cursor.seq + 1 else Step.GAP
-    # Epoch 0 holds `accepted` alone, so behind it the first entry of the first worker misses nothing. A later epoch
-    # begins behind entries of the former owner that this reader may not have seen.
-    return Step.NEXT if cursor.epoch == 0 and entry == (1, 1) else Step.GAP
+    # Epoch 0 holds `accepted` alone, so behind it the first entry of the first worker misses nothing. Every other new
+    # epoch begins behind entries that this reader may not have seen.
+    return Step.NEXT if cursor == (0, 1) and entry == (1, 1) else Step.GAP

@@ -83,6 +83,8 @@ class Follower:
                 self._silence = _SHORTEST_SILENCE if self._cursor.epoch else _LONGEST_SILENCE
                 self._look_at = now + self._silence
                 return entries
+            if entries is not None and self._due:
+                continue  # what was taken ended at a gap
             if now >= until:
                 return ()
             if entries is None:
@@ -91,7 +93,7 @@ class Follower:
                 self._silence = min(self._silence * 2, _LONGEST_SILENCE)
                 self._look_at = now + self._silence
                 self.reread(Cause.SILENCE)
-            elif not self._due:
+            else:
                 await self._wait(min(until, self._look_at))
 
     async def _look(self) -> Sequence[Entry] | None:

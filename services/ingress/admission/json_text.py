@@ -1,5 +1,7 @@
 """Is this JSON, and can everybody who gets it later read it too? Strict RFC 8259, and nested only so deep."""
 
+from collections.abc import Iterable
+
 import orjson
 
 from services.ingress.admission.refusal import Reason, Refused
@@ -24,18 +26,18 @@ def read_object(raw: bytes) -> JsonObject | Refused:
 
 
 def _depth(value: object) -> int:
-    """Level by level, for recursion is what this protects from."""
+    """How many objects and arrays lie in each other; level by level, for recursion is what this protects from."""
     depth, level = 0, [value]
     while level:
         depth += 1
-        level = [child for parent in level for child in _children(parent)]
-    return depth - 1
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+    return depth
 
 
-def _children(value: object) -> list[object]:
+def _children(value: object) -> Iterable[object]:
     if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _plain(error: orjson.JSONDecodeError) -> str:

@@ -12,7 +12,7 @@ from shared.contracts import Interruption, Lane
 
 __all__ = ["read_wishes"]
 
-_SECONDS = re.compile(r"\d{1,6}(\.\d{1,3})?")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _FEATURE = re.compile(r"[\x20-\x7e]{1,128}")
 
 Word = TypeVar("Word", bound=StrEnum)

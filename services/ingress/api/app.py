@@ -28,9 +28,12 @@ def create_app(doors: Doors, probes: ASGIApp, *, version: str) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for routes in (chat_routes(doors), model_routes(doors), job_routes(doors), event_routes(doors)):
-        app.include_router(routes)
-    app.include_router(health_routes(probes))
+    # Onto the application itself, not routers of their own: a path's methods are then known in one place.
+    chat_routes(app, doors)
+    model_routes(app, doors)
+    job_routes(app, doors)
+    event_routes(app, doors)
+    health_routes(app, probes)
     failures.install(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return Edge(app, doors.instruments)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from services.ingress.admission import Manner
@@ -22,10 +22,8 @@ _ASKED_AND_AWAITED: Final = Manner(Door.CHAT, Lane.INTERACTIVE, stream_on_interr
 _ASKED: Final = Manner(Door.CHAT, Lane.INTERACTIVE)
 
 
-def chat_routes(doors: Doors) -> APIRouter:
-    router = APIRouter()
-
-    @router.post("/v1/chat/completions", **CHAT)
+def chat_routes(app: FastAPI, doors: Doors) -> None:
+    @app.post("/v1/chat/completions", **CHAT)
     async def create_chat_completion(request: Request) -> Response:
         caller = identify(request.headers, doors.callers)
         preference = read_preference(request.headers.getlist("prefer"))
@@ -40,5 +38,3 @@ def chat_routes(doors: Doors) -> APIRouter:
             return ChatStream(doors, Call(job, trace_of(request.headers), goes_on))
         call = Call(job, trace_of(request.headers), goes_on or preference.wait is not None)
         return ChatAnswer(doors, call, preference)
-
-    return router

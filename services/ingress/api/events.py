@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
 from services.ingress.api.departure import unless_stopped, until_departure
@@ -25,10 +25,8 @@ __all__ = ["event_routes"]
 log = structlog.get_logger()
 
 
-def event_routes(doors: Doors) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/v1/jobs/{job_id}/events", **EVENTS)
+def event_routes(app: FastAPI, doors: Doors) -> None:
+    @app.get("/v1/jobs/{job_id}/events", **EVENTS)
     async def follow_job(
         request: Request,
         job_id: JobIdInPath,
@@ -45,8 +43,6 @@ def event_routes(doors: Doors) -> APIRouter:
             # 204 tells an EventSource not to come again.
             return Response(status_code=204, headers=headers)
         return Response(event_frame(end), headers=headers | dict(SSE_HEADERS))
-
-    return router
 
 
 def _cursor(text: str | None) -> Cursor:

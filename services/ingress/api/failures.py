@@ -5,6 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from services.ingress.api import problems
 from services.ingress.ports import RecordTooLargeError, UnavailableError, UnconfirmedError
@@ -50,6 +51,12 @@ async def _http(request: Request, error: Exception) -> Response:
     """What the router itself says."""
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return problems.method_not_allowed(request.method, request.url.path, allowed).response()
+        return problems.method_not_allowed(request.method, request.url.path, _allowed(request)).response()
     return problems.no_such_path(request.method, request.url.path).response()
+
+
+def _allowed(request: Request) -> str:
+    """Of all routes with this path: the router itself names only the first one's method."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))

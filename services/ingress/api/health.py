@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -13,15 +13,19 @@ __all__ = ["health_routes"]
 _OBJECT: Final[dict[str, Any]] = {"content": {"application/json": {"schema": {"type": "object"}}}}
 
 
-def health_routes(probes: ASGIApp) -> APIRouter:
-    router = APIRouter(tags=["Operation"])
-
-    @router.get("/livez", operation_id="livez", responses={200: {"description": "It makes progress."} | _OBJECT})
+def health_routes(app: FastAPI, probes: ASGIApp) -> None:
+    @app.get(
+        "/livez",
+        tags=["Operation"],
+        operation_id="livez",
+        responses={200: {"description": "It makes progress."} | _OBJECT},
+    )
     async def livez() -> Response:
         return Delegated(probes)
 
-    @router.get(
+    @app.get(
         "/readyz",
+        tags=["Operation"],
         operation_id="readyz",
         responses={
             200: {"description": "Every server it needs answers."} | _OBJECT,
@@ -31,15 +35,14 @@ def health_routes(probes: ASGIApp) -> APIRouter:
     async def readyz() -> Response:
         return Delegated(probes)
 
-    @router.get(
+    @app.get(
         "/metrics",
+        tags=["Operation"],
         operation_id="metrics",
         responses={200: {"description": "For Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
         return Delegated(probes)
-
-    return router
 
 
 class Delegated(Reply):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from starlette.responses import Response
 
 from services.ingress.admission import Manner
@@ -29,10 +29,8 @@ _SINGLE: Final = Manner(Door.JOBS, Lane.INTERACTIVE, streams_unless_told=True)
 JobIdInPath = Annotated[str, Path(alias="job_id", description="As in `Location`: `job_` and 32 hex digits.")]
 
 
-def job_routes(doors: Doors) -> APIRouter:
-    router = APIRouter()
-
-    @router.post("/v1/jobs", **CREATE_JOBS)
+def job_routes(app: FastAPI, doors: Doors) -> None:
+    @app.post("/v1/jobs", **CREATE_JOBS)
     async def create_jobs(request: Request) -> Response:
         caller = identify(request.headers, doors.callers)
         wishes, trace = wishes_of(request.headers), trace_of(request.headers)
@@ -43,7 +41,7 @@ def job_routes(doors: Doors) -> APIRouter:
         await doors.submissions.accept_or_withdraw(job, trace)
         return accepted_response(job, {JOB_ID: job.id})
 
-    @router.get("/v1/jobs", **LIST_JOBS)
+    @app.get("/v1/jobs", **LIST_JOBS)
     async def list_jobs(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -56,12 +54,12 @@ def job_routes(doors: Doors) -> APIRouter:
             raise ProblemError(bad_parameter("after", "expected the id of a job"))
         return await _page(doors, caller.tenant, limit, cursor, _wanted(status))
 
-    @router.get("/v1/jobs/{job_id}", **GET_JOB)
+    @app.get("/v1/jobs/{job_id}", **GET_JOB)
     async def get_job(request: Request, job_id: JobIdInPath) -> JobObject:
         caller = identify(request.headers, doors.callers)
         return await _shown(doors, await known_job(doors, caller.tenant, job_id))
 
-    @router.post("/v1/jobs/{job_id}/cancel", **CANCEL_JOB)
+    @app.post("/v1/jobs/{job_id}/cancel", **CANCEL_JOB)
     async def cancel_job(request: Request, job_id: JobIdInPath) -> JobObject:
         caller = identify(request.headers, doors.callers)
         record = await known_job(doors, caller.tenant, job_id)
@@ -69,8 +67,6 @@ def job_routes(doors: Doors) -> APIRouter:
             await doors.job_log.cancel(record.id)
             record = await known_job(doors, caller.tenant, job_id)
         return await _shown(doors, record)
-
-    return router
 
 
 async def known_job(doors: Doors, tenant: str, text: str) -> JobRecord:

@@ -1,6 +1,6 @@
 """`GET /v1/models`, as OpenAI defines it: what this key may ask for."""
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 
 from services.ingress.admission import Refused
 from services.ingress.admission.guards.model_known import no_such_model
@@ -13,21 +13,17 @@ from services.ingress.api.schemas import ModelList, ModelObject
 __all__ = ["model_routes"]
 
 
-def model_routes(doors: Doors) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/v1/models", **LIST_MODELS)
+def model_routes(app: FastAPI, doors: Doors) -> None:
+    @app.get("/v1/models", **LIST_MODELS)
     async def list_models(request: Request) -> ModelList:
         caller = identify(request.headers, doors.callers)
         return ModelList(data=[ModelObject(id=name) for name in sorted(doors.models) if caller.may_ask_for(name)])
 
     # Names hold slashes, as in `meta-llama/Llama-3.1-8B`.
-    @router.get("/v1/models/{model:path}", **MODEL)
+    @app.get("/v1/models/{model:path}", **MODEL)
     async def retrieve_model(request: Request, model: str) -> ModelObject:
         caller = identify(request.headers, doors.callers)
         if model in doors.models and caller.may_ask_for(model):
             return ModelObject(id=model)
         refused: Refused = no_such_model(model)
         raise ProblemError(of_refused(refused))
-
-    return router
