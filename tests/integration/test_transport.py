@@ -181,8 +181,29 @@ async def test_a_connection_is_used_again(sim: Simulator, providers: Providers) 
 
 
 async def test_many_calls_run_at_once_on_connections_of_their_own(sim: Simulator, providers: Providers) -> None:
-    calls = [called(providers, "tokens=5;gap=0.02") for _ in range(150)]
-    assert all(isinstance(events[-1], Finished) for events in await asyncio.gather(*calls))
+    calls = [asyncio.ensure_future(called(providers, "stall_after=1")) for _ in range(150)]
+    await until(lambda: len(sim.connections) == 150)
+    for call in calls:
+        call.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*calls, return_exceptions=True))
+    await until(lambda: not sim.connections)
+
+
+async def test_a_cookie_is_not_kept_for_the_next_tenant() -> None:
+    requests: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 500 Oops\r\nset-cookie: who=first\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, connected(f"http://localhost:{port}/v1") as providers:
+        await called(providers)
+        await called(providers)
+    assert len(requests) == 2
+    assert b"who=first" not in requests[1]
 
 
 @pytest.mark.parametrize("script", ["split=3", "drip_bytes=7;drip_gap=0", "usage=with_finish"])
@@ -219,6 +240,13 @@ async def test_a_failure_of_the_provider_is_the_last_event(
 async def test_what_came_before_a_cut_is_not_lost(providers: Providers) -> None:
     events = await called(providers, "cut_after=3")
     assert sum(isinstance(event, Chunk) and event.is_output for event in events) == 3
+
+
+async def test_an_answer_that_failed_is_not_read_on(sim: Simulator, providers: Providers) -> None:
+    async with asyncio.timeout(2):
+        await called(providers, "malformed_after=2;tokens=1000;gap=0.05")
+        await until(lambda: bool(sim.served()))
+    assert sim.served()[-1].finished == "client_left"
 
 
 async def test_a_rate_limit_says_how_long_to_wait(providers: Providers) -> None:
@@ -324,11 +352,11 @@ async def test_the_time_that_the_reader_takes_is_not_the_providers(providers: Pr
     job = a_job()
     timeouts = PATIENT.model_copy(update={"between_tokens_seconds": 0.1})
     events = []
-    calls = providers.attempt(job, a_candidate("tokens=3", timeouts), name_of(job), None, job.deadline)
+    calls = providers.attempt(job, a_candidate("tokens=9;gap=0.02", timeouts), name_of(job), None, job.deadline)
     async with asyncio.timeout(TEST_SECONDS), aclosing(calls) as answer:
         async for event in answer:
             events.append(event)
-            if len(events) == 2:
+            if len(events) == 5:
                 await busy_reading(0.2)
     assert isinstance(events[-1], Finished)
 
