@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from pydantic import ValidationError
 
+from shared.tokens import EncodingName
 from simulator.config import Config, load_config
 from simulator.running import running_simulator
 from simulator.served import LogUnreadableError
@@ -19,6 +21,7 @@ _EPILOG = """\
 a configuration (YAML or JSON), every key optional:
 
   seed: 1
+  count_prompts: o200k_base            # none: a token per 4 bytes
   api_keys: [sk-test]                  # none: everybody is served
   models:
     gpt-4o: {tokens: 200, first_token: [0.2, 0.4], gap: 0.02}
@@ -59,6 +62,8 @@ def main() -> int:
         return _fail(f"cannot use {arguments.config}: {error}")
     if arguments.seed is not None:
         config = config.model_copy(update={"seed": arguments.seed})
+    if arguments.count_prompts:
+        config = config.model_copy(update={"count_prompts": arguments.count_prompts})
     if arguments.api_key:
         config = config.model_copy(update={"api_keys": tuple(arguments.api_key)})
     try:
@@ -80,6 +85,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, help="decides every word, time and chance (default: the configuration's, or 0)"
+    )
+    parser.add_argument(
+        "--count-prompts",
+        choices=get_args(EncodingName),
+        help="count prompts with this vocabulary, as the gateway does (default: the configuration's, or none)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="models, quotas, keys (see below)")
     parser.add_argument("--log", type=Path, metavar="FILE", help="append a JSON line per call; resumed if it exists")

@@ -6,6 +6,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.tokens import EncodingName
 from simulator.quota import Quota
 from simulator.script import Script
 
@@ -26,6 +27,8 @@ class Config(BaseModel):
     """The same for single models, instead of `quota`."""
     api_keys: tuple[str, ...] = ()
     """Without any, every caller is served."""
+    count_prompts: EncodingName | None = None
+    """The vocabulary to count prompts with, as the gateway does. Without it: a token per 4 bytes."""
     keep_records: Annotated[int, Field(ge=1)] = 100_000
     """Ended calls that can be asked for; totals and the log file are complete."""
     keep_requests: Annotated[int, Field(ge=1)] = 256

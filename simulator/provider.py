@@ -14,6 +14,7 @@ from simulator.dialects import DIALECTS, find_dialect
 from simulator.dialects.dialect import Dialect, RefusalError, Route, Stamp
 from simulator.exchange import Ask, Refusal, Request
 from simulator.faults import AnyFault, HangUp, Refuse
+from simulator.prompt_count import exact_count
 from simulator.quota import Headroom, Meter, Refused
 from simulator.response import Response, Scene, answered, failed, refused, replied
 from simulator.script import Script, parse_overrides
@@ -54,6 +55,7 @@ class Provider:
         self._served = served
         self._keys = frozenset(config.api_keys)
         self._scripts = dict(config.models)
+        self._count_prompt = exact_count(config.count_prompts) if config.count_prompts else None
         self._meters: dict[tuple[str | None, str], Meter] = {}
         self._tally = Tally(_REMEMBERED_CALLS)
         self._born_after = served.last_seq
@@ -118,6 +120,8 @@ class Provider:
     def _perform(self, dialect: Dialect, request: Request, call: Call, now: Instant) -> Performance:
         call.api_key = self._check_key(dialect, request)
         ask = dialect.understand(request)
+        if self._count_prompt is not None:
+            ask = replace(ask, prompt_tokens=self._count_prompt(request.body))
         name, _, suffix = ask.model.partition(";")
         call.model, call.stream = name, ask.stream
         script = self._script_of(name, (suffix, ask.script, request.header(b"x-sim-script")))
