@@ -7,11 +7,12 @@ from services.router_worker.settings import Settings
 from services.router_worker.wiring import wire
 from shared.config import load_config
 from shared.lifecycle import run
+from shared.settings import read_settings
 from shared.telemetry.logs import configure_logging
 
 
 async def _work(stop: asyncio.Event) -> None:
-    settings = Settings()
+    settings = read_settings(Settings)
     configure_logging("router_worker", settings.log_level)
     config = load_config(settings.config_path, os.environ)
     async with wire(settings, config, stop) as worker:

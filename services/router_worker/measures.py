@@ -26,6 +26,9 @@ class WorkerMeasures:
         self._queue_seconds = instruments.histogram(metrics.QUEUE_SECONDS)
         self._restarts = instruments.counter(metrics.RESTARTS)
         self._fenced = instruments.counter(metrics.FENCED)
+        self._flush_seconds = instruments.histogram(metrics.FLUSH_SECONDS)
+        self._flush_entries = instruments.histogram(metrics.FLUSH_ENTRIES)
+        self._refills = instruments.counter(metrics.LOG_REFILLS)
 
     def watch(self, lanes: Sequence[tuple[Lane, WatermarkSubscriber]]) -> None:
         """The levels that are read when somebody asks, instead of being told."""
@@ -62,3 +65,10 @@ class WorkerMeasures:
 
     def fenced(self) -> None:
         self._fenced.inc()
+
+    def flushed(self, entries: int, seconds: float) -> None:
+        self._flush_seconds.observe(seconds)
+        self._flush_entries.observe(entries)
+
+    def refilled(self, logs: int) -> None:
+        self._refills.inc(logs)

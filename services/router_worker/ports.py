@@ -17,6 +17,7 @@ __all__ = [
     "Begun",
     "Claims",
     "Ended",
+    "FlushMeasures",
     "Graveyard",
     "JobLog",
     "Journals",
@@ -200,6 +201,14 @@ class Measures(Protocol):
     def restarted(self, model: str, cause: str) -> None: ...
 
     def fenced(self) -> None: ...
+
+
+class FlushMeasures(Protocol):
+    """Whoever counts what the flusher writes. Nothing blocks, nothing raises."""
+
+    def flushed(self, entries: int, seconds: float) -> None: ...
+
+    def refilled(self, logs: int) -> None: ...
 
 
 class Outcomes(Protocol):

@@ -74,7 +74,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         claims = RedisClaims(redis, keyspace, worker, heartbeat)
         shadows = FleetShadows(claims, heartbeat)
-        flusher = Flusher(redis, keyspace, worker, tick_seconds=settings.tick_seconds)
+        flusher = Flusher(redis, keyspace, worker, measures, tick_seconds=settings.tick_seconds)
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)

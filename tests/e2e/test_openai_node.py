@@ -35,9 +35,7 @@ async def test_chat_models_and_errors(start_platform) -> None:
         await run(npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
     async with start_platform({"gpt-4o": {"tokens": 20, "gap": 0.005}}) as platform:
         ingress, *_ = await platform.start_all("ingress", "router_worker", "accounting")
-        out = await run(
-            node, "chat.mjs", BASE_URL=f"{ingress.url}/v1", API_KEY=platform.keys["acme"], MODEL="gpt-4o"
-        )
+        out = await run(node, "chat.mjs", BASE_URL=f"{ingress.url}/v1", API_KEY=platform.keys["acme"], MODEL="gpt-4o")
         seen = json.loads(out)
         assert seen["models"] == ["gpt-4o"]
         assert seen["whole"] == seen["streamed"]

@@ -79,7 +79,9 @@ async def test_tools_choices_and_logprobs_come_back_as_sent(start_platform, clie
         stream = await client.chat.completions.create(
             model="tools", messages=QUESTION, tools=[tool, tool], parallel_tool_calls=True, stream=True
         )
-        fragments = [call async for chunk in stream for choice in chunk.choices for call in choice.delta.tool_calls or ()]
+        fragments = [
+            call async for chunk in stream for choice in chunk.choices for call in choice.delta.tool_calls or ()
+        ]
         assert {fragment.index for fragment in fragments} == {0, 1}
         two = await client.chat.completions.create(model="plain", messages=QUESTION, n=2, logprobs=True)
         assert [choice.index for choice in two.choices] == [0, 1]

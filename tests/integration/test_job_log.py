@@ -12,12 +12,14 @@ from redis.asyncio import Redis
 from services.router_worker.events import Chunk
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.measures import WorkerMeasures
 from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.journal import Journal
 from shared.contracts import Door, Interruption, Job, Lane
 from shared.ids import new_job_id
 from shared.job_log import Entry, EventType, Keyspace, parse_entry
+from shared.telemetry.instruments import Instruments
 
 TTL_MS = 60_000
 
@@ -102,7 +104,7 @@ async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator
             keyspace,
             name,
             RedisClaims(redis, keyspace, name, heartbeat),
-            Flusher(redis, keyspace, name),
+            Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test"))),
             heartbeat,
         )
         tasks.append(asyncio.create_task(member.flusher.run()))

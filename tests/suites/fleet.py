@@ -1,4 +1,4 @@
-"""Router workers as real processes, a simulated provider, and everything the fleet says on Kafka: for tests of the whole."""
+"""Router workers as real processes, a simulated provider, and all that the fleet says on Kafka."""
 
 import asyncio
 import os
@@ -185,7 +185,7 @@ class Fleet:
 async def running_fleet(
     servers: Servers, folder: Path, name: str, *, scripts: dict[str, Script], quirks: dict[str, bool]
 ) -> AsyncIterator[Fleet]:
-    """A fleet without workers yet. Each script is a model; `m`, where it is not one, is served by all in their order."""
+    """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all in their order."""
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(running_simulator(Config(models=scripts)))
         models = {"m": {"deployments": [{"provider": "sim", "model": model} for model in scripts]}}

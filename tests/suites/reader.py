@@ -1,4 +1,4 @@
-"""A reader of a job's events over real HTTP that drops, resumes and changes replicas, and remembers what it was given."""
+"""A reader of a job's events over real HTTP: it drops, resumes, changes replicas, and remembers what it was given."""
 
 import asyncio
 import itertools

@@ -10,6 +10,7 @@ While Redis is away the journals grow, bounded by the answers of the jobs that r
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.router_worker.ports import Taken
+from services.router_worker.ports import FlushMeasures, Taken
 from services.router_worker.publishing.journal import Journal
 from shared.contracts import Job
 from shared.job_log import APPEND, END, RESTORE, Keyspace
@@ -41,10 +42,13 @@ class _Ending:
 
 
 class Flusher:
-    def __init__(self, redis: "Redis", keyspace: Keyspace, worker: str, *, tick_seconds: float = 0.01) -> None:
+    def __init__(
+        self, redis: Redis, keyspace: Keyspace, worker: str, measures: FlushMeasures, *, tick_seconds: float = 0.01
+    ) -> None:
         self._redis = redis
         self._keyspace = keyspace
         self._worker = worker
+        self._measures = measures
         self._tick = tick_seconds
         self._append = redis.register_script(APPEND)
         self._end = redis.register_script(END)
@@ -127,7 +131,11 @@ class Flusher:
         ends = [ending for journal in journals if (ending := self._endings.get(journal)) is not None]
         for ending in ends:
             await self._end(*self._end_arguments(ending), client=pipeline)
+        began = time.perf_counter()
         replies = await pipeline.execute()
+        self._measures.flushed(
+            sum(len(part.entries) for batch in batches for part in batch), time.perf_counter() - began
+        )
 
         lengths: dict[Journal, int] = {}
         for batch, (behind, fenced) in zip(batches, replies, strict=False):
@@ -155,6 +163,7 @@ class Flusher:
     async def _restore_claims(self, journals: Sequence[Journal]) -> None:
         if not journals:
             return
+        self._measures.refilled(len(journals))
         log.warning("job_log_refilled", jobs=[journal.job.id for journal in journals])
         pipeline = self._redis.pipeline(transaction=False)
         for journal in journals:
