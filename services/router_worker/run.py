@@ -36,5 +36,5 @@ class Verdict:
 
 CANCELLED = Verdict(
     JobStatus.CANCELLED,
-    JobError(status_code=499, message="The job was cancelled.", type="invalid_request_error", code="job_cancelled"),
+    JobError(status_code=409, message="The job was cancelled.", type="invalid_request_error", code="job_cancelled"),
 )
