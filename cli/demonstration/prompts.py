@@ -1,4 +1,4 @@
-"""What is asked in a run? Lines of a JSONL file, each an OpenAI batch line; the project's own sample if none is named."""
+"""What is asked in a run? The lines of a JSONL file, each an OpenAI batch line; by default of the project's sample."""
 
 import json
 from collections.abc import Sequence

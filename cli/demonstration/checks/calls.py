@@ -2,12 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from cli.demonstration.checks.verdict import Verdict
 from cli.demonstration.evidence import Evidence, LedgerRow, ServedCall
 from shared.contracts import AttemptStatus, UsageSource
 
 __all__ = ["every_call_is_in_the_ledger", "tokens_are_what_was_served"]
+
+_CUT: Final = frozenset({UsageSource.PARTIAL, UsageSource.NONE})
+"""The provider never came to report what it had served."""
 
 
 def every_call_is_in_the_ledger(evidence: Evidence) -> Verdict:
@@ -45,10 +49,10 @@ def _missing(
 def tokens_are_what_was_served(evidence: Evidence) -> Verdict:
     served = {call.attempt_id: call for call in evidence.served}
     pairs = [(row, served[row.attempt_id]) for row in evidence.ledger if row.attempt_id in served]
-    whole = [(row, call) for row, call in pairs if row.usage_source is not UsageSource.PARTIAL]
-    cut = [(row, call) for row, call in pairs if row.usage_source is UsageSource.PARTIAL]
-    charged = sum(row.usage.total for row, _ in whole)
-    finding = f"{charged:,} tokens charged = {sum(_total(call) for _, call in whole):,} served"
+    counted = [(row, call) for row, call in pairs if row.usage_source not in _CUT]
+    cut = [(row, call) for row, call in pairs if row.usage_source in _CUT and _total(call)]
+    charged = sum(row.usage.total for row, _ in counted)
+    finding = f"{charged:,} charged = {sum(_total(call) for _, call in counted):,} served"
     if cut:
         seen = sum(row.usage.total for row, _ in cut)
         finding += f"; {len(cut)} calls cut short: {seen:,} of {sum(_total(call) for _, call in cut):,}"

@@ -1,0 +1,36 @@
+"""What remains of a run when everything has ended: figures, verdicts and times."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.demonstration.checks import Verdict
+from cli.demonstration.figures import Figures
+
+__all__ = ["Outcome", "nothing_left_running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    figures: Figures
+    verdicts: tuple[Verdict, ...]
+    phases: Mapping[str, float]
+    """How many seconds each took, in order."""
+    seed: int
+    kept: Path | None
+    """The folder of the run, where it was to be kept."""
+
+    @property
+    def holds(self) -> bool:
+        return all(verdict.holds for verdict in self.verdicts)
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.phases.values())
+
+
+def nothing_left_running(started: Mapping[int, str], alive: Iterable[int]) -> Verdict:
+    """`started`: every process of the run by its id; `alive`: those of them that still run."""
+    faults = tuple(f"{started[pid]} still runs (pid {pid})" for pid in alive)
+    finding = f"{len(started)} processes started, {len(started) - len(faults)} ended"
+    return Verdict("nothing was left running", finding, faults)

@@ -1,0 +1,168 @@
+"""The run itself, on a stage that stands: prompts come in, readers drop, a worker dies; all of it is written down."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import httpx
+from redis.asyncio import Redis
+
+from cli.demonstration.display import Display
+from cli.demonstration.evidence import Evidence, JobStream, Kill
+from cli.demonstration.inquiry import Books, calls_served, calls_under_way
+from cli.demonstration.killing import kill_busiest
+from cli.demonstration.plan import Errand, late_fractions
+from cli.demonstration.progress import Progress
+from cli.demonstration.reading import Readers
+from cli.demonstration.stage import Stage
+from cli.demonstration.submitting import Notebook, Submitter
+from cli.demonstration.witness import Witness, watching
+from shared.ids import JobId
+from shared.job_log import Keyspace
+from shared.kafka import new_producer
+from shared.topics import SUBMIT
+
+__all__ = ["play"]
+
+_END_SECONDS: Final = 60.0
+"""From the last prompt until the last job has ended; whatever has not by then is a finding of the checks."""
+_BOOKS_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 0.05
+_READERS_AT_ONCE: Final = 16
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Everybody who takes part."""
+
+    stage: Stage
+    client: httpx.AsyncClient
+    redis: Redis
+    books: Books
+    witness: Witness
+    readers: Readers
+    submitter: Submitter
+    display: Display
+
+
+async def play(stage: Stage, errands: Sequence[Errand], seed: int, display: Display) -> Evidence:
+    """Raises what a server of the stage raises when it is not there for us; what Sluice does wrong is evidence."""
+    progress = Progress(Counter(errand.door for errand in errands))
+    async with _assembled(stage, progress, display) as cast, asyncio.TaskGroup() as group:
+        showing = group.create_task(display.follow(progress), name="display")
+        display.tell(f"sending {len(errands)} prompts through three doors")
+        killing = group.create_task(_kill_half_way(cast, len(errands)), name="killing")
+        await _sent(cast.submitter, errands)
+        expected = sum(each.refused is None for each in cast.submitter.notebook.submissions)
+        if not await cast.witness.until(lambda: len(cast.witness.ended) >= expected, _END_SECONDS):
+            display.tell(f"{expected - len(cast.witness.ended)} jobs have not ended after {_END_SECONDS:.0f} s")
+        killing.cancel()
+        display.tell(f"{len(cast.witness.ended)} jobs have ended; reading every stream again from its beginning")
+        streams = await _read_again(cast, seed)
+        await _books_closed(cast)
+        showing.cancel()
+        return await _gathered(cast, streams, killing.result() if killing.done() and not killing.cancelled() else None)
+
+
+@asynccontextmanager
+async def _assembled(stage: Stage, progress: Progress, display: Display) -> AsyncIterator[_Cast]:
+    stack = stage.stack
+    async with AsyncExitStack() as closing:
+        client = await closing.enter_async_context(
+            httpx.AsyncClient(
+                base_url=stack.gateway_url,
+                headers={"authorization": f"Bearer {stage.key}", "user-agent": "sluice-demo"},
+                timeout=_TIMEOUT,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+                trust_env=False,
+            )
+        )
+        redis = await closing.enter_async_context(Redis.from_url(stack.redis_url, decode_responses=True))
+        database = await asyncpg.connect(stack.postgres_url)
+        closing.push_async_callback(database.close)
+        producer = new_producer(stack.kafka_url, "sluice-demo")
+        closing.push_async_callback(producer.stop)
+        await producer.start()
+        witness = await closing.enter_async_context(watching(stack.kafka_url, stack.topic_prefix, progress))
+        readers = Readers(client, progress)
+        topic = SUBMIT.at(stack.topic_prefix)
+        submitter = Submitter(client, producer, topic, readers, Notebook())
+        yield _Cast(stage, client, redis, Books(database), witness, readers, submitter, display)
+
+
+async def _sent(submitter: Submitter, errands: Sequence[Errand]) -> None:
+    """Each at its time; returns when the last answer that somebody waits for has been read."""
+    began = time.monotonic()
+
+    async def send(errand: Errand) -> None:
+        await asyncio.sleep(began + errand.at_seconds - time.monotonic())
+        await submitter.run(errand)
+
+    async with asyncio.TaskGroup() as group:
+        for errand in errands:
+            group.create_task(send(errand), name=errand.prompt.custom_id)
+
+
+async def _kill_half_way(cast: _Cast, jobs: int) -> Kill | None:
+    """SIGKILL for one worker once half of the jobs have ended; None when that never was."""
+    if not await cast.witness.until(lambda: 2 * len(cast.witness.ended) >= jobs, 2 * _END_SECONDS):
+        return None
+    keyspace = Keyspace(cast.stage.stack.namespace)
+    while True:
+        running = [JobId(job) for job in cast.witness.unfinished]
+        kill = await kill_busiest(cast.redis, keyspace, cast.stage.workers, running)
+        if kill is not None:
+            cast.display.tell(f"SIGKILL for {kill.worker}, which is running {len(kill.jobs)} jobs")
+            return kill
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _read_again(cast: _Cast, seed: int) -> tuple[JobStream, ...]:
+    """Every streamed job's log as it is now, and readers who come late, from somewhere in the middle."""
+    at_once = asyncio.Semaphore(_READERS_AT_ONCE)
+    readings = cast.submitter.notebook.readings
+
+    async def read(job: str) -> JobStream:
+        async with at_once:
+            log = (await cast.readers.read(job, "the log")).events
+            late = [
+                await cast.readers.read(job, f"late reader {number}", after=log[int(part * len(log))].id, by_query=True)
+                for number, part in enumerate(late_fractions(job, seed), start=1)
+                if log
+            ]
+        return JobStream(job, log, (*readings[job], *late))
+
+    return tuple(await asyncio.gather(*map(read, readings)))
+
+
+async def _books_closed(cast: _Cast) -> None:
+    """Until accounting has written what it was told; if it does not, the checks will say what is missing."""
+    witness = cast.witness
+    closed = await cast.books.until(
+        lambda ended, calls: ended >= len(witness.ended) and calls >= len(witness.attempts), _BOOKS_SECONDS
+    )
+    if not closed:
+        cast.display.tell(f"accounting has not caught up after {_BOOKS_SECONDS:.0f} s")
+
+
+async def _gathered(cast: _Cast, streams: tuple[JobStream, ...], kill: Kill | None) -> Evidence:
+    notebook, providers = cast.submitter.notebook, cast.stage.providers
+    return Evidence(
+        submissions=tuple(notebook.submissions),
+        accepted=tuple(cast.witness.accepted),
+        endings=tuple(cast.witness.endings),
+        streams=streams,
+        chats=tuple(notebook.chats),
+        kills=(kill,) if kill else (),
+        jobs=await cast.books.jobs(),
+        ledger=await cast.books.ledger(),
+        rollup=await cast.books.rollup(),
+        served=await calls_served(cast.client, providers),
+        unfinished_calls=await calls_under_way(cast.client, providers),
+    )
