@@ -49,6 +49,8 @@ class Taken:
     first_entry: bytes
     """The entry that the taking itself wrote to the log."""
     cancelled: bool
+    deaths: int
+    """How many workers have died while they ran it."""
     begun: Mapping[int, bytes]
     """What former owners noted when they began an attempt, by its number."""
     finished: Mapping[int, bytes]

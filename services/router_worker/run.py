@@ -9,7 +9,7 @@ from services.router_worker.routing.plan import Plan
 from services.router_worker.running import Interrupt
 from shared.contracts import AttemptFinished, Job, JobError, JobStatus
 
-__all__ = ["CANCELLED", "Run", "Verdict"]
+__all__ = ["CANCELLED", "KILLS_ITS_WORKERS", "Run", "Verdict"]
 
 
 @dataclass(slots=True)
@@ -33,6 +33,16 @@ class Verdict:
     status: JobStatus
     error: JobError | None = None
 
+
+KILLS_ITS_WORKERS = Verdict(
+    JobStatus.FAILED,
+    JobError(
+        status_code=500,
+        message="Several workers died while they ran this job; it is not tried again.",
+        type="server_error",
+        code="worker_crashed",
+    ),
+)
 
 CANCELLED = Verdict(
     JobStatus.CANCELLED,

@@ -31,7 +31,7 @@ from services.router_worker.routing.journey import (
     advance,
     begin,
 )
-from services.router_worker.run import CANCELLED, Run, Verdict
+from services.router_worker.run import CANCELLED, KILLS_ITS_WORKERS, Run, Verdict
 from services.router_worker.running import Why
 from shared.clock import Clock
 from shared.config.schema import Retries
@@ -42,6 +42,9 @@ from shared.job_log import EventType
 __all__ = ["Traveller"]
 
 log = structlog.get_logger("journey")
+
+_MOST_DEATHS = 3
+"""A record whose workers died so often may be what kills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Traveller:
         shown = await self._charge_former_owners(run)
         if run.taken.cancelled:
             return CANCELLED
+        if run.taken.deaths >= _MOST_DEATHS:
+            return KILLS_ITS_WORKERS
         journey, step = begin(
             run.plan,
             run.job.on_interrupt,

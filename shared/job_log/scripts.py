@@ -110,6 +110,7 @@ if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'
 local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1])) + 1
 redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
+if claim[2] then redis.call('HINCRBY', KEYS[3], 'deaths', 1) end
 redis.call('PEXPIRE', KEYS[3], ARGV[6])
 local id, entry = epoch .. '-1', epoch == 1 and ARGV[7] or ARGV[8]
 redis.call('XADD', KEYS[1], id, 'd', entry)

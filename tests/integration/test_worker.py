@@ -178,6 +178,22 @@ async def test_a_killed_workers_jobs_end_elsewhere_once_and_its_attempts_are_cha
                 assert attempt.usage.output == call.output_tokens_reported
 
 
+async def test_a_job_whose_workers_die_three_times_is_given_up(start: Start) -> None:
+    async with start(m={"tokens": 500, "gap": 0.02}) as fleet:
+        job = a_job()
+        await fleet.submit(job)
+        for death in range(3):
+            worker = await fleet.start_worker()
+            await fleet.shows(job, 3 * (death + 1))
+            os.kill(worker.process.pid, signal.SIGKILL)
+        await fleet.start_worker()
+        (result,) = await fleet.ended(job)
+        assert result.status is JobStatus.FAILED
+        assert result.error is not None
+        assert result.error.code == "worker_crashed"
+        assert len(fleet.simulator.served()) == 3
+
+
 async def test_a_rebalance_costs_no_second_call(start: Start) -> None:
     async with start(good={"tokens": 80, "gap": 0.02}) as fleet:
         await fleet.start_worker()

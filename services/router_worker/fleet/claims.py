@@ -67,6 +67,7 @@ class RedisClaims:
                     log_length=int(reply[2]),
                     first_entry=started if epoch == 1 else takeover,
                     cancelled=b"cancel" in fields,
+                    deaths=int(fields.get(b"deaths", 0)),
                     begun=_numbered(fields, b"a"),
                     finished=_numbered(fields, b"f"),
                 )
