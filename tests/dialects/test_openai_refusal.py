@@ -119,6 +119,12 @@ def test_secrets_in_a_message_are_struck_out() -> None:
     assert message == "header '[secret] and key [secret] are odd"
 
 
+def test_what_only_looks_like_a_secret_is_kept() -> None:
+    assert (
+        failure(400, an_error(message="Unknown parameter: 'key_name_x'.")).message == "Unknown parameter: 'key_name_x'."
+    )
+
+
 def test_a_long_message_is_cut() -> None:
     assert len(failure(400, an_error(message="x" * 100_000)).message) == 2000
 

@@ -66,7 +66,7 @@ _OURS: Final[Mapping[FailureKind, str]] = {
 _CONTEXT_WORDS = re.compile(r"context (length|window|size)|prompt is too long", re.IGNORECASE)
 """vLLM, llama.cpp and others say it in prose alone."""
 
-_SECRET = re.compile(r"\b(?:sk|pk|rk|key|slk)[-_][\w*.-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
+_SECRET = re.compile(r"\b(?:sk|pk|rk)-[\w*.-]{6,}|\bslk_\w+|\bBearer\s+\S+", re.IGNORECASE)
 _LONGEST_MESSAGE = 2_000
 _LONGEST_WAIT_SECONDS = 366 * 86_400.0
 
