@@ -10,7 +10,7 @@ import structlog
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import OwnPrices, enter
+from services.accounting.charging import Entry, OwnPrices, enter
 from services.accounting.consumption.dead_letters import KafkaDeadLetters
 from services.accounting.consumption.intake import Intake, Source
 from services.accounting.consumption.reading import read_end, read_job, read_usage
@@ -20,13 +20,11 @@ from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
-from services.accounting.ports import Added, Consumed
 from services.accounting.prices.genai import GenaiPrices
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.clock import utc_now
 from shared.config import Config
-from shared.contracts import AttemptFinished
 from shared.kafka import ensure_topics
 from shared.lifecycle import until_reachable
 from shared.telemetry.instruments import Instruments
@@ -91,8 +89,8 @@ def _lines(
     ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
     prices = OwnPrices(config.prices, GenaiPrices(_names_in_the_book(config)))
 
-    async def charge(events: Sequence[AttemptFinished], consumed: Consumed) -> Added:
-        return await ledger.add([enter(event, prices) for event in events], consumed)
+    def read_charged(value: bytes) -> Entry:
+        return enter(read_usage(value), prices)
 
     def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
         meter = InstrumentedMeter(instruments, events, source.name, utc_now)
@@ -104,7 +102,7 @@ def _lines(
         return Source(name, names, f"{settings.namespace}.accounting.{name}", batch_records, settings.session_seconds)
 
     return (
-        line(source("usage", settings.usage_batch_records, USAGE), read_usage, charge, USAGE_EVENTS),
+        line(source("usage", settings.usage_batch_records, USAGE), read_charged, ledger.add, USAGE_EVENTS),
         line(source("results", settings.job_batch_records, RESULTS), read_end, shelf.end, RESULT_EVENTS),
         line(source("jobs", settings.job_batch_records, *JOBS.values()), read_job, shelf.accept, JOB_EVENTS),
     )

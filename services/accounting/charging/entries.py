@@ -1,23 +1,89 @@
-"""What goes into the ledger for an attempt? The event as it came, and what it cost by which prices."""
+"""What goes into the ledger for an attempt? A flat row: the event's facts, and what it cost by which prices.
 
-from typing import NamedTuple
+It is made in one go from one event and nothing of the event is kept: tens of thousands a second pass through here, and
+a batch of rows stays in the processor's cache where a batch of events does not.
+"""
+
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from pydantic_core import to_json
 
 from services.accounting.charging.cost import cost
 from services.accounting.charging.prices import PriceBook
 from shared.contracts import AttemptFinished
+from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
 
 __all__ = ["Entry", "enter"]
 
 
 class Entry(NamedTuple):
-    event: AttemptFinished
-    cost: Nanodollars | None
+    """The fields are the ledger's columns and are explained there. Moments are Unix time in seconds."""
+
+    job_id: str
+    attempt: int
+    epoch: int
+    tenant: str
+    caller: str
+    end_user: str | None
+    feature: str | None
+    lane: str
+    model_asked: str
+    model_served: str | None
+    provider: str
+    deployment: str
+    upstream_model: str
+    region: str | None
+    status: str
+    uncached_input_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_source: str
+    provider_cost_nanodollars: int | None
+    finish_reason: str | None
+    error_kind: str | None
+    keyed_at: float
+    accepted_at: float
+    started_at: float
+    first_token_at: float | None
+    ended_at: float
+    tags: str
+    """JSON."""
+    cost_nanodollars: Nanodollars | None
     """None: no price is known. It must never be taken for zero."""
     price_version: str
+
+
+_FIELD_OF: Final = {
+    "end_user": "user",
+    "uncached_input_tokens": "usage.uncached_input",
+    "cache_write_tokens": "usage.cache_write",
+    "cache_read_tokens": "usage.cache_read",
+    "output_tokens": "usage.output",
+    "reasoning_tokens": "usage.reasoning",
+}
+"""Where the event says it otherwise than the ledger."""
+
+_AS_IT_IS: Final = Entry._fields[: Entry._fields.index("keyed_at")]
+_copied = attrgetter(*(_FIELD_OF.get(column, column) for column in _AS_IT_IS))
 
 
 def enter(event: AttemptFinished, book: PriceBook) -> Entry:
     """Prices are looked up by the id the provider was asked for and the moment the call was made."""
     quote = book.quote(event.provider, event.upstream_model, event.started_at)
-    return Entry(event, cost(event.usage, quote.prices), quote.version)
+    return Entry._make(
+        (
+            *_copied(event),
+            job_unix_ms(JobId(event.job_id)) / 1000,
+            event.accepted_at.timestamp(),
+            event.started_at.timestamp(),
+            event.first_token_at.timestamp() if event.first_token_at else None,
+            event.ended_at.timestamp(),
+            to_json(event.tags).decode() if event.tags else "{}",
+            cost(event.usage, quote.prices),
+            quote.version,
+        )
+    )

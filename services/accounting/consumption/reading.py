@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from services.accounting.ports import UnreadableError
 from shared.contracts import AttemptFinished, DeadLetterReason, Job, JobEnded, WireModel
-from shared.ids import attempt_id, parse_job_id
+from shared.ids import parse_job_id
 
 __all__ = ["read_end", "read_job", "read_usage"]
 
@@ -21,8 +21,7 @@ _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 def read_usage(value: bytes) -> AttemptFinished:
     """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger."""
     event = _read(AttemptFinished, value)
-    job = parse_job_id(event.job_id)
-    if job is None or event.attempt_id != attempt_id(job, event.attempt):
+    if parse_job_id(event.job_id) is None or event.attempt_id != f"{event.job_id}.{event.attempt}":
         ids = f"attempt_id {event.attempt_id!r}, job_id {event.job_id!r}, attempt {event.attempt}"
         raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
     return event

@@ -7,9 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.dml import ReturningInsert
 
-from services.accounting.ledger.engine import failures_told
+from services.accounting.ledger.batches import Batches
 from services.accounting.ledger.job_rows import ACCEPTED, ENDED, QUEUED, accepted_row, ended_row
-from services.accounting.ledger.offsets import advance
 from services.accounting.ledger.staging import Staging
 from services.accounting.ledger.tables import jobs
 from services.accounting.ports import Added, Consumed
@@ -36,10 +35,10 @@ def _filling(
 
 
 _accepted = Staging("incoming_accepted", jobs, ACCEPTED)
-_ACCEPT = _filling(_accepted, jobs.c.door.is_(None), keep=_NAMED)
+_accepting = Batches(_accepted, _filling(_accepted, jobs.c.door.is_(None), keep=_NAMED))
 
 _ended = Staging("incoming_ended", jobs, ENDED)
-_END = _filling(_ended, jobs.c.status == QUEUED, keep={*_NAMED} - {"status"})
+_ending = Batches(_ended, _filling(_ended, jobs.c.status == QUEUED, keep={*_NAMED} - {"status"}))
 
 
 class PostgresJobs:
@@ -52,23 +51,9 @@ class PostgresJobs:
     async def accept(self, accepted: Sequence[Job], consumed: Consumed) -> Added:
         first = {job.id: job for job in reversed(accepted)}.values()
         rows = [accepted_row(job, content=job.body if self._retention.content else None) for job in first]
-        return await self._write(_accepted, rows, _ACCEPT, consumed)
+        return Added(rows=len(await _accepting.write(self._engine, rows, consumed)))
 
     async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
         first = {end.job_id: end for end in reversed(ended)}.values()
         rows = [ended_row(end, content=end.response if self._retention.content else None) for end in first]
-        return await self._write(_ended, rows, _END, consumed)
-
-    async def _write(
-        self,
-        staging: Staging,
-        rows: Sequence[tuple[object, ...]],
-        statement: ReturningInsert[tuple[str]],
-        consumed: Consumed,
-    ) -> Added:
-        with failures_told():
-            async with self._engine.begin() as connection:
-                await staging.fill(connection, rows)
-                changed = (await connection.execute(statement)).all()
-                await advance(connection, consumed)
-        return Added(rows=len(changed))
+        return Added(rows=len(await _ending.write(self._engine, rows, consumed)))

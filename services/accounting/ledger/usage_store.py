@@ -8,22 +8,21 @@ writers then wait for each other in one direction only and cannot deadlock.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Row, func, select
+import asyncpg
+from sqlalchemy import BigInteger, ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
-from services.accounting.ledger.engine import failures_told
-from services.accounting.ledger.offsets import advance
+from services.accounting.ledger.batches import Batches
 from services.accounting.ledger.staging import Staging
 from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_hourly, usage_ledger
-from services.accounting.ledger.usage_rows import COLUMNS, row_of
 from services.accounting.ports import Added, Consumed, Spent
 from shared.money import Nanodollars
 
 __all__ = ["PostgresLedger"]
 
-_staging = Staging("incoming_usage", usage_ledger, COLUMNS)
+_staging = Staging("incoming_usage", usage_ledger, Entry._fields)
 
 _new = (
     insert(usage_ledger)
@@ -86,6 +85,9 @@ _ADD = (
 )
 
 
+_batches = Batches(_staging, _ADD)
+
+
 class PostgresLedger:
     """The port `Ledger`."""
 
@@ -93,16 +95,15 @@ class PostgresLedger:
         self._engine = engine
 
     async def add(self, entries: Sequence[Entry], consumed: Consumed) -> Added:
-        rows = [row_of(entry) for entry in entries]
-        with failures_told():
-            async with self._engine.begin() as connection:
-                await _staging.fill(connection, rows)
-                deployments = (await connection.execute(_ADD)).all()
-                await advance(connection, consumed)
-        return Added(rows=sum(found.attempts for found in deployments), spent=tuple(map(_spent, deployments)))
+        deployments = await _batches.write(self._engine, entries, consumed)
+        return Added(rows=sum(found["attempts"] for found in deployments), spent=tuple(map(_spent, deployments)))
 
 
-def _spent(found: Row[Any]) -> Spent:
+def _spent(found: asyncpg.Record) -> Spent:
     return Spent(
-        found.provider, found.deployment, Nanodollars(found.cost), found.unpriced_attempts, found.unpriced_tokens
+        provider=found["provider"],
+        deployment=found["deployment"],
+        cost=Nanodollars(found["cost"]),
+        unpriced_attempts=found["unpriced_attempts"],
+        unpriced_tokens=found["unpriced_tokens"],
     )
