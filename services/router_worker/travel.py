@@ -15,7 +15,7 @@ from services.router_worker.attempt import Attempt, shown_chunk
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Begun, Claims, Measures, ProviderCalls, TokenEstimates
+from services.router_worker.ports import Begun, Claims, Measures, ProviderCalls, Taken, TokenEstimates
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
@@ -59,10 +59,8 @@ class Traveller:
     async def travel(self, run: Run) -> Verdict:
         """How the job ends. Cancelling this closes the provider call; `run.current` then tells how far it came."""
         shown = await self._charge_former_owners(run)
-        if run.taken.cancelled:
-            return CANCELLED
-        if run.taken.deaths >= _MOST_DEATHS:
-            return KILLS_ITS_WORKERS
+        if verdict := _foregone(run.taken):
+            return verdict
         journey, step = begin(
             run.plan,
             run.job.on_interrupt,
@@ -163,6 +161,13 @@ class Traveller:
         self.measures.attempt_ended(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
         await self.note(run, f"f{begun.attempt}", lost.to_bytes())
+
+
+def _foregone(taken: Taken) -> Verdict | None:
+    """How the job ends without another call, from what its former owners and its callers did."""
+    if taken.cancelled:
+        return CANCELLED
+    return KILLS_ITS_WORKERS if taken.deaths >= _MOST_DEATHS else None
 
 
 def _json(**fields: object) -> bytes:
