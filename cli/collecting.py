@@ -31,7 +31,6 @@ class Collection:
         """Of the wanted ones."""
         return len(self.wanted - self.written) if self.wanted is not None else 0
 
-    @property
     def is_complete(self) -> bool:
         """Never, when neither jobs nor a count were asked for."""
         if self.count is not None and len(self.written) >= self.count:

@@ -25,6 +25,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
+    variables: Mapping[str, str]
     folder: StackFolder
     stack: StackState | None
     """The stack that runs in the folder."""
@@ -56,6 +57,7 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
 
     key = known("SLUICE_API_KEY", stack.api_key if stack else None, "")
     return Environment(
+        variables=environ,
         folder=folder,
         stack=stack,
         gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{DEFAULT_PORT}"),

@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from cli.environment import Environment, Known
-from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer
+from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer, ModelList
 from services.router_worker.providers.sse import ServerSentEvent, SseDecoder
 from shared.errors import OperatorError
 
@@ -63,6 +63,10 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+
+    def models(self) -> list[str]:
+        """The models this key may ask for."""
+        return [model.id for model in _parsed(ModelList, self._ask("GET", "/v1/models")).data]
 
     def job(self, job: str) -> JobObject:
         return _parsed(JobObject, self._ask("GET", f"/v1/jobs/{job}"))

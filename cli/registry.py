@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import down, follow, jobs, results, status, up, usage
+from cli import demo, down, follow, jobs, results, status, submit, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -17,7 +17,9 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("up", up.up),
     ("down", down.down),
     ("status", status.status),
+    ("demo", demo.demo),
     ("follow", follow.follow),
+    ("submit", submit.submit),
     ("results", results.results),
     ("jobs", jobs.jobs),
     ("usage", usage.usage),

@@ -114,7 +114,7 @@ async def _write(records: "AsyncIterator[ConsumerRecord]", collection: "Collecti
     from cli.printing import remark
     from shared.contracts import JobEnded
 
-    if collection.is_complete:
+    if collection.is_complete():
         return
     async for record in records:
         try:
@@ -126,7 +126,7 @@ async def _write(records: "AsyncIterator[ConsumerRecord]", collection: "Collecti
             continue
         target.write(json.dumps(batch_line(ended), ensure_ascii=False) + "\n")
         target.flush()
-        if collection.is_complete:
+        if collection.is_complete():
             return
 
 

@@ -12,7 +12,10 @@ __all__ = ["Accepted", "Door", "Fate", "RefusedLine", "Unknown"]
 @dataclass(frozen=True, slots=True)
 class Accepted:
     line: Line
-    job: str
+    job: str | None
+    """None when the door does not tell it: at a topic of whose binding nothing is known here."""
+    record: str | None = None
+    """`topic/partition/offset`, where it went through a topic."""
 
 
 @dataclass(frozen=True, slots=True)

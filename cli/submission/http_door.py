@@ -1,10 +1,10 @@
 """The gateway's door for many: some lines a request, a few requests at once, again what it could not take just now."""
 
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from threading import Event
 from typing import Final
 
 from cli.gateway import Gateway, GatewayAwayError, RefusedError, UnansweredError
@@ -39,21 +39,27 @@ class HttpDoor:
 
     def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
         shut: str | None = None
+        leaving = Event()
+        running: set[Future[_Sent]] = set()
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-            running: set[Future[_Sent]] = set()
-            for chunk in _chunks(lines):
-                if shut:
-                    break
-                running.add(pool.submit(self._send_chunk, chunk))
-                if len(running) == _REQUESTS_AT_ONCE:
-                    running, shut = _settle_some(running, settled)
-            while running:
-                running, also_shut = _settle_some(running, settled)
-                shut = shut or also_shut
+            try:
+                for chunk in _chunks(lines):
+                    running.add(pool.submit(self._send_chunk, chunk, leaving))
+                    if len(running) == _REQUESTS_AT_ONCE:
+                        running, shut = _settle_some(running, settled)
+                    if shut:
+                        break
+            except BaseException:
+                leaving.set()
+                raise
+            finally:  # after Ctrl-C too: what has been sent must be remembered
+                while running:
+                    running, also_shut = _settle_some(running, settled)
+                    shut = shut or also_shut
         if shut:
             raise OperatorError(shut)
 
-    def _send_chunk(self, lines: list[Line]) -> _Sent:
+    def _send_chunk(self, lines: list[Line], leaving: Event) -> _Sent:
         fates: list[Fate] = []
         why = ""
         for attempt in range(1, _TRIES + 1):
@@ -67,8 +73,8 @@ class HttpDoor:
                 why = str(away)
             if not lines:
                 return _Sent(fates)
-            if attempt < _TRIES:
-                time.sleep(pause)
+            if attempt == _TRIES or leaving.wait(pause):
+                break
         return _Sent(fates, shut=why)
 
     def _ask(self, lines: list[Line]) -> tuple[list[Fate], list[Line]]:

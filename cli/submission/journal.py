@@ -14,7 +14,7 @@ __all__ = ["Journal", "journal_path", "opened_journal"]
 @dataclass(slots=True)
 class Journal:
     accepted: dict[str, str]
-    """The job of each line that is in, by the line's fingerprint."""
+    """The job, or the record, that each line has become, by the line's fingerprint."""
     _file: IO[str] | None
     _resumed: int = field(init=False)
 
@@ -26,11 +26,11 @@ class Journal:
         """How many lines an earlier run had brought in."""
         return self._resumed
 
-    def note(self, fingerprint: str, job: str) -> None:
+    def note(self, fingerprint: str, became: str) -> None:
         """Afterwards a later run knows it, also when this process is killed now."""
-        self.accepted[fingerprint] = job
+        self.accepted[fingerprint] = became
         if self._file is not None:
-            self._file.write(json.dumps([fingerprint, job]) + "\n")
+            self._file.write(json.dumps([fingerprint, became]) + "\n")
             self._file.flush()
 
 

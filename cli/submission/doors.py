@@ -1,0 +1,83 @@
+"""Which door is it, and what goes with it: how its jobs are waited for, and what makes a submission another one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from cli.environment import Environment
+from cli.gateway import Gateway
+from cli.submission.door import Door
+from cli.submission.http_door import HttpDoor
+from cli.submission.topic_door import TopicDoor
+from cli.submission.waiting import GatewayWait, TopicWait, Wait
+from shared.clock import utc_now
+from shared.config import ConfigError, load_config
+from shared.errors import OperatorError
+from shared.topics import SUBMIT
+
+__all__ = ["DOORS", "Manner", "Opened"]
+
+_CLOCKS_APART: Final = timedelta(minutes=1)
+"""How far the broker's clock and ours may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the command line wants the lines to be taken."""
+
+    model: str | None
+    lane: str | None
+    feature: str | None
+    key: str | None
+    waits: bool
+
+    def wishes(self, prefix: str) -> dict[str, str]:
+        """As headers, which both doors understand."""
+        asked = {"lane": self.lane, "feature": self.feature}
+        return {f"{prefix}{name}": text for name, text in asked.items() if text is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    door: Door
+    wait: Wait
+    destination: str
+    """Two submissions of a file that differ in it are two."""
+
+
+@contextmanager
+def _gateway(environment: Environment, manner: Manner) -> Iterator[Opened]:
+    with Gateway(environment, manner.key) as gateway:
+        models = gateway.models()  # tells a wrong address or key before the first line is sent
+        if manner.model is not None and manner.model not in models:
+            raise OperatorError(f"This key may not ask for the model {manner.model!r}; it may for {', '.join(models)}.")
+        destination = f"{environment.gateway.value} {manner.model} {manner.lane} {manner.feature}"
+        yield Opened(HttpDoor(gateway, manner.wishes("x-sluice-")), GatewayWait(gateway), destination)
+
+
+@contextmanager
+def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
+    topic = SUBMIT.at(environment.topic_prefix)
+    try:
+        bound = load_config(environment.config, environment.variables).submit_topics.get(topic)
+    except ConfigError as error:
+        # A producer needs no configuration; it only cannot know which jobs its records become.
+        if manner.waits:
+            raise OperatorError(f"--wait needs the configuration, to know whose topic it is.\n{error}") from error
+        tenant = None
+    else:
+        if bound is None:
+            raise OperatorError(f"{environment.config} binds the topic {topic} to no caller: add it to submit_topics.")
+        tenant = bound.tenant
+    headers = [(name, text.encode()) for name, text in manner.wishes("sluice-").items()]
+    door = TopicDoor(environment.kafka, topic, headers, tenant)
+    wait = TopicWait(environment.kafka, environment.topic_prefix, since=utc_now() - _CLOCKS_APART)
+    yield Opened(door, wait, f"{environment.kafka.value} {topic} {manner.model} {manner.lane} {manner.feature}")
+
+
+DOORS: Final[dict[str, Callable[[Environment, Manner], AbstractContextManager[Opened]]]] = {
+    "http": _gateway,
+    "topic": _topic,
+}

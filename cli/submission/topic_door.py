@@ -1,0 +1,74 @@
+"""The submit topic: every line is a record, acknowledged by all replicas, once, whatever the network does meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
+
+from cli.environment import Known
+from cli.kafka import told
+from cli.submission.door import Accepted, Fate, RefusedLine, Unknown
+from cli.submission.lines import Line
+from shared.ids import derived_job_id
+from shared.kafka import new_producer
+
+__all__ = ["TopicDoor"]
+
+_AT_ONCE: Final = 500
+_ACKNOWLEDGED_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDoor:
+    kafka: Known
+    topic: str
+    headers: Sequence[tuple[str, bytes]]
+    tenant: str | None
+    """Whose jobs its records become, where the configuration at hand says so."""
+
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+        with told(self.kafka):
+            asyncio.run(self._send(lines, settled))
+
+    async def _send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+        async with new_producer(self.kafka.value, "sluice-submit") as producer:
+            running: set[asyncio.Task[Fate]] = set()
+            async with asyncio.TaskGroup() as sending:
+                try:
+                    for line in lines:
+                        running.add(sending.create_task(self._send_one(producer, line)))
+                        if len(running) == _AT_ONCE:
+                            running = await _settle_some(running, settled)
+                finally:  # after Ctrl-C too: what has been sent must be remembered
+                    while running:
+                        running = await _settle_some(running, settled)
+
+    async def _send_one(self, producer: AIOKafkaProducer, line: Line) -> Fate:
+        try:
+            async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+                placed = await producer.send_and_wait(
+                    self.topic, line.raw, headers=list(self.headers), timestamp_ms=int(time.time() * 1000)
+                )
+        except MessageSizeTooLargeError:
+            return RefusedLine(line, f"larger than a record may be ({len(line.raw):,} bytes)")
+        except (KafkaError, TimeoutError) as error:
+            return Unknown(line, f"Kafka did not acknowledge it: {str(error) or type(error).__name__}")
+        return Accepted(line, self._job(placed), f"{placed.topic}/{placed.partition}/{placed.offset}")
+
+    def _job(self, placed: RecordMetadata) -> str | None:
+        """As the ingress derives it, so that a record read twice is one job."""
+        if self.tenant is None:
+            return None
+        return derived_job_id(placed.timestamp, self.tenant, placed.topic, str(placed.partition), str(placed.offset))
+
+
+async def _settle_some(running: set[asyncio.Task[Fate]], settled: Callable[[Fate], None]) -> set[asyncio.Task[Fate]]:
+    done, rest = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        settled(task.result())
+    return rest
