@@ -32,6 +32,9 @@ demo: $(READY)  ## one run of everything, with faults, and checks at the end
 bench: $(READY)  ## latency, CPU and memory of the whole pipe, as a table
 	$(BIN)/python -m benchmarks.pipe
 
+docs: $(READY)  ## write the reference pages anew from the code
+	$(BIN)/python -m docs.generators
+
 format: $(READY)  ## rewrite the sources as the linter likes them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -39,4 +42,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench format clean
+.PHONY: help env check test unit demo bench docs format clean

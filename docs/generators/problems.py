@@ -1,0 +1,82 @@
+"""The table of the HTTP door's errors, from one example of each that `api.problems` can make."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from docs.generators.markdown import code, table
+from docs.generators.mentions import mentioned
+from services.ingress.admission import Reason, Refused
+from services.ingress.api import problems
+from services.ingress.api.problems import Problem
+from services.ingress.ports import Dependency, UnavailableError
+
+__all__ = ["section"]
+
+_REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
+    {
+        Reason.MALFORMED_JSON: "The body is not JSON, or not an object.",
+        Reason.INVALID_VALUE: "A field or header that Sluice reads holds what it must not.",
+        Reason.INVALID_TYPE: "A field that Sluice reads has another type.",
+        Reason.MISSING_PARAMETER: "`model` or `messages` is missing.",
+        Reason.MODEL_NOT_FOUND: "No such model, or not for this key: the two are told alike.",
+        Reason.LANE_NOT_ALLOWED: "The key may not use this lane.",
+        Reason.DEADLINE_TOO_FAR: "`x-sluice-deadline` is longer than the lane allows.",
+        Reason.OUTPUT_TOO_LONG: "More output is asked for than the model can give.",
+        Reason.CONTEXT_LENGTH_EXCEEDED: "Input and output do not fit the model's window; the message has the figures.",
+        Reason.TOO_LARGE: "The record is larger than allowed (submit topics).",
+    }
+)
+
+_OTHERS: Final[Mapping[str, tuple[str, Problem]]] = MappingProxyType(
+    {
+        "no_key": ("No API key was sent.", problems.no_key()),
+        "wrong_key": ("The API key is not known here.", problems.wrong_key()),
+        "no_such_job": ("No such job, or another tenant's: the two are told alike.", problems.no_such_job("")),
+        "bad_cursor": ("`Last-Event-ID` or `?after=` is no event's id.", problems.bad_cursor("")),
+        "bad_parameter": ("A query parameter is wrong; JSONL without a line.", problems.bad_parameter("limit", "")),
+        "body_too_large": ("The body is larger than `limits.body_bytes`.", problems.body_too_large(0)),
+        "record_too_large": ("The job is larger than a Kafka record may be.", problems.record_too_large()),
+        "no_such_path": ("No such path.", problems.no_such_path("GET", "/")),
+        "method_not_allowed": ("The path exists, the method does not.", problems.method_not_allowed("PUT", "/", "GET")),
+        "of_unavailable": (
+            "Kafka is away; of Redis and PostgreSQL likewise: `redis_unavailable`, `postgres_unavailable`.",
+            problems.of_unavailable(UnavailableError(Dependency.KAFKA, "")),
+        ),
+        "unconfirmed": (
+            "Kafka did not confirm the job in time; it is withdrawn, and ends as cancelled should it have arrived.",
+            problems.unconfirmed(),
+        ),
+        "stopping": ("This replica is stopping.", problems.stopping()),
+        "out_of_time": ("The job's deadline passed before it was answered.", problems.out_of_time()),
+        "interrupted": ("A stream broke off after a part of it was shown.", problems.interrupted()),
+        "internal": ("A fault of Sluice; the log has its traceback, by `x-request-id`.", problems.internal()),
+    }
+)
+"""By the function that makes it: when it is told, and an example."""
+
+_NO_ERRORS_OF_THEIR_OWN: Final = frozenset({"Problem", "ProblemError", "of_refused", "of_ended"})
+
+
+def section() -> str:
+    """Raises AssertionError when a problem has no line here."""
+    missing = set(problems.__all__) - _OTHERS.keys() - _NO_ERRORS_OF_THEIR_OWN
+    missing |= set(Reason) - _REASONS.keys()
+    if missing:
+        raise AssertionError(f"errors without a line in the reference: {sorted(missing)}")
+    rows = sorted(_rows(), key=lambda row: (row[0], row[2]))
+    return table(("status", "`type`", "`code`", "when", "headers"), rows)
+
+
+def _rows() -> Iterator[tuple[str, str, str, str, str]]:
+    for reason, when in _REASONS.items():
+        yield _row(when, problems.of_refused(Refused(reason, "")))
+    told = mentioned("services/ingress", problems.__name__)
+    for name, (when, problem) in _OTHERS.items():
+        if name in told:
+            yield _row(when, problem)
+
+
+def _row(when: str, problem: Problem) -> tuple[str, str, str, str, str]:
+    headers = ", ".join(code(f"{name}: {value}") for name, value in problem.headers)
+    return str(problem.status), code(problem.type), code(problem.code or "null"), when, headers
