@@ -4,15 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from cli.stack.folder import StackFolder, find_folder
+from cli.stack.ports import GATEWAY
 from cli.stack.state import StackState, running_stack_state
 from shared.settings import CommonSettings
 
-__all__ = ["DEFAULT_PORT", "Environment", "Known", "discover", "here"]
-
-DEFAULT_PORT: Final = 8080
+__all__ = ["Environment", "Known", "discover", "here"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
         variables=environ,
         folder=folder,
         stack=stack,
-        gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{DEFAULT_PORT}"),
+        gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{GATEWAY}"),
         key=key if key.value else None,
         kafka=known("KAFKA_URL", stack.kafka_url if stack else None, _default("kafka_url")),
         redis=known("REDIS_URL", stack.redis_url if stack else None, _default("redis_url")),

@@ -4,11 +4,15 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from devstack.ports import HIGHEST, LOWEST, is_free
 from shared.errors import OperatorError
 
-__all__ = ["demand", "settle"]
+__all__ = ["GATEWAY", "demand", "settle"]
+
+GATEWAY: Final = 8080
+"""Where the gateway is when nobody says otherwise."""
 
 
 def demand(port: int, *, option: str) -> int:

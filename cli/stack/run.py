@@ -62,7 +62,7 @@ class Up:
                 setting = settled(self.folder, self.wishes, self.environ)
                 self.screen.tell("starting Kafka, Valkey and PostgreSQL")
                 try:
-                    async with running_stack(self.folder.root, environ=self.environ) as servers:
+                    async with running_stack(self.folder.root, environ=self.environ, tell=self.screen.tell) as servers:
                         await self._serve(setting, servers, lock, began)
                 finally:
                     self.folder.state.unlink(missing_ok=True)

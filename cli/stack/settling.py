@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.environment import DEFAULT_PORT
 from cli.stack import quickstart
 from cli.stack.folder import StackFolder
-from cli.stack.ports import demand, settle
+from cli.stack.ports import GATEWAY, demand, settle
 from cli.stack.state import write_private
 from shared.config import Config, load_config
 from shared.errors import OperatorError
@@ -63,7 +62,7 @@ class Setting:
 
 def settled(folder: StackFolder, wishes: Wishes, environ: Mapping[str, str]) -> Setting:
     """Raises OperatorError. Called under the folder's lock, since it writes there."""
-    gateway_port = demand(wishes.port or DEFAULT_PORT, option="--port")
+    gateway_port = demand(wishes.port or GATEWAY, option="--port")
     topic_prefix = environ.get("SLUICE_TOPIC_PREFIX", "")
     workers = [f"worker-{number}" for number in range(1, wishes.workers + 1)]
     ports = settle(("simulator", "accounting", *workers), folder.ports)
