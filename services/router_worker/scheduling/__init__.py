@@ -1,0 +1,1 @@
+"""Which of the jobs that wait for a slot goes next? Pure."""
