@@ -3,22 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
-
 from services.router_worker.assembly import Assembler
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure
 from services.router_worker.outcome import AttemptBegun, AttemptFacts, partial_usage
 from shared.contracts import AttemptStatus, Job, TokenUsage, UsageSource
 
-__all__ = ["Attempt", "shown_chunk"]
-
-
-def shown_chunk(delta: bytes) -> Chunk:
-    """A delta as a log holds it, read back. A role alone is not output: no token was served for it."""
-    said = [choice["delta"] for choice in orjson.loads(delta)["choices"]]
-    is_output = any(value for words in said for name, value in words.items() if name != "role")
-    return Chunk(delta, "", is_output=is_output, plain=False, choice=0)
+__all__ = ["Attempt"]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from services.router_worker.outcome import AttemptBegun
 from services.router_worker.routing.plan import Candidate
 from shared.contracts import AttemptFinished, DeadLetter, Job, JobEnded, TokenUsage
 from shared.ids import AttemptId, JobId
-from shared.job_log import EventType
+from shared.job_log import Entry, EventType
 
 __all__ = [
     "Begun",
@@ -118,8 +118,8 @@ class Claims(Protocol):
 
     async def look(self, jobs: Sequence[JobId]) -> list[Look]: ...
 
-    async def shown_deltas(self, job: JobId, epoch: int) -> list[bytes]:
-        """The data of the deltas that the log holds from this epoch."""
+    async def log_of(self, job: JobId) -> list[Entry]:
+        """All that the job's log holds, in order."""
         ...
 
 

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from services.router_worker.assembly import Assembler
-from services.router_worker.attempt import Attempt, shown_chunk
+from services.router_worker.attempt import Attempt
 from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
@@ -33,6 +33,7 @@ from services.router_worker.routing.journey import (
 )
 from services.router_worker.run import CANCELLED, KILLS_ITS_WORKERS, Run, Verdict
 from services.router_worker.running import Why
+from services.router_worker.shown import read_back
 from shared.clock import Clock
 from shared.config.schema import Retries
 from shared.contracts import AttemptFinished, AttemptStatus, JobStatus
@@ -110,6 +111,8 @@ class Traveller:
     async def _attempt(self, run: Run, call: Call) -> Sequence[Event]:
         """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
         job, candidate = run.job, call.candidate
+        if run.attempts and run.attempts[-1].deployment != candidate.name:
+            self.measures.failed_over(job.model, run.attempts[-1].error_kind or "worker_lost")
         begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
         await self.note(run, f"a{call.attempt}", begun.to_bytes())
         run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
@@ -140,22 +143,24 @@ class Traveller:
         return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.assembler.is_resumable)]
 
     async def _charge_former_owners(self, run: Run) -> bool:
-        """Take over what earlier workers noted, and charge the attempt that died with one. Whether output was shown."""
+        """Take over what earlier workers showed and noted, and charge the attempt that died with one.
+
+        Returns whether readers hold output.
+        """
+        if run.taken.epoch == 1:
+            return False
+        shown = read_back(await until_answered(lambda: self.claims.log_of(run.job.id)))
+        run.assembler = shown.assembler
         for number, noted in run.taken.begun.items():
             run.claim[f"a{number}"] = noted
             if done := run.taken.finished.get(number):
                 run.claim[f"f{number}"] = done
                 run.attempts.append(AttemptFinished.model_validate_json(done))
             else:
-                await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted))
-        return run.assembler.response() is not None
+                await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted), shown.outputs[number])
+        return shown.has_output
 
-    async def _charge_abandoned(self, run: Run, begun: AttemptBegun) -> None:
-        deltas = await until_answered(lambda: self.claims.shown_deltas(run.job.id, begun.epoch))
-        chunks = [shown_chunk(delta) for delta in deltas]
-        for chunk in chunks:
-            run.assembler.add(chunk)
-        outputs = sum(chunk.is_output for chunk in chunks)
+    async def _charge_abandoned(self, run: Run, begun: AttemptBegun, outputs: int) -> None:
         lost = abandoned(run.job, begun, outputs, self.clock())
         run.attempts.append(lost)
         self.measures.attempt_ended(lost)

@@ -178,6 +178,23 @@ async def test_a_killed_workers_jobs_end_elsewhere_once_and_its_attempts_are_cha
                 assert attempt.usage.output == call.output_tokens_reported
 
 
+async def test_a_worker_killed_after_a_restart_is_charged_for_its_own_tokens_only(start: Start) -> None:
+    async with start(first={"tokens": 50, "cut_after": 20, "gap": 0.01}, good={"tokens": 200, "gap": 0.02}) as fleet:
+        doomed = await fleet.start_worker()
+        job = a_job()
+        await fleet.submit(job)
+        await until(lambda: len(fleet.simulator.served()) == 1, "the first call is cut")
+        await fleet.shows(job, len([each for each in await fleet.log(job) if each.type is EventType.DELTA]) + 5)
+        os.kill(doomed.process.pid, signal.SIGKILL)
+        await fleet.start_worker()
+        (result,) = await fleet.ended(job)
+        assert text_of(await fleet.log(job)) == answer(result)
+        await until(lambda: len(fleet.simulator.served()) == len(fleet.usage), "every call is told of")
+        served = {call.client_request_id: call.output_tokens for call in fleet.simulator.served()}
+        (abandoned,) = (attempt for attempt in fleet.usage if attempt.status is AttemptStatus.ABANDONED)
+        assert 0 < abandoned.usage.output <= served[abandoned.attempt_id]
+
+
 async def test_a_job_whose_workers_die_three_times_is_given_up(start: Start) -> None:
     async with start(m={"tokens": 500, "gap": 0.02}) as fleet:
         job = a_job()
@@ -219,6 +236,7 @@ async def test_a_draining_worker_finishes_short_jobs_and_hands_over_long_ones_at
         results = await fleet.ended(quick, slow, seconds=15)  # far less than the heartbeat's 60 s
         assert [result.epoch for result in results] == [1, 2]
         assert {result.status for result in results} == {JobStatus.SUCCEEDED}
+        assert text_of(await fleet.log(slow)) == answer(results[1])
 
 
 async def test_a_bad_record_is_buried_with_its_reason_and_stops_nothing_behind_it(start: Start) -> None:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from services.router_worker.ports import Begun, Ended, Liveness, Look, Owned, RunningElsewhere, Taken, Unreachable
 from shared.contracts import Job
 from shared.ids import JobId
-from shared.job_log import BEGIN, HAND_OVER, TAKE, EventType, Keyspace, encode_entry, parse_entry
+from shared.job_log import BEGIN, HAND_OVER, TAKE, Entry, EventType, Keyspace, encode_entry, parse_entry
 
 __all__ = ["RedisClaims"]
 
@@ -96,11 +96,10 @@ class RedisClaims:
             for owner, outcome, published, cancel in rows
         ]
 
-    async def shown_deltas(self, job: JobId, epoch: int) -> list[bytes]:
+    async def log_of(self, job: JobId) -> list[Entry]:
         with _translated():
-            rows: Any = await self._redis.xrange(self._keyspace.job(job).log, f"{epoch}-1", f"{epoch}-{2**53}")
-        entries = [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
-        return [entry.data for entry in entries if entry.type is EventType.DELTA]
+            rows: Any = await self._redis.xrange(self._keyspace.job(job).log)
+        return [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
 
 
 def _numbered(fields: dict[bytes, bytes], letter: bytes) -> dict[int, bytes]:
