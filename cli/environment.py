@@ -32,9 +32,14 @@ class Environment:
     kafka: Known
     redis: Known
     postgres: Known
-    config: Path
+    config_source: Known
+    """The path of the configuration, and who chose it."""
     namespace: str
     topic_prefix: str
+
+    @property
+    def config(self) -> Path:
+        return Path(self.config_source.value)
 
 
 def here() -> Environment:
@@ -63,7 +68,7 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
         kafka=known("KAFKA_URL", stack.kafka_url if stack else None, _default("kafka_url")),
         redis=known("REDIS_URL", stack.redis_url if stack else None, _default("redis_url")),
         postgres=known("POSTGRES_URL", stack.postgres_url if stack else None, _default("postgres_url")),
-        config=_config(environ, cwd, stack),
+        config_source=_config(environ, cwd, folder, stack),
         namespace=environ.get("SLUICE_NAMESPACE") or (stack.namespace if stack else "sluice"),
         topic_prefix=environ.get("SLUICE_TOPIC_PREFIX") or (stack.topic_prefix if stack else ""),
     )
@@ -74,8 +79,9 @@ def _default(field: str) -> str:
     return str(CommonSettings.model_fields[field].default)
 
 
-def _config(environ: Mapping[str, str], cwd: Path, stack: StackState | None) -> Path:
+def _config(environ: Mapping[str, str], cwd: Path, folder: StackFolder, stack: StackState | None) -> Known:
     if named := environ.get("SLUICE_CONFIG"):
-        return Path(named)
-    own = cwd / "sluice.yaml"
-    return stack.config if stack and not own.exists() else own.relative_to(cwd)
+        return Known(named, "SLUICE_CONFIG")
+    if stack and not (cwd / "sluice.yaml").exists():
+        return Known(str(stack.config), f"the stack in {folder.root}")
+    return Known("sluice.yaml", "the default")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import demo, down, follow, jobs, results, status, submit, up, usage
+from cli import config, demo, down, follow, jobs, keys, results, status, submit, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -23,6 +23,8 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("results", results.results),
     ("jobs", jobs.jobs),
     ("usage", usage.usage),
+    ("config", config.config),
+    ("keys", keys.keys),
 )
 
 
