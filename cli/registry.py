@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import config, demo, down, follow, jobs, keys, results, status, submit, up, usage
+from cli import config, demo, down, follow, jobs, keys, logs, results, status, submit, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("up", up.up),
     ("down", down.down),
     ("status", status.status),
+    ("logs", logs.logs),
     ("demo", demo.demo),
     ("follow", follow.follow),
     ("submit", submit.submit),

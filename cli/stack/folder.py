@@ -56,8 +56,13 @@ class StackFolder:
         """How far unfinished `sluice submit`s have come."""
         return self.root / "submissions"
 
+    @property
+    def logs(self) -> Path:
+        """Of services and servers, one each."""
+        return self.root / "logs"
+
     def log(self, service: str) -> Path:
-        return self.root / "logs" / f"{service}.log"
+        return self.logs / f"{service}.log"
 
 
 def own_folder(environ: Mapping[str, str], cwd: Path) -> StackFolder:
