@@ -93,10 +93,9 @@ class ChatStream(ChatReply):
     """The head is held back until there is a delta or a keep-alive is due: an early error keeps its status."""
 
     async def _respond(self, tail: Tail, exchange: Exchange) -> None:
-        stream = EventStream(exchange.send, self._extra, write_seconds=self._doors.patience.write)
         streams = self._doors.instruments.gauge(OPEN_STREAMS)
-        streams.inc()
-        try:
+        write_seconds = self._doors.patience.write
+        with streams.track_inprogress(), EventStream(exchange.send, self._extra, write_seconds=write_seconds) as stream:
             problem = await self._speak(tail, stream)
             if problem is None:
                 await stream.close()
@@ -105,8 +104,6 @@ class ChatStream(ChatReply):
                 await stream.close()
             else:
                 await exchange.respond(problem.response(self._extra))
-        finally:
-            streams.dec()
 
     async def _speak(self, tail: Tail, stream: EventStream) -> Problem | None:
         """Until the end; gives what the client must be told instead of `[DONE]`."""

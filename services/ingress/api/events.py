@@ -64,22 +64,22 @@ class EventsReply(Reply):
 
     async def answer(self, exchange: Exchange) -> None:
         record, doors = self._record, self._doors
-        stream = EventStream(exchange.send, {JOB_ID: record.id}, write_seconds=doors.patience.write)
         streams = doors.instruments.gauge(OPEN_STREAMS)
-        with bound(job_id=record.id):
+        with (
+            bound(job_id=record.id),
+            EventStream(exchange.send, {JOB_ID: record.id}, write_seconds=doors.patience.write) as stream,
+        ):
             async with doors.tails.follow(record.tenant, record.id, self._after) as tail:
-                streams.inc()
-                try:
-                    # A replica that stops lets its readers go at once: they go on at another one.
-                    await unless_stopped(
-                        self._tell(tail, stream), until_departure(exchange.receive), doors.stopping.wait()
-                    )
-                    if stream.opened:
-                        await stream.close()
-                except StalledReaderError:
-                    log.info("reader_stalled")
-                finally:
-                    streams.dec()
+                with streams.track_inprogress():
+                    try:
+                        # A replica that stops lets its readers go at once: they go on at another one.
+                        await unless_stopped(
+                            self._tell(tail, stream), until_departure(exchange.receive), doors.stopping.wait()
+                        )
+                        if stream.opened:
+                            await stream.close()
+                    except StalledReaderError:
+                        log.info("reader_stalled")
 
     async def _tell(self, tail: Tail, stream: EventStream) -> None:
         """Until the terminal event, or until the job is long overdue: then the reader may come again."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from starlette.types import Send
 
+from shared.alarm import Alarm
 from shared.job_log import Entry
 
 __all__ = ["PING", "SSE_HEADERS", "EventStream", "StalledReaderError", "data_frame", "event_frame"]
@@ -34,24 +36,37 @@ def event_frame(entry: Entry) -> bytes:
 
 
 class EventStream:
-    """One response. Its head goes out with the first bytes, so that until then it may become another answer."""
+    """One response, in one task. Its head goes out with the first bytes: until then it may become another answer."""
 
     def __init__(self, send: Send, headers: Mapping[str, str], *, write_seconds: float) -> None:
         self._send = send
         self._headers = [(name.encode(), value.encode()) for name, value in (*SSE_HEADERS, *headers.items())]
         self._write_seconds = write_seconds
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm()
         self.opened = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._alarm.close()
 
     async def write(self, frames: bytes) -> None:
         """Waits while the client's buffers are full. Raises StalledReaderError when they stay so."""
+        self._alarm.watch(self._loop.time() + self._write_seconds)
         try:
-            async with asyncio.timeout(self._write_seconds):
-                if not self.opened:
-                    self.opened = True
-                    await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
-                await self._send({"type": "http.response.body", "body": frames, "more_body": True})
-        except TimeoutError:
-            raise StalledReaderError from None
+            if not self.opened:
+                self.opened = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+        except asyncio.CancelledError:
+            if self._alarm.struck():
+                raise StalledReaderError from None
+            raise
+        self._alarm.rest()
 
     async def ping(self) -> None:
         await self.write(PING)

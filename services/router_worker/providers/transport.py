@@ -21,11 +21,11 @@ from httpx_aiohttp import AiohttpTransport
 
 from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.providers.alarm import Alarm
 from services.router_worker.providers.dialect import Dialect, Envelope
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.resilience.deadline import Deadline, Limit, Patience
 from services.router_worker.routing.plan import Candidate
+from shared.alarm import Alarm
 from shared.clock import Clock, unix_ms
 from shared.config.schema import Provider
 from shared.contracts import Job
@@ -117,7 +117,7 @@ async def _events(
     alarm, pace, decoder = Alarm(), _Pace(patience, streamed=envelope.streamed), dialect.decoder(envelope)
     response, cause = None, None
     try:
-        alarm.watch(pace.limit)
+        alarm.watch(pace.limit.at)
         response = await client.send(request, stream=True)
         if response.status_code != HTTPStatus.OK:
             headers = {name.lower(): value for name, value in response.headers.items()}
@@ -130,12 +130,11 @@ async def _events(
                 yield event
             if not pace.goes_on(events):
                 return
-            alarm.watch(pace.limit)
+            alarm.watch(pace.limit.at)
     except asyncio.CancelledError:
-        struck = alarm.struck()
-        if struck is None:
+        if not alarm.struck():
             raise
-        cause = Failure(struck, _LIMIT_WORDS[struck])
+        cause = Failure(pace.limit.kind, _LIMIT_WORDS[pace.limit.kind])
     except _NETWORK as error:
         cause = _mishap(error)
     finally:
