@@ -1,15 +1,51 @@
 """What of a worker's life is measured: one method per thing that happens, none of them blocks."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import TopicPartition
+from prometheus_client import Gauge
 
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.outcome import AttemptBegun
 from shared.contracts import AttemptFinished, AttemptStatus, JobEnded, Lane
 from shared.telemetry import metrics
-from shared.telemetry.instruments import Instruments
+from shared.telemetry.instruments import Instruments, Reading
 
-__all__ = ["WorkerMeasures"]
+__all__ = ["LaneMeasures", "WorkerMeasures"]
+
+_NEWEST_COUNTS: Final = 0.05
+"""How much the latest job moves the mean: some twenty of them are what it remembers."""
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How long jobs keep their slot lately. A second, until one has ended here."""
+
+    mean_seconds: float | None = None
+
+    def ended(self, seconds: float) -> None:
+        mean = seconds if self.mean_seconds is None else self.mean_seconds
+        self.mean_seconds = mean + (seconds - mean) * _NEWEST_COUNTS
+
+    def work_seconds(self, jobs: int) -> float:
+        return jobs * (1.0 if self.mean_seconds is None else self.mean_seconds)
+
+
+class LaneMeasures:
+    """What happens to the partitions of one lane."""
+
+    def __init__(self, instruments: Instruments, lane: Lane) -> None:
+        self._commits = instruments.counter(metrics.COMMITS)
+        self._rebalances = instruments.counter(metrics.REBALANCES).labels(lane)
+        self._lane = lane
+
+    def committed(self, outcome: str) -> None:
+        self._commits.labels(self._lane, outcome).inc()
+
+    def rebalanced(self) -> None:
+        self._rebalances.inc()
 
 
 class WorkerMeasures:
@@ -29,12 +65,38 @@ class WorkerMeasures:
         self._flush_seconds = instruments.histogram(metrics.FLUSH_SECONDS)
         self._flush_entries = instruments.histogram(metrics.FLUSH_ENTRIES)
         self._refills = instruments.counter(metrics.LOG_REFILLS)
+        self._records = instruments.counter(metrics.RECORDS)
+        self._failovers = instruments.counter(metrics.FAILOVERS)
+        self._pace = {lane: _Pace() for lane in Lane}
 
-    def watch(self, lanes: Sequence[tuple[Lane, WatermarkSubscriber]]) -> None:
+    def of_lane(self, lane: Lane) -> LaneMeasures:
+        return LaneMeasures(self._instruments, lane)
+
+    def watch(self, lanes: Mapping[Lane, WatermarkSubscriber], shadowed: Sized) -> None:
         """The levels that are read when somebody asks, instead of being told."""
-        for lane, subscriber in lanes:
-            running = self._instruments.gauge(metrics.JOBS_RUNNING).labels(lane)
-            running.set_function(partial(getattr, subscriber, "running_jobs"))
+        self._instruments.gauge(metrics.JOBS_SHADOWED).set_function(lambda: len(shadowed))
+        for lane, subscriber in lanes.items():
+            self._watch_lane(lane, subscriber)
+        subscribers = list(lanes.values())
+        self._instruments.readings(
+            metrics.UNCOMMITTED, lambda: _by_partition([subscriber.spans() for subscriber in subscribers])
+        )
+        self._instruments.readings(
+            metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.ages() for subscriber in subscribers])
+        )
+
+    def _watch_lane(self, lane: Lane, subscriber: WatermarkSubscriber) -> None:
+        def level(metric: metrics.Level) -> Gauge:
+            return self._instruments.gauge(metric).labels(lane)
+
+        level(metrics.JOBS_RUNNING).set_function(lambda: subscriber.slots.taken)
+        level(metrics.JOBS_WAITING).set_function(lambda: subscriber.waiting_jobs)
+        level(metrics.RECORDS_BEHIND).set_function(lambda: subscriber.behind)
+        level(metrics.POLL_AGE).set_function(lambda: subscriber.poll_age)
+        level(metrics.OLDEST_JOB).set_function(lambda: max(subscriber.ages().values(), default=0.0))
+        level(metrics.WORK_SECONDS).set_function(
+            lambda: self._pace[lane].work_seconds(subscriber.behind + subscriber.waiting_jobs)
+        )
 
     def attempt_began(self, begun: AttemptBegun) -> None:
         self._open_calls.labels(begun.provider, begun.deployment).inc()
@@ -59,6 +121,13 @@ class WorkerMeasures:
         self._job_seconds.labels(job.lane, job.status).observe((job.ended_at - job.accepted_at).total_seconds())
         if job.started_at is not None:
             self._queue_seconds.labels(job.lane).observe((job.started_at - job.accepted_at).total_seconds())
+            self._pace[job.lane].ended((job.ended_at - job.started_at).total_seconds())
+
+    def record_taken(self, lane: str, outcome: str) -> None:
+        self._records.labels(lane, outcome).inc()
+
+    def failed_over(self, model: str, cause: str) -> None:
+        self._failovers.labels(model, cause).inc()
 
     def restarted(self, model: str, cause: str) -> None:
         self._restarts.labels(model, cause).inc()
@@ -72,3 +141,9 @@ class WorkerMeasures:
 
     def refilled(self, logs: int) -> None:
         self._refills.inc(logs)
+
+
+def _by_partition(levels: Sequence[Mapping[TopicPartition, float]]) -> Iterator[Reading]:
+    for each in levels:
+        for partition, level in each.items():
+            yield (partition.topic, str(partition.partition)), level

@@ -19,6 +19,7 @@ __all__ = [
     "Ended",
     "FlushMeasures",
     "Graveyard",
+    "IntakeMeasures",
     "JobLog",
     "Journals",
     "Liveness",
@@ -203,6 +204,22 @@ class Measures(Protocol):
     def restarted(self, model: str, cause: str) -> None: ...
 
     def fenced(self) -> None: ...
+
+    def record_taken(self, lane: str, outcome: str) -> None:
+        """What a record's job turned out to be."""
+        ...
+
+    def failed_over(self, model: str, cause: str) -> None:
+        """A job goes on at another deployment."""
+        ...
+
+
+class IntakeMeasures(Protocol):
+    """Whoever counts what happens to a lane's partitions. Nothing blocks, nothing raises."""
+
+    def committed(self, outcome: str) -> None: ...
+
+    def rebalanced(self) -> None: ...
 
 
 class FlushMeasures(Protocol):

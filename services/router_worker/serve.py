@@ -21,6 +21,7 @@ from services.router_worker.ports import (
     Journals,
     Measures,
     Outcomes,
+    Owned,
     Place,
     RunningElsewhere,
     Shadows,
@@ -63,7 +64,9 @@ class Server:
         """Returns when the job has ended and the world knows. Cancelling it hands the job over to another worker."""
         facts = facts_of(job).to_bytes()
         while True:
-            match await until_answered(lambda: self.claims.take(job, facts, self._claim_ttl_ms(job))):
+            owned = await until_answered(lambda: self.claims.take(job, facts, self._claim_ttl_ms(job)))
+            self.measures.record_taken(job.lane, _turned_out(owned))
+            match owned:
                 case Ended(published=True):
                     return
                 case Ended() as ended if self._must_publish(job, ended):
@@ -158,3 +161,15 @@ class Server:
             await self.traveller.note(run, f"f{lost.attempt}", lost.to_bytes())
         await self.claims.hand_over(run.job.id, run.taken.epoch)
         log.info("handed_over")
+
+
+def _turned_out(owned: Owned) -> str:
+    match owned:
+        case Taken(epoch=1):
+            return "new"
+        case Taken():
+            return "taken_over"
+        case Ended():
+            return "ended"
+        case RunningElsewhere():
+            return "shadowed"

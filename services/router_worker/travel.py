@@ -111,6 +111,8 @@ class Traveller:
     async def _attempt(self, run: Run, call: Call) -> Sequence[Event]:
         """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
         job, candidate = run.job, call.candidate
+        if run.attempts and run.attempts[-1].deployment != candidate.name:
+            self.measures.failed_over(job.model, run.attempts[-1].error_kind or "worker_lost")
         begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
         await self.note(run, f"a{call.attempt}", begun.to_bytes())
         run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))

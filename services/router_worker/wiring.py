@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
-from redis.asyncio import BlockingConnectionPool, Redis
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.handler import RecordHandler
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber, raw_value, subscribe
+from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
+from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
@@ -34,6 +34,7 @@ from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.kafka import ensure_topics
 from shared.lifecycle import until_reachable
+from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
 from shared.tokens import TokenCounter
@@ -58,13 +59,14 @@ class Worker:
 @asynccontextmanager
 async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> AsyncIterator[Worker]:
     worker = settings.worker_id()
-    keyspace = Keyspace(settings.namespace)
     instruments = Instruments("router_worker")
     measures = WorkerMeasures(instruments)
     running = RunningJobs()
     turns = itertools.count()
     async with AsyncExitStack() as stack:
-        redis = await _redis(stack, settings.redis_url)
+        redis = redis_client(settings.redis_url, call_seconds=_REDIS_SECONDS)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
         heartbeat = Heartbeat(
             redis,
             keyspace,
@@ -100,10 +102,13 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             clock=utc_now,
         )
         handler = RecordHandler(server, outcomes, utc_now)
-        lanes = [subscribe(broker, intake, AdminCommittedOffsets(admin)) for intake in _intakes(settings)]
-        for lane in lanes:
-            lane(handler.handle, decoder=raw_value)
-        measures.watch(list(zip(JOBS, lanes, strict=True)))
+        lanes = {
+            lane: subscribe(broker, intake, AdminCommittedOffsets(admin), measures.of_lane(lane))
+            for lane, intake in _intakes(settings).items()
+        }
+        for subscriber in lanes.values():
+            subscriber(handler.handle, decoder=raw_value)
+        measures.watch(lanes, shadows)
 
         await until_reachable("redis", heartbeat.beat, stop)
         stack.push_async_callback(heartbeat.leave)
@@ -115,12 +120,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             serving_probes(
                 settings.probe_port,
                 instruments.registry,
-                ready=lambda: _missing(heartbeat, settings, lanes),
+                ready=lambda: _missing(heartbeat, settings, list(lanes.values())),
                 live=lambda: None,
                 host=settings.probe_host,
             )
         )
-        log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes])
+        log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
 
 
@@ -137,20 +142,6 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _redis(stack: AsyncExitStack, url: str) -> Redis:
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=32,
-        timeout=_REDIS_SECONDS,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        socket_keepalive=True,
-    )
-    redis = Redis(connection_pool=pool)
-    stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    return redis
-
-
 def _broker(settings: Settings, worker: str) -> KafkaBroker:
     return KafkaBroker(
         settings.kafka_url,
@@ -165,10 +156,10 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
     )
 
 
-def _intakes(settings: Settings) -> list[Intake]:
+def _intakes(settings: Settings) -> dict[Lane, Intake]:
     slots = {Lane.INTERACTIVE: settings.interactive_slots, Lane.BATCH: settings.batch_slots}
-    return [
-        Intake(
+    return {
+        lane: Intake(
             topic=topic.at(settings.topic_prefix),
             group=f"{settings.namespace}.workers.{lane}",
             slots=slots[lane],
@@ -176,7 +167,7 @@ def _intakes(settings: Settings) -> list[Intake]:
             session_timeout_ms=int(settings.session_seconds * 1000),
         )
         for lane, topic in JOBS.items()
-    ]
+    }
 
 
 def _missing(heartbeat: Heartbeat, settings: Settings, lanes: list[WatermarkSubscriber]) -> Mapping[str, str | None]:

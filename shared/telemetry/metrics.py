@@ -85,22 +85,32 @@ STREAM_EVENTS = Count("sluice_stream_events_total", "Log entries handed to reade
 REFOLLOWS = Count("sluice_refollows_total", "Logs read again from the cursor.", ("cause",))
 
 # Router worker: intake
-RECORDS = Count("sluice_job_records_total", "Job records, by what they turned out to be.", ("lane", "outcome"))
+RECORDS = Count(
+    "sluice_job_records_total",
+    "Job records, by what was found: new, taken_over, ended, shadowed; a wait that is over is found again.",
+    ("lane", "outcome"),
+)
+RECORDS_BEHIND = Level("sluice_job_records_behind", "Records of this worker's partitions not taken yet.", ("lane",))
 JOBS_WAITING = Level("sluice_jobs_waiting", "Jobs taken from Kafka that have no slot yet.", ("lane",))
 JOBS_RUNNING = Level("sluice_jobs_running", "Jobs with a slot.", ("lane",))
 JOBS_SHADOWED = Level("sluice_jobs_shadowed", "Jobs of this worker's partitions that another worker still runs.")
 UNCOMMITTED = Level("sluice_uncommitted_offsets", "Offsets admitted and not yet committed.", ("topic", "partition"))
 WATERMARK_AGE = Level(
     "sluice_watermark_age_seconds",
-    "Age of the oldest unfinished job of the partition.",
+    "Since the oldest unfinished job of the partition was taken.",
     ("topic", "partition"),
     "seconds",
 )
-COMMITS = Count("sluice_commits_total", "Offset commits.", ("outcome",))
-REBALANCES = Count("sluice_rebalances_total", "Times the partitions were dealt anew.")
+OLDEST_JOB = Level("sluice_oldest_job_seconds", "Since the oldest unfinished job was taken.", ("lane",), "seconds")
+COMMITS = Count("sluice_commits_total", "Offset commits.", ("lane", "outcome"))
+REBALANCES = Count("sluice_rebalances_total", "Times the partitions were dealt anew.", ("lane",))
 WORK_SECONDS = Level(
-    "sluice_estimated_work_seconds", "Work waiting here, as an autoscaler wants it.", ("lane",), "seconds"
+    "sluice_estimated_work_seconds",
+    "Slot time that what waits for this worker will take, by how long its jobs took lately; for an autoscaler.",
+    ("lane",),
+    "seconds",
 )
+POLL_AGE = Level("sluice_poll_age_seconds", "Since Kafka was asked for records.", ("lane",), "seconds")
 
 # Router worker: jobs and attempts
 JOBS_ENDED = Count("sluice_jobs_ended_total", "Jobs by how they ended.", ("model", "lane", "status"))
@@ -117,7 +127,6 @@ FIRST_TOKEN_SECONDS = Spread(
 ATTEMPTS_RUNNING = Level("sluice_attempts_running", "Provider calls open now.", ("provider", "deployment"))
 FAILOVERS = Count("sluice_failovers_total", "Jobs that went on to another deployment.", ("model", "cause"))
 RESTARTS = Count("sluice_restarts_total", "Answers begun again after a reader had seen a part.", ("model", "cause"))
-AVAILABLE = Level("sluice_deployment_available", "0 while it is parked or its breaker is open.", ("deployment",))
 TOKENS = Count("sluice_tokens_total", "Tokens used, by bucket.", ("provider", "deployment", "kind"), "tokens")
 
 # Router worker: the job log

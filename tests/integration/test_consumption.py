@@ -13,7 +13,11 @@ from faststream.kafka import KafkaBroker
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.delivery import current_delivery
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber, raw_value, subscribe
+from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
+from services.router_worker.consumption.subscription import raw_value, subscribe
+from services.router_worker.measures import WorkerMeasures
+from shared.contracts import Lane
+from shared.telemetry import Instruments
 
 PARTITIONS = 4
 Handler = Callable[[bytes], Awaitable[None]]
@@ -51,7 +55,8 @@ async def consuming(
     await admin.start()
     broker = KafkaBroker(kafka_url, apply_types=False, logger=None, graceful_timeout=None)
     intake = Intake(topic, f"{topic}.group", slots, drain_seconds=drain_seconds, heartbeat_interval_ms=300)
-    subscriber = subscribe(broker, intake, AdminCommittedOffsets(admin))
+    measures = WorkerMeasures(Instruments("tests")).of_lane(Lane.BATCH)
+    subscriber = subscribe(broker, intake, AdminCommittedOffsets(admin), measures)
 
     async def handle(value: bytes) -> None:
         await handler(value)

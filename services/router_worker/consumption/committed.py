@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from services.router_worker.consumption.offset_ledger import Progress
 
@@ -16,4 +17,8 @@ class AdminCommittedOffsets:
 
     async def read(self, group: str, partitions: set[TopicPartition]) -> Mapping[TopicPartition, Progress]:
         offsets = await self._admin.list_consumer_group_offsets(group, partitions=list(partitions))
+        # A coordinator that moves or loads answers with an error that aiokafka overlooks, and with no partition. To
+        # take that for "nothing committed" would be to begin the partition anew.
+        if partitions - offsets.keys():
+            raise GroupCoordinatorNotAvailableError(f"no word on {partitions - offsets.keys()}")
         return {tp: Progress(at.offset, at.metadata or "") for tp, at in offsets.items() if at.offset >= 0}

@@ -29,7 +29,8 @@ class OffsetLedger:
 
     next_offset: int
     """The offset expected next: everything below has been delivered here or was done before."""
-    _pending: dict[int, None] = field(default_factory=dict)
+    _pending: dict[int, float] = field(default_factory=dict)
+    """Offsets in the order they came, and when."""
     _done: set[int] = field(default_factory=set)
 
     @classmethod
@@ -50,20 +51,35 @@ class OffsetLedger:
     def pending(self) -> int:
         return len(self._pending)
 
-    def admit(self, offset: int) -> bool:
+    @property
+    def oldest(self) -> float | None:
+        """When the pending offset that has been here longest was admitted."""
+        return next(iter(self._pending.values()), None)
+
+    def admit(self, offset: int, now: float) -> bool:
         """Whether the record at `offset` must be worked on: False when it runs here already or has finished."""
         if offset < self.next_offset:
             return False
         self.next_offset = offset + 1
         if offset in self._done:
             return False
-        self._pending[offset] = None
+        self._pending[offset] = now
         return True
 
     def finish(self, offset: int) -> None:
         if offset in self._pending:
             del self._pending[offset]
             self._done.add(offset)
+
+    def learn(self, progress: Progress) -> None:
+        """Another owner may have come further meanwhile: what it finished has ended, even if it still runs here."""
+        self._done |= _decode(progress)
+        self._pending = {
+            offset: came
+            for offset, came in self._pending.items()
+            if offset >= progress.offset and offset not in self._done
+        }
+        self.next_offset = max(self.next_offset, progress.offset)
 
     def progress(self) -> Progress:
         watermark = self.watermark

@@ -16,39 +16,28 @@ Rules for editing.
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
-from aiokafka.structs import OffsetAndMetadata
-from faststream._internal.endpoint.subscriber.call_item import CallsCollection
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.broker.registrator import KafkaRegistrator
-from faststream.kafka.schemas import Topic
-from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubscriberSpecificationConfig
-from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
-from faststream.middlewares import AckPolicy
 
+from services.router_worker.consumption.commits import Commits
 from services.router_worker.consumption.delivery import Delivery, current_delivery
 from services.router_worker.consumption.intake import fair_share, rotated
-from services.router_worker.consumption.offset_ledger import OffsetLedger, Progress
+from services.router_worker.consumption.offset_ledger import OffsetLedger
 from services.router_worker.consumption.slots import Slots
+from services.router_worker.ports import IntakeMeasures
 
-if TYPE_CHECKING:
-    from faststream.kafka.configs import KafkaBrokerConfig
-
-__all__ = ["CommittedOffsets", "Intake", "WatermarkSubscriber", "raw_value", "subscribe"]
+__all__ = ["Intake", "WatermarkSubscriber"]
 
 log = structlog.get_logger("consumption")
 
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
-_DAY_MS = 86_400_000
+_MEASURE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +55,6 @@ class Intake:
     heartbeat_interval_ms: int = 1_000
 
 
-class CommittedOffsets(Protocol):
-    async def read(self, group: str, partitions: set[TopicPartition]) -> Mapping[TopicPartition, Progress]:
-        """What the group has committed, metadata included; nothing for a partition without a commit.
-
-        Waits until the broker answers. Raises KafkaError when it refuses.
-        """
-        ...
-
-
 class _Acknowledgement:
     """What FastStream takes for the consumer: its `commit` marks one offset, its `seek` (a nack) leaves it pending."""
 
@@ -90,24 +70,19 @@ class _Acknowledgement:
         """Rewinding would repeat every job behind this one; a pending offset is redelivered to the next owner."""
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    subscriber: "WatermarkSubscriber"
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - eager: always all
-        await self.subscriber.on_revoked()
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        await self.subscriber.on_assigned(assigned)
-
-
 class WatermarkSubscriber(DefaultSubscriber):
-    def __init__(self, intake: Intake, committed: CommittedOffsets, *faststream: Any) -> None:  # noqa: ANN401 - handed on
+    def __init__(
+        self,
+        intake: Intake,
+        commits: Commits,
+        measures: IntakeMeasures,
+        *faststream: Any,  # noqa: ANN401 - handed on
+    ) -> None:
         super().__init__(*faststream)
         self._intake = intake
-        self._committed_offsets = committed
+        self._commits = commits
+        self._measures = measures
         self.slots = Slots(intake.slots)
-        self._ledgers: dict[TopicPartition, OffsetLedger] = {}
-        self._last_commit: dict[TopicPartition, Progress] = {}
         self._sought: dict[TopicPartition, int] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Event()
@@ -115,20 +90,41 @@ class WatermarkSubscriber(DefaultSubscriber):
         self._dirty = asyncio.Event()
         self._joined = False
         self._turn = 0
-        self.polled_at = time.monotonic()
+        self.behind = 0
+        """Records of our partitions that have not been delivered, when it was last asked."""
+        self._polled_at = time.monotonic()
 
     async def start(self) -> None:
         await super().start()
         self.add_task(self._keep_committing)
+        self.add_task(self._keep_measuring)
 
     @property
     def running_jobs(self) -> int:
+        """Records that are not done with, those that wait for another worker included."""
         return len(self._deliveries)
 
     @property
-    def uncommitted(self) -> int:
-        """Records delivered here that are above their partition's watermark."""
-        return sum(ledger.span for ledger in self._ledgers.values())
+    def waiting_jobs(self) -> int:
+        """Records that were delivered and have no slot yet: none, as no more are taken than there are slots."""
+        return 0
+
+    def spans(self) -> dict[TopicPartition, int]:
+        """How far deliveries of each partition have run ahead of its watermark."""
+        return {partition: ledger.span for partition, ledger in self._commits.ledgers()}
+
+    def ages(self) -> dict[TopicPartition, float]:
+        """Seconds since the oldest unfinished record of each partition was delivered; 0 where none is unfinished."""
+        now = time.monotonic()
+        return {
+            partition: 0.0 if ledger.oldest is None else now - ledger.oldest
+            for partition, ledger in self._commits.ledgers()
+        }
+
+    @property
+    def poll_age(self) -> float:
+        """Seconds since Kafka was asked for records. It is not asked while no slot is free."""
+        return time.monotonic() - self._polled_at
 
     @property
     def assigned(self) -> bool:
@@ -141,7 +137,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         """The next records, fairly over the partitions that have room, never more than there are free slots."""
         await self.slots.room()
         await self._gate.wait()
-        self.polled_at = time.monotonic()
+        self._polled_at = time.monotonic()
         open_partitions = sorted(tp for tp in consumer.assignment() if self._has_window(tp))
         if not open_partitions:
             await asyncio.sleep(0.05)  # nothing assigned, or every window full: both end by an event elsewhere
@@ -163,7 +159,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         return batch
 
     def _has_window(self, partition: TopicPartition) -> bool:
-        ledger = self._ledgers.get(partition)
+        ledger = self._commits.ledger(partition)
         return ledger is None or ledger.span < self._intake.window
 
     async def consume_one(self, msg: Batch) -> None:
@@ -171,13 +167,14 @@ class WatermarkSubscriber(DefaultSubscriber):
         if self.consumer is None:
             return
         for partition, records in msg.items():
-            ledger = self._ledgers.get(partition)
+            ledger = self._commits.ledger(partition)
             if ledger is None or partition not in self.consumer.assignment():
                 continue  # lost meanwhile: whoever has it now gets them from the committed offset
             if self._out_of_step(self.consumer, partition, ledger, records[0].offset):
                 continue
+            now = time.monotonic()
             for record in records:
-                if ledger.admit(record.offset):
+                if ledger.admit(record.offset, now):
                     self._launch(record, ledger)
 
     def _out_of_step(
@@ -229,24 +226,25 @@ class WatermarkSubscriber(DefaultSubscriber):
             await asyncio.sleep(self._intake.commit_seconds)
 
     async def _commit(self) -> None:
-        if self.consumer is None:
-            return
-        assigned = self.consumer.assignment()
-        news = {
-            partition: progress
-            for partition, ledger in self._ledgers.items()
-            if partition in assigned and (progress := ledger.progress()) != self._last_commit.get(partition)
-        }
-        if not news:
-            return
-        try:
-            await self.consumer.commit({tp: OffsetAndMetadata(p.offset, p.metadata) for tp, p in news.items()})
-        except (KafkaError, IllegalStateError) as error:
-            # The generation is over or the broker away: what is not committed is repeated, and the claims absorb it.
-            log.info("commit_refused", reason=repr(error))
+        if self.consumer is not None and not await self._commits.tell(self.consumer):
             self._dirty.set()
+
+    async def _keep_measuring(self) -> None:
+        while True:
+            await self._gate.wait()
+            if self.consumer is not None:
+                await self._measure(self.consumer)
+            await asyncio.sleep(_MEASURE_SECONDS)
+
+    async def _measure(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            async with asyncio.timeout(_MEASURE_SECONDS):
+                ends = await consumer.end_offsets(consumer.assignment())
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.info("lag_unknown", topic=self._intake.topic, reason=repr(error))
             return
-        self._last_commit.update(news)
+        ledgers = ((ledger, ends.get(partition)) for partition, ledger in self._commits.ledgers())
+        self.behind = sum(max(0, end - ledger.next_offset) for ledger, end in ledgers if end is not None)
 
     # --- rebalances ---
 
@@ -255,26 +253,20 @@ class WatermarkSubscriber(DefaultSubscriber):
         self._gate.clear()
 
     async def on_assigned(self, assigned: set[TopicPartition]) -> None:
-        for partition in self._ledgers.keys() - assigned:
-            del self._ledgers[partition]
-        self._last_commit.clear()
+        self._measures.rebalanced()
         self._sought.clear()
-        await self._seed(assigned - self._ledgers.keys())
+        if self.consumer is None:
+            return
+        try:
+            await self._commits.adopt(self.consumer, assigned)
+        except (KafkaError, TimeoutError) as error:
+            # The gate stays shut: records are not admitted without a ledger that knows where to begin.
+            log.warning("assignment_not_understood", topic=self._intake.topic, reason=repr(error))
+            return
         self._joined = True
         self._gate.set()
         self._dirty.set()
         log.info("partitions_assigned", topic=self._intake.topic, partitions=sorted(tp.partition for tp in assigned))
-
-    async def _seed(self, fresh: set[TopicPartition]) -> None:
-        if not fresh or self.consumer is None:
-            return
-        committed = await self._committed_offsets.read(self._intake.group, fresh)
-        beginnings = (
-            await self.consumer.beginning_offsets(list(fresh - committed.keys())) if fresh - committed.keys() else {}
-        )
-        for partition in fresh:
-            progress = committed.get(partition) or Progress(beginnings[partition], "")
-            self._ledgers[partition] = OffsetLedger.resume(progress)
 
     # --- stop ---
 
@@ -294,43 +286,3 @@ class WatermarkSubscriber(DefaultSubscriber):
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=5)
         await super().stop()
-
-
-async def raw_value(message: KafkaMessage) -> bytes:
-    """The decoder: what a record holds is for the handler to judge, so that a bad one is buried and not retried."""
-    return message.body if isinstance(message.body, bytes) else b""
-
-
-def subscribe(broker: KafkaBroker, intake: Intake, committed: CommittedOffsets) -> WatermarkSubscriber:
-    """A subscriber of the broker's own kind, so that middlewares, telemetry and AsyncAPI stay."""
-    listener = _Listener()
-    outer = cast("KafkaBrokerConfig", broker.config)
-    config = KafkaSubscriberConfig(
-        topics=[Topic(intake.topic, declare=False)],
-        group_id=intake.group,
-        listener=listener,
-        connection_args={
-            "auto_offset_reset": "earliest",
-            "partition_assignment_strategy": [StickyPartitionAssignor],
-            "session_timeout_ms": intake.session_timeout_ms,
-            "heartbeat_interval_ms": intake.heartbeat_interval_ms,
-            "rebalance_timeout_ms": 30_000,
-            "max_poll_interval_ms": _DAY_MS,  # the poll loop waits for free slots; liveness is watched by `polled_at`
-        },
-        no_reply=True,
-        _outer_config=outer,
-        _ack_policy=AckPolicy.NACK_ON_ERROR,
-    )
-    calls = CallsCollection[Any]()
-    specification = KafkaSubscriberSpecification(
-        _outer_config=outer,
-        calls=calls,
-        specification_config=KafkaSubscriberSpecificationConfig(
-            topics=config.topics, title_=intake.topic, description_=None
-        ),
-    )
-    subscriber = WatermarkSubscriber(intake, committed, config, specification, calls)
-    listener.subscriber = subscriber
-    super(KafkaRegistrator, broker).subscriber(subscriber)
-    subscriber.add_call(parser_=None, decoder_=None, codec_=None, dependencies_=())
-    return subscriber

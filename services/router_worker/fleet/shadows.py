@@ -22,6 +22,10 @@ class FleetShadows:
         self._waiting: dict[JobId, asyncio.Event] = {}
         self._someone = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many jobs are waited for."""
+        return len(self._waiting)
+
     async def wait(self, job: JobId) -> None:
         over = self._waiting.setdefault(job, asyncio.Event())
         self._someone.set()

@@ -16,7 +16,7 @@ def test_the_watermark_never_passes_an_unfinished_offset_in_any_order_of_six() -
     for order in permutations(range(6)):
         ledger = OffsetLedger(0)
         for offset in range(6):
-            assert ledger.admit(offset)
+            assert ledger.admit(offset, now=0)
         finished: set[int] = set()
         for offset in order:
             ledger.finish(offset)
@@ -27,11 +27,11 @@ def test_the_watermark_never_passes_an_unfinished_offset_in_any_order_of_six() -
 
 def test_what_runs_or_has_finished_here_is_not_admitted_again() -> None:
     ledger = OffsetLedger(0)
-    ledger.admit(0)
-    ledger.admit(1)
+    ledger.admit(0, now=0)
+    ledger.admit(1, now=0)
     ledger.finish(1)
-    assert not ledger.admit(0)
-    assert not ledger.admit(1)
+    assert not ledger.admit(0, now=0)
+    assert not ledger.admit(1, now=0)
     assert ledger.watermark == 0
 
 
@@ -39,13 +39,13 @@ def test_what_runs_or_has_finished_here_is_not_admitted_again() -> None:
 def test_the_next_owner_skips_exactly_what_had_finished(first: int, finished: set[int]) -> None:
     former = OffsetLedger(first)
     for place in range(301):
-        former.admit(first + place)
+        former.admit(first + place, now=0)
     for place in finished:
         former.finish(first + place)
 
     progress = former.progress()
     successor = OffsetLedger.resume(progress)
-    admitted = {offset for offset in range(progress.offset, first + 301) if successor.admit(offset)}
+    admitted = {offset for offset in range(progress.offset, first + 301) if successor.admit(offset, now=0)}
 
     assert admitted == {first + place for place in range(301)} - {first + place for place in finished}
 
@@ -59,7 +59,7 @@ def test_foreign_metadata_never_skips_an_offset_below_the_committed_one(progress
 def test_the_metadata_stays_below_the_brokers_limit(first: int, length: int) -> None:
     ledger = OffsetLedger(first)
     for offset in range(first, first + length):
-        ledger.admit(offset)
+        ledger.admit(offset, now=0)
     for offset in range(first + 1, first + length):
         ledger.finish(offset)
     assert len(ledger.progress().metadata) < 4096
@@ -68,10 +68,51 @@ def test_the_metadata_stays_below_the_brokers_limit(first: int, length: int) -> 
 def test_a_commit_after_a_skipped_offset_moves_past_it() -> None:
     former = OffsetLedger(0)
     for offset in range(3):
-        former.admit(offset)
+        former.admit(offset, now=0)
     former.finish(1)
     successor = OffsetLedger.resume(former.progress())
-    assert [successor.admit(offset) for offset in range(3)] == [True, False, True]
+    assert [successor.admit(offset, now=0) for offset in range(3)] == [True, False, True]
     successor.finish(0)
     successor.finish(2)
     assert successor.progress() == Progress(3, "")
+
+
+def test_the_oldest_is_the_one_that_holds_the_watermark() -> None:
+    ledger = OffsetLedger(0)
+    assert ledger.oldest is None
+    for offset in range(3):
+        ledger.admit(offset, now=10 + offset)
+    ledger.finish(1)
+    ledger.finish(0)
+    assert ledger.oldest == 12
+
+
+@given(
+    delivered=st.integers(1, 60),
+    here=st.sets(st.integers(0, 60)),
+    there=st.sets(st.integers(0, 60)),
+    reached=st.integers(0, 60),
+)
+def test_what_an_owner_in_between_has_finished_is_neither_repeated_nor_taken_back(
+    delivered: int, here: set[int], there: set[int], reached: int
+) -> None:
+    ledger, other = OffsetLedger(0), OffsetLedger(0)
+    for offset in range(delivered):
+        ledger.admit(offset, now=0)
+    for offset in range(reached):
+        other.admit(offset, now=0)
+    for offset in here:
+        ledger.finish(offset)
+    for offset in there:
+        other.finish(offset)
+    before, elsewhere = ledger.watermark, other.progress()
+
+    ledger.learn(elsewhere)
+
+    ended = {offset for offset in here if offset < delivered} | {offset for offset in there if offset < reached}
+    assert ledger.watermark >= max(before, elsewhere.offset)
+    again = {offset for offset in range(61) if ledger.admit(offset, now=0)}
+    assert again == {offset for offset in range(delivered, 61) if offset not in ended and offset >= elsewhere.offset}
+    for offset in range(61):
+        ledger.finish(offset)
+    assert ledger.progress() == Progress(61, "")

@@ -1,12 +1,23 @@
 """The table of metrics keeps its own rules, and every line of it can be measured."""
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
-from shared.telemetry import Instruments
-from shared.telemetry.metrics import COMMITS, FLUSH_SECONDS, METRICS, OPEN_STREAMS, Count, Level, Metric, Spread
+from shared.telemetry import Instruments, metrics
+from shared.telemetry.metrics import (
+    COMMITS,
+    FLUSH_SECONDS,
+    METRICS,
+    OPEN_STREAMS,
+    UNCOMMITTED,
+    Count,
+    Level,
+    Metric,
+    Spread,
+)
 
 
 def test_no_two_metrics_share_a_name() -> None:
@@ -48,10 +59,10 @@ def test_every_metric_can_be_measured(metric: Metric) -> None:
 def test_asking_twice_gives_the_same_instrument() -> None:
     instruments = Instruments("tests")
 
-    instruments.counter(COMMITS).labels(outcome="done").inc()
-    instruments.counter(COMMITS).labels(outcome="done").inc()
+    instruments.counter(COMMITS).labels(lane="batch", outcome="done").inc()
+    instruments.counter(COMMITS).labels(lane="batch", outcome="done").inc()
 
-    assert instruments.registry.get_sample_value("sluice_commits_total", {"outcome": "done"}) == 2
+    assert instruments.registry.get_sample_value("sluice_commits_total", {"lane": "batch", "outcome": "done"}) == 2
     assert instruments.gauge(OPEN_STREAMS) is instruments.gauge(OPEN_STREAMS)
     assert instruments.histogram(FLUSH_SECONDS) is instruments.histogram(FLUSH_SECONDS)
 
@@ -66,6 +77,25 @@ def test_two_services_in_one_process_do_not_share_figures() -> None:
 
 def test_no_series_tells_when_a_counter_was_created() -> None:
     instruments = Instruments("tests")
-    instruments.counter(COMMITS).labels(outcome="done").inc()
+    instruments.counter(COMMITS).labels(lane="batch", outcome="done").inc()
 
     assert b"_created" not in generate_latest(instruments.registry)
+
+
+def test_a_series_whose_subject_is_gone_is_gone() -> None:
+    instruments = Instruments("tests")
+    spans = {("jobs", "0"): 3.0, ("jobs", "1"): 5.0}
+    instruments.readings(UNCOMMITTED, lambda: list(spans.items()))
+    del spans["jobs", "0"]
+
+    exposed = generate_latest(instruments.registry).decode()
+
+    assert 'sluice_uncommitted_offsets{partition="1",topic="jobs"} 5.0' in exposed
+    assert 'partition="0"' not in exposed
+
+
+def test_every_metric_is_measured_by_a_service() -> None:
+    sources = [path.read_text() for path in Path("services").rglob("*.py")]
+    constants = {name for name, value in vars(metrics).items() if isinstance(value, Metric)} - {"BUILD_INFO"}
+
+    assert {name for name in constants if not any(re.search(rf"\b{name}\b", source) for source in sources)} == set()

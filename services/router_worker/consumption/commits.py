@@ -1,0 +1,105 @@
+"""What of this consumer's partitions has ended, and what has the group been told of it?
+
+A commit carries the watermark and the bitmap above it (see `offset_ledger.py`). What a refused commit did not say is
+repeated by the next owner, and the claims absorb it.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from services.router_worker.consumption.offset_ledger import OffsetLedger, Progress
+from services.router_worker.ports import IntakeMeasures
+
+__all__ = ["Commits", "CommittedOffsets"]
+
+log = structlog.get_logger("consumption")
+
+_PATIENCE_SECONDS: Final = 5.0
+"""Longest wait for an answer: in a rebalance the whole group waits, and this member sends no heartbeats."""
+_PAUSE_SECONDS: Final = 0.1
+
+
+class CommittedOffsets(Protocol):
+    async def read(self, group: str, partitions: set[TopicPartition]) -> Mapping[TopicPartition, Progress]:
+        """What the group has committed, metadata included; nothing for a partition without a commit.
+
+        Waits until the broker answers. Raises KafkaError when it refuses.
+        """
+        ...
+
+
+class Commits:
+    def __init__(self, group: str, committed: CommittedOffsets, measures: IntakeMeasures) -> None:
+        self._group = group
+        self._committed = committed
+        self._measures = measures
+        self._ledgers: dict[TopicPartition, OffsetLedger] = {}
+        self._told: dict[TopicPartition, Progress] = {}
+
+    def ledger(self, partition: TopicPartition) -> OffsetLedger | None:
+        """None while the partition is not ours."""
+        return self._ledgers.get(partition)
+
+    def ledgers(self) -> Iterator[tuple[TopicPartition, OffsetLedger]]:
+        yield from self._ledgers.items()
+
+    async def adopt(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+        """Afterwards there is a ledger for each assigned partition and for no other.
+
+        A partition that stays keeps its ledger, and learns what an owner in between has finished. Raises KafkaError or
+        TimeoutError when Kafka does not tell in time.
+        """
+        for partition in self._ledgers.keys() - assigned:
+            del self._ledgers[partition]
+        self._told.clear()
+        if not assigned:
+            return
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            progress = await self._progress(consumer, assigned)
+        for partition, reached in progress.items():
+            if ledger := self._ledgers.get(partition):
+                ledger.learn(reached)
+            else:
+                self._ledgers[partition] = OffsetLedger.resume(reached)
+
+    async def tell(self, consumer: AIOKafkaConsumer) -> bool:
+        """Commit what is new. False when it was refused: the generation is over, or the broker away."""
+        assigned = consumer.assignment()
+        news = {
+            partition: progress
+            for partition, ledger in self._ledgers.items()
+            if partition in assigned and (progress := ledger.progress()) != self._told.get(partition)
+        }
+        if not news:
+            return True
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await consumer.commit({tp: OffsetAndMetadata(p.offset, p.metadata) for tp, p in news.items()})
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.info("commit_refused", group=self._group, reason=repr(error))
+            self._measures.committed("refused")
+            return False
+        self._told.update(news)
+        self._measures.committed("done")
+        return True
+
+    async def _progress(
+        self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]
+    ) -> Mapping[TopicPartition, Progress]:
+        """Asks again until it is told: while a coordinator moves or loads, it refuses for some milliseconds."""
+        while True:
+            try:
+                committed = await self._committed.read(self._group, assigned)
+                uncommitted = list(assigned - committed.keys())
+                beginnings = await consumer.beginning_offsets(uncommitted) if uncommitted else {}
+            except KafkaError as error:
+                log.info("committed_offsets_unknown", group=self._group, reason=repr(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return {**{tp: Progress(offset, "") for tp, offset in beginnings.items()}, **committed}
