@@ -18,7 +18,7 @@ from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueu
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
-from services.ingress.adapters.redis_log import RedisJobLog, redis_client
+from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import ModelFacts
 from services.ingress.api.app import create_app
@@ -32,6 +32,7 @@ from shared.clock import utc_now
 from shared.config.schema import Config, Model
 from shared.job_log import Keyspace
 from shared.kafka import ensure_topics, new_producer
+from shared.redis import is_clustered, redis_client
 from shared.serving import serving
 from shared.telemetry import Instruments, probes
 from shared.telemetry.metrics import DEPENDENCY_UP, FOLLOWED_JOBS, REFOLLOWS
@@ -112,7 +113,7 @@ def _job_log(
 ) -> tuple[RedisJobLog, Listener]:
     redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    keyspace = Keyspace(settings.namespace)
+    keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
     refollows = instruments.counter(REFOLLOWS)
     followers = Followers(lambda cause: refollows.labels(cause).inc(), queue_bound=settings.reader_entries)
     instruments.gauge(FOLLOWED_JOBS).set_function(lambda: len(followers))

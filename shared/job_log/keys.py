@@ -1,4 +1,8 @@
-"""Where things are in Redis. Everything of one job shares a hash tag, so one Lua call reaches it in a cluster too."""
+"""Where things are in Redis. Everything of one job shares a hash tag, so one Lua call reaches it in a cluster too.
+
+A channel on which a script publishes is sharded and must lie where the script's keys do. So an ingress has one channel
+on a single server, and in a cluster one for each tag; a call that serves many jobs serves those of one tag.
+"""
 
 import zlib
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ class JobKeys:
     """SET of the channels of the ingress replicas that follow it."""
     claim: str
     """HASH: job (its facts), owner, epoch, a<n> (attempts begun), cancel, outcome."""
+    together: str
+    """Jobs that have this in common may share a call: all of them, or in a cluster those of one tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +31,13 @@ class Keyspace:
     """All key and channel names below one prefix, so that several stacks can share a server."""
 
     prefix: str = "sluice"
+    clustered: bool = False
 
     def job(self, job: JobId) -> JobKeys:
-        stem = f"{self.prefix}:{{s{zlib.crc32(job.encode()) % _SHARDS}}}:{job}"
-        return JobKeys(log=f"{stem}:log", readers=f"{stem}:readers", claim=f"{stem}:claim")
+        tag = _tag(zlib.crc32(job.encode()) % _SHARDS)
+        stem = f"{self.prefix}:{tag}:{job}"
+        together = tag if self.clustered else ""
+        return JobKeys(log=f"{stem}:log", readers=f"{stem}:readers", claim=f"{stem}:claim", together=together)
 
     def heartbeat(self, worker: str) -> str:
         """Exists as long as the worker lives."""
@@ -38,11 +47,23 @@ class Keyspace:
         """What others tell this worker: `cancel <job id>`."""
         return f"{self.prefix}:tell:{worker}"
 
-    def ingress_channel(self, replica: str) -> str:
+    def ingress_channel(self, replica: str, job: JobId) -> str:
         """Log entries for the readers of this ingress replica: `job \\n id \\n entry`, any number of times."""
-        return f"{self.prefix}:ingress:{replica}"
+        return self._ingress_channel(self.job(job).together, replica)
+
+    def ingress_channels(self, replica: str) -> tuple[str, ...]:
+        """All of that replica: between them they carry every job's entries."""
+        tags = [_tag(number) for number in range(_SHARDS)] if self.clustered else [""]
+        return tuple(self._ingress_channel(tag, replica) for tag in tags)
+
+    def _ingress_channel(self, tag: str, replica: str) -> str:
+        return f"{self.prefix}:{tag}:ingress:{replica}" if tag else f"{self.prefix}:ingress:{replica}"
 
     @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"
+
+
+def _tag(number: int) -> str:
+    return f"{{s{number}}}"

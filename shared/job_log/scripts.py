@@ -23,7 +23,7 @@ end
 _TELL = """
 local function tell(readers, job, id, entry)
   for _, channel in ipairs(redis.call('SMEMBERS', readers)) do
-    if redis.call('PUBLISH', channel, job .. '\\n' .. id .. '\\n' .. entry) == 0 then
+    if redis.call('SPUBLISH', channel, job .. '\\n' .. id .. '\\n' .. entry) == 0 then
       redis.call('SREM', readers, channel)
     end
   end
@@ -65,7 +65,7 @@ for i = 1, #KEYS / 2 do
   a = a + 5 + n * 2
 end
 for _, channel in ipairs(order) do
-  if redis.call('PUBLISH', channel, table.concat(out[channel].message, '\\n')) == 0 then
+  if redis.call('SPUBLISH', channel, table.concat(out[channel].message, '\\n')) == 0 then
     for readers in pairs(out[channel].readers) do redis.call('SREM', readers, channel) end
   end
 end

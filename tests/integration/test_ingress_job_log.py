@@ -14,10 +14,11 @@ from redis.exceptions import RedisError
 from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.listener import Listener
-from services.ingress.adapters.redis_log import RedisJobLog, redis_client
+from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.ports import UnavailableError
 from shared.clock import utc_now
 from shared.job_log import START, Keyspace
+from shared.redis import redis_client
 from tests.suites.ingress import a_job, an_end
 from tests.suites.job_log_readers import JobLogReaders, deltas, read_to_the_end
 from tests.suites.redis_worker import RedisWriter
@@ -145,7 +146,7 @@ async def test_an_ingress_nobody_hears_any_more_is_dropped_from_the_readers(
             await writer.append(job, *deltas(job, 1, 2))
             await writer.end(job, an_end(job), 3)
             await read_to_the_end(following)
-    assert await redis.smembers(keyspace.job(job.id).readers) == {keyspace.ingress_channel("stays").encode()}
+    assert await redis.smembers(keyspace.job(job.id).readers) == {keyspace.ingress_channel("stays", job.id).encode()}
 
 
 async def test_transcripts_stay_whole_while_connections_and_the_log_itself_are_lost(

@@ -223,7 +223,7 @@ async def test_readers_are_called_back_after_a_refill(fleet: Fleet) -> None:
 
 async def test_one_message_carries_all_that_one_ingress_follows(fleet: Fleet) -> None:
     worker, one, other = fleet("w"), a_job(), a_job()
-    channel = worker.keyspace.ingress_channel("i1")
+    channel = worker.keyspace.ingress_channel("i1", one.id)
     async with listening(worker.redis, channel) as heard:
         journals = [await worker.open(one), await worker.open(other)]
         for job in (one, other):
@@ -239,7 +239,7 @@ async def test_an_ingress_that_nobody_hears_is_dropped(fleet: Fleet) -> None:
     worker, job = fleet("w"), a_job()
     journal = await worker.open(job)
     readers = worker.keyspace.job(job.id).readers
-    await worker.redis.sadd(readers, worker.keyspace.ingress_channel("gone"))
+    await worker.redis.sadd(readers, worker.keyspace.ingress_channel("gone", job.id))
     journal.show(delta(1))
     await worker.end(journal)
     assert await worker.redis.smembers(readers) == set()
@@ -281,9 +281,9 @@ async def listening(redis: Redis, channel: str) -> AsyncIterator[asyncio.Queue[b
 
     async def listen() -> None:
         async with redis.pubsub() as pubsub:
-            await pubsub.subscribe(channel)
+            await pubsub.ssubscribe(channel)
             async for message in pubsub.listen():
-                if message["type"] == "subscribe":
+                if message["type"] == "ssubscribe":
                     ready.set()
                 else:
                     heard.put_nowait(message["data"])

@@ -50,7 +50,7 @@ class RedisWriter:
             self.refills += 1
             length = int(behind[0][1])
             await self._append(job, length, self.kept[job.id][length:])
-            await self.redis.publish(self.keyspace.refollow_channel, job.id)
+            await self.redis.spublish(self.keyspace.refollow_channel, job.id)
             expected, entries = len(self.kept[job.id]), ()
 
     async def _append(self, job: Job, expected: int, entries: Sequence[Entry]) -> list[list[bytes]]:

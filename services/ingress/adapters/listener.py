@@ -1,13 +1,18 @@
-"""The one subscription of this process, for its life: to its own channel, and to the one that announces refilled logs.
+"""The subscription of this process, for its life: to its own channels, and to the one that announces refilled logs.
 
-Nobody but `run` touches the connection: redis-py's PubSub breaks when one task subscribes while another reconnects.
+On one server all channels live in one place and share a connection. In a cluster those of each primary do, and a
+primary that dies or hands slots over parts its channels from one another: each group that still lives together is
+followed on from where it lives by then, and the others never notice.
+
+Nobody but the task that reads it touches a connection: redis-py's PubSub breaks when one task subscribes while another
+reconnects.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import structlog
@@ -20,6 +25,7 @@ from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
 from shared.backoff import Backoff
 from shared.job_log import Keyspace
+from shared.redis import Home, homes_of
 
 __all__ = ["Listener"]
 
@@ -28,6 +34,7 @@ log = structlog.get_logger()
 _PATIENCE: Final = Backoff(base_seconds=0.05, cap_seconds=1.0)
 _BROKEN: Final = (RedisError, OSError, AttributeError, RuntimeError)
 """The last two are what redis-py and uvloop raise when a connection dies under them (facts of redis-py 8)."""
+_UNTRIED: Final = "not connected yet"
 
 
 class _ConnectionLostError(Exception):
@@ -47,39 +54,67 @@ class Listener:
         self, redis: Redis, keyspace: Keyspace, replica: str, followers: Followers, *, ping_seconds: float = 2.0
     ) -> None:
         self._redis = redis
-        self._channels = (keyspace.ingress_channel(replica), keyspace.refollow_channel)
+        self._channels = (*keyspace.ingress_channels(replica), keyspace.refollow_channel)
         self._refollow = keyspace.refollow_channel.encode()
         self._followers = followers
         self._ping_seconds = ping_seconds
-        self.problem: str | None = "not connected yet"
-        """None while the subscription stands."""
+        self._missing = dict.fromkeys(self._channels, _UNTRIED)
+        """Channels that are not heard, and why."""
+
+    @property
+    def problem(self) -> str | None:
+        """None while the whole subscription stands."""
+        return next(iter(self._missing.values()), None)
 
     async def run(self) -> None:
         """Listen until cancelled, through every outage."""
+        await self._keep(self._channels)
+
+    async def _keep(self, channels: Sequence[str]) -> None:
         failures = 0
         while True:
             try:
-                async with self._subscription() as pubsub:
-                    while True:
-                        self._take(await self._next(pubsub))
-                        failures = 0
+                with _as_lost():
+                    homes = await homes_of(self._redis, channels)
+                if len(homes) > 1:
+                    await self._keep_apart(homes)
+                await self._listen(homes[0])
             except _ConnectionLostError as error:
-                failures += 1
-                self.problem = str(error)
+                failures = failures + 1 if self._missing.keys() & set(channels) else 1
+                self._missing |= dict.fromkeys(channels, str(error))
                 if failures == 1:
-                    log.warning("job_log_connection_lost", reason=self.problem)
+                    log.warning("job_log_connection_lost", reason=str(error), channels=len(channels))
             await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
 
+    async def _keep_apart(self, homes: Sequence[Home]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for home in homes:
+                group.create_task(self._keep(home.channels))
+
+    async def _listen(self, home: Home) -> None:
+        """Until the connection is lost."""
+        confirmed = 0
+        async with self._subscription(home) as pubsub:
+            while True:
+                message = await self._next(pubsub)
+                if message["type"] != "ssubscribe":
+                    self._take(message)
+                    continue
+                # Also after redis-py has reconnected by itself: then there are more of them than channels.
+                confirmed += 1
+                if confirmed >= len(home.channels):
+                    self._found(home.channels)
+
     @asynccontextmanager
-    async def _subscription(self) -> AsyncIterator[PubSub]:
-        pubsub = self._redis.pubsub()
-        try:
+    async def _subscription(self, home: Home) -> AsyncIterator[PubSub]:
+        async with AsyncExitStack() as closing:
             with _as_lost():
-                await pubsub.subscribe(*self._channels)
-            yield pubsub
-        finally:
-            with _as_lost():
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                pubsub = await closing.enter_async_context(home.subscription())
+            try:
+                yield pubsub
+            finally:
+                with _as_lost():
+                    await closing.aclose()
 
     async def _next(self, pubsub: PubSub) -> dict[str, Any]:
         """The next message; a connection that does not even answer a ping is lost."""
@@ -96,18 +131,19 @@ class Listener:
 
     def _take(self, message: dict[str, Any]) -> None:
         match message["type"]:
-            case "message" if message["channel"] == self._refollow:
+            case "smessage" if message["channel"] == self._refollow:
                 self._followers.reread(message["data"], Cause.REFILL)
-            case "message":
+            case "smessage":
                 self._followers.deliver(message["data"])
-            case "subscribe" if message["data"] == len(self._channels):
-                # The first time and after every reconnect: whatever was published meanwhile is missed.
-                self._found()
-                self._followers.reread_all(Cause.RECONNECT)
+            case "sunsubscribe":
+                raise _ConnectionLostError("a channel has moved to another node")
             case _:
                 pass
 
-    def _found(self) -> None:
-        if self.problem is not None:
-            log.info("job_log_connected", channel=self._channels[0])
-        self.problem = None
+    def _found(self, channels: Sequence[str]) -> None:
+        """The first time and after every reconnect: whatever was published meanwhile is missed."""
+        if self._missing.keys() & set(channels):
+            log.info("job_log_connected", channels=len(channels))
+        for channel in channels:
+            self._missing.pop(channel, None)
+        self._followers.reread_all(Cause.RECONNECT)

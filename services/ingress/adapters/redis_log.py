@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingress.adapters.followers import Followers
@@ -30,28 +28,10 @@ from shared.job_log import (
     parse_entry,
 )
 
-__all__ = ["RedisJobLog", "redis_client"]
+__all__ = ["RedisJobLog"]
 
 _READERS_TTL_MS: Final = 600_000
 """Longer than any silence after which a reader registers itself again."""
-_CONNECTIONS: Final = 32
-
-
-def redis_client(url: str, *, call_seconds: float) -> Redis:
-    """A call waits `call_seconds` for an answer and is repeated once: every script may be.
-
-    The pool blocks when it is empty, because its other form raises without awaiting, and a loop around that spins.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=call_seconds,
-        socket_timeout=call_seconds,
-        socket_connect_timeout=call_seconds,
-        socket_keepalive=True,
-        retry=Retry(ConstantBackoff(0.02), 1),
-    )
-    return Redis(connection_pool=pool)
 
 
 class _Outcome(WireModel):
@@ -75,7 +55,7 @@ class RedisJobLog:
         """`kept` is how long an ended job's log stays, `longest` how far a deadline may be away."""
         self._redis = redis
         self._keyspace = keyspace
-        self._channel = keyspace.ingress_channel(replica)
+        self._replica = replica
         self._followers = followers
         self._kept = kept
         self._longest = longest
@@ -98,8 +78,9 @@ class RedisJobLog:
 
     async def _register_and_read(self, job: JobId, cursor: Cursor) -> Sequence[Entry]:
         keys = self._keyspace.job(job)
+        channel = self._keyspace.ingress_channel(self._replica, job)
         with _translated():
-            rows = await self._follow([keys.log, keys.readers], [self._channel, str(cursor), _READERS_TTL_MS])
+            rows = await self._follow([keys.log, keys.readers], [channel, str(cursor), _READERS_TTL_MS])
         return [parse_entry(entry_id, fields[1]) for entry_id, fields in rows]
 
     async def accept(self, job: Job) -> None:

@@ -177,7 +177,7 @@ class Flusher:
         """A flush forgot the readers as well: every ingress follows these jobs again."""
         pipeline = self._redis.pipeline(transaction=False)
         for journal in journals:
-            pipeline.publish(self._keyspace.refollow_channel, journal.job.id)
+            pipeline.spublish(self._keyspace.refollow_channel, journal.job.id)
         await pipeline.execute()
 
     def _settle_fenced(self) -> None:
@@ -211,13 +211,13 @@ class _Part:
 def _batches(journals: Sequence[Journal]) -> list[list[_Part]]:
     """Calls of at most 128 entries, so that Redis is never held long; a long journal is split over several."""
     batches: list[list[_Part]] = []
-    room = 0
-    for journal in journals:
+    room, together = 0, ""
+    for journal in sorted(journals, key=lambda journal: journal.keys.together):
         start = journal.written
         while start < len(journal.kept):
-            if room == 0:
+            if room == 0 or journal.keys.together != together:
                 batches.append([])
-                room = _ENTRIES_PER_CALL
+                room, together = _ENTRIES_PER_CALL, journal.keys.together
             entries = journal.kept[start : start + room]
             batches[-1].append(_Part(journal, start, entries))
             start += len(entries)
