@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ import uvloop
 from shared.backoff import Backoff
 from shared.errors import OperatorError
 
-__all__ = ["Backoff", "Stopping", "run", "sleep_unless", "until_reachable"]
+__all__ = ["Backoff", "Stopping", "run", "sleep_unless", "spare_the_collector", "until_reachable"]
 
 log = structlog.get_logger()
 
@@ -44,6 +45,17 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             raise
         if code:
             sys.exit(code)
+
+
+def spare_the_collector() -> None:
+    """Call it when all is built. What a service makes from then on lives for milliseconds and hardly forms cycles.
+
+    With Python's own thresholds the collector walks it, and everything imported, all the time: reading a usage event
+    then takes twice as long, and each full collection stops every stream for tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def until_reachable(

@@ -2,14 +2,14 @@
 
 import argparse
 import asyncio
-import gc
 import os
 import sys
 
 from services.accounting.ledger.engine import engine_for, ping
 from services.accounting.migrations import migrate
 from services.accounting.settings import Settings
-from shared.lifecycle import run, until_reachable
+from shared.lifecycle import run, spare_the_collector, until_reachable
+from shared.settings import read_settings
 from shared.telemetry.logs import configure_logging
 
 
@@ -18,11 +18,11 @@ async def _record(stop: asyncio.Event) -> None:
     from services.accounting.wiring import wire
     from shared.config import load_config
 
-    settings = Settings()
+    settings = read_settings(Settings)
     configure_logging("accounting", settings.log_level)
     config = load_config(settings.config_path, os.environ)
     async with wire(settings, config, stop) as accounting:
-        _spare_the_collector()
+        spare_the_collector()
         stopped = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({stopped, accounting.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -31,7 +31,7 @@ async def _record(stop: asyncio.Event) -> None:
 
 
 async def _migrate(stop: asyncio.Event) -> None:
-    settings = Settings()
+    settings = read_settings(Settings)
     configure_logging("accounting", settings.log_level)
     engine = engine_for(settings.postgres_url)
     try:
@@ -39,17 +39,6 @@ async def _migrate(stop: asyncio.Event) -> None:
         await migrate(engine)
     finally:
         await engine.dispose()
-
-
-def _spare_the_collector() -> None:
-    """A batch is tens of thousands of objects that live for milliseconds and form no cycles.
-
-    With Python's own thresholds the collector walks them, and everything imported, all the time: reading an event then
-    takes twice as long.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

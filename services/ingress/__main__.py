@@ -6,15 +6,17 @@ import os
 from services.ingress.settings import IngressSettings
 from services.ingress.wiring import wire
 from shared.config import load_config
-from shared.lifecycle import run
+from shared.lifecycle import run, spare_the_collector
+from shared.settings import read_settings
 from shared.telemetry import configure_logging
 
 
 async def _serve(stop: asyncio.Event) -> None:
-    settings = IngressSettings()
+    settings = read_settings(IngressSettings)
     configure_logging("ingress", settings.log_level)
     config = load_config(settings.config_path, os.environ)
     async with wire(settings, config):
+        spare_the_collector()
         await stop.wait()
 
 

@@ -6,7 +6,7 @@ import os
 from services.router_worker.settings import Settings
 from services.router_worker.wiring import wire
 from shared.config import load_config
-from shared.lifecycle import run
+from shared.lifecycle import run, spare_the_collector
 from shared.settings import read_settings
 from shared.telemetry.logs import configure_logging
 
@@ -16,6 +16,7 @@ async def _work(stop: asyncio.Event) -> None:
     configure_logging("router_worker", settings.log_level)
     config = load_config(settings.config_path, os.environ)
     async with wire(settings, config, stop) as worker:
+        spare_the_collector()
         stopped = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({stopped, worker.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
