@@ -6,32 +6,63 @@ everybody is granted tokens by weight, as many grants for each as the first of t
 that both wait all the time, neither gets ahead of what its weight says by more than a grant and its largest job,
 whatever the size and the number of their jobs; a tenant alone gets everything.
 
-Rules for editing: every waiting tenant gets the same number of grants; credit is not saved up while nothing waits.
+Somebody may be let go before its turn as long as it does not owe too much; it pays all the same, and its turn then
+comes later.
+
+Rules for editing: every waiting tenant gets the same number of grants; credit is not saved up while nothing waits; the
+first of a tenant's queue is always one that still waits.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-__all__ = ["DeficitRoundRobin"]
+__all__ = ["DeficitRoundRobin", "Waiting"]
 
 _GRANT: Final = 256
 """Tokens a round and unit of weight. Far smaller than most jobs, so that a heavy tenant's jobs do not go in a row."""
+_MOST_GRANTS_OWED: Final = 128
+"""Whoever owes more waits for its turn. Enough for some dozens of jobs, so that a small batch goes at once."""
 
-Item = TypeVar("Item")
+
+class Waiting(Protocol):
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def cost(self) -> int:
+        """Estimated tokens."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """False once it has gone by another way."""
+        ...
+
+
+Item = TypeVar("Item", bound=Waiting)
 
 
 @dataclass(slots=True)
 class _Tenant(Generic[Item]):
     grant: int
     credit: int = 0
-    waiting: deque[tuple[int, Item]] = field(default_factory=deque)
+    waiting: deque[Item] = field(default_factory=deque)
+
+    @property
+    def price(self) -> int:
+        """What costs nothing could go on for ever."""
+        return max(1, self.waiting[0].cost)
+
+    @property
+    def grants(self) -> float:
+        """Its credit, in grants; less than none when it owes some."""
+        return self.credit / self.grant
 
     @property
     def grants_needed(self) -> int:
-        cost, _ = self.waiting[0]
-        return -(-(cost - self.credit) // self.grant)
+        return -(-(self.price - self.credit) // self.grant)
 
 
 class DeficitRoundRobin(Generic[Item]):
@@ -42,15 +73,12 @@ class DeficitRoundRobin(Generic[Item]):
         self._weights = weights
         self._circle: OrderedDict[str, _Tenant[Item]] = OrderedDict()
 
-    def __len__(self) -> int:
-        return sum(len(tenant.waiting) for tenant in self._circle.values())
-
-    def enqueue(self, tenant: str, cost: int, item: Item) -> None:
+    def enqueue(self, item: Item) -> None:
         """Behind the tenant's other items."""
-        if tenant not in self._circle:
-            self._circle[tenant] = _Tenant(_GRANT * self._weights.get(tenant, 1))
-        # What costs nothing could go on for ever.
-        self._circle[tenant].waiting.append((max(1, cost), item))
+        tenant = self._circle.get(item.tenant)
+        if tenant is None:
+            tenant = self._circle[item.tenant] = _Tenant(_GRANT * self._weights.get(item.tenant, 1))
+        tenant.waiting.append(item)
 
     def next(self) -> Item | None:
         """The item whose turn it is, no longer waiting. None only when nothing waits."""
@@ -60,12 +88,30 @@ class DeficitRoundRobin(Generic[Item]):
             self._begin_round()
         return self._serve(name)
 
-    def forget(self, is_stale: Callable[[Item], bool]) -> None:
-        """Items that need not go any more; the others keep their order."""
+    def next_before_its_turn(self, may_go: Callable[[str], bool]) -> Item | None:
+        """The item of a tenant that may go at once; of several, whoever owes least. None when no such tenant waits."""
+        least = max(
+            (name for name in self._circle if may_go(name)), key=lambda name: self._circle[name].grants, default=None
+        )
+        if least is None or self._circle[least].grants < -_MOST_GRANTS_OWED:
+            return None
+        return self._serve(least)
+
+    def prune(self, tenant: str) -> None:
+        """Must follow when an item of this tenant has gone by another way."""
+        if tenant in self._circle:
+            self._advance(tenant)
+
+    def sweep(self) -> None:
+        """Must follow when many have."""
         for name, tenant in list(self._circle.items()):
-            tenant.waiting = deque(entry for entry in tenant.waiting if not is_stale(entry[1]))
-            if not tenant.waiting:
-                del self._circle[name]
+            tenant.waiting = deque(item for item in tenant.waiting if item.waits)
+            self._advance(name)
+
+    def items(self) -> Iterator[Item]:
+        """Those that wait, tenant by tenant."""
+        for tenant in self._circle.values():
+            yield from (item for item in tenant.waiting if item.waits)
 
     def _affordable(self) -> str | None:
         """Whose turn it is; those before it, who cannot go, have had theirs."""
@@ -83,8 +129,14 @@ class DeficitRoundRobin(Generic[Item]):
 
     def _serve(self, name: str) -> Item:
         tenant = self._circle[name]
-        cost, item = tenant.waiting.popleft()
-        tenant.credit -= cost
-        if not tenant.waiting:
-            del self._circle[name]
+        tenant.credit -= tenant.price
+        item = tenant.waiting.popleft()
+        self._advance(name)
         return item
+
+    def _advance(self, name: str) -> None:
+        waiting = self._circle[name].waiting
+        while waiting and not waiting[0].waits:
+            waiting.popleft()
+        if not waiting:
+            del self._circle[name]

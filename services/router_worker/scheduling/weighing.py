@@ -1,9 +1,10 @@
-"""Whose job is a record, and how much of its tenant's share does it cost? Pure, and far cheaper than reading the job.
+"""Whose job is a record, what does it cost of its tenant's share, and when may it go? Pure, without reading the job.
 
 The cost is an estimate in tokens: the input, which ingress has counted, and as much output as was asked for at most.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import orjson
@@ -12,12 +13,16 @@ __all__ = ["NOBODY", "Weight", "weigh"]
 
 _UNASKED_OUTPUT: Final = 1024
 """Tokens of a choice whose length the caller leaves to the model."""
+_MOST: Final = 1_000_000
+"""An absurd request must not keep its tenant's other jobs waiting for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
     tenant: str
     cost: int
+    not_before: datetime | None = None
+    deadline: datetime | None = None
 
 
 NOBODY: Final = Weight("", 1)
@@ -30,8 +35,9 @@ def weigh(value: bytes) -> Weight:
     except orjson.JSONDecodeError:
         return NOBODY
     match job:
-        case {"tenant": str(tenant), "input_tokens": int(given), "body": dict(body)}:
-            return Weight(tenant, given + _output(body))
+        case {"tenant": str(tenant), "input_tokens": int(given), "body": dict(body), **others}:
+            cost = min(given + _output(body), _MOST)
+            return Weight(tenant, cost, _moment(others.get("not_before")), _moment(others.get("deadline")))
         case _:
             return NOBODY
 
@@ -40,3 +46,14 @@ def _output(body: dict[object, object]) -> int:
     longest = body.get("max_completion_tokens") or body.get("max_tokens") or _UNASKED_OUTPUT
     choices = body.get("n") or 1
     return longest * choices if isinstance(longest, int) and isinstance(choices, int) else _UNASKED_OUTPUT
+
+
+def _moment(text: object) -> datetime | None:
+    """None for what is no moment, or one without a time zone: whoever reads the job itself will say so."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
