@@ -1,5 +1,6 @@
 """`sluice status`: what runs here, where it answers, and whether it is ready."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,21 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 
+class Value(StrEnum):
+    """What other programs want to know: fields of `StackState`."""
+
+    GATEWAY_URL = "gateway_url"
+    API_KEY = "api_key"
+    KAFKA_URL = "kafka_url"
+    REDIS_URL = "redis_url"
+    POSTGRES_URL = "postgres_url"
+
+
 def status(
     examples: Annotated[bool, typer.Option("--examples", help="Only the lines to paste that `up` printed.")] = False,
+    value: Annotated[
+        Value | None, typer.Option("--get", help="Only this, for another command's arguments.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Show what runs here: processes, addresses, readiness, versions.
@@ -24,24 +38,24 @@ def status(
     Examples:
       sluice status
       sluice status --examples
-      export SLUICE_API_KEY=$(sluice status --json | jq -r .api_key)
+      psql "$(sluice status --get postgres_url)"
     """
     from cli.environment import here
-    from cli.printing import print_json, say
+    from cli.printing import print_json, remark, say
     from cli.stack.state import Phase, described, owner
 
     environment = here()
     stack = environment.stack
+    tell = remark if value else say  # what is put into another command must be the value or nothing
     if stack is None and owner(environment.folder):
-        print_json({"phase": Phase.STARTING}) if as_json else say("Sluice is starting its servers.")
+        print_json({"phase": Phase.STARTING}) if as_json else tell("Sluice is starting its servers.")
         raise typer.Exit(ExitCode.SETUP)
     if stack is None:
-        if as_json:
-            print_json({"phase": Phase.STOPPED})
-        else:
-            say("Nothing runs here. `sluice up` starts everything.")
+        print_json({"phase": Phase.STOPPED}) if as_json else tell("Nothing runs here. `sluice up` starts everything.")
         raise typer.Exit(ExitCode.SETUP)
-    if examples:
+    if value:
+        _get(stack, value)
+    elif examples:
         say(stack.greeting)
     elif as_json:
         print_json(described(stack))
@@ -49,6 +63,16 @@ def status(
         _show(stack)
     if stack.phase is not Phase.READY or any(service.phase is not Phase.READY for service in stack.services):
         raise typer.Exit(ExitCode.SETUP)
+
+
+def _get(stack: "StackState", value: Value) -> None:
+    from cli.printing import say
+    from shared.errors import OperatorError
+
+    found = getattr(stack, value)
+    if not found:
+        raise OperatorError("Only the callers know their keys: the configuration holds hashes.")
+    say(found)
 
 
 def _show(stack: "StackState") -> None:
