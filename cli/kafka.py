@@ -15,7 +15,7 @@ from cli.environment import Known
 from shared.clock import unix_ms
 from shared.errors import OperatorError
 
-__all__ = ["Reading", "Span", "new_admin", "partitions_of", "reading", "told"]
+__all__ = ["Reading", "Span", "new_admin", "new_consumer", "partitions_of", "reading", "spans_of", "told"]
 
 _REQUEST_MS: Final = 10_000
 _POLL_MS: Final = 500
@@ -54,6 +54,22 @@ async def new_admin(kafka: Known) -> AsyncIterator[AIOKafkaAdminClient]:
         yield admin
 
 
+@asynccontextmanager
+async def new_consumer(kafka: Known) -> AsyncIterator[AIOKafkaConsumer]:
+    """Of no group, and with nothing assigned yet."""
+    async with AsyncExitStack() as closing:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=kafka.value,
+            client_id="sluice-cli",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=_REQUEST_MS,
+        )
+        closing.push_async_callback(consumer.stop)
+        await consumer.start()
+        yield consumer
+
+
 async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Mapping[str, int]:
     """How many partitions each has; a topic that does not exist is not in it."""
     present = set(await admin.list_topics()) & set(topics)
@@ -63,10 +79,20 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Ma
     return {found["topic"]: len(found["partitions"]) for found in described}
 
 
+async def spans_of(consumer: AIOKafkaConsumer, partitions: Mapping[str, int]) -> Mapping[TopicPartition, Span]:
+    """What each partition of these topics holds now."""
+    places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+    if not places:
+        return {}
+    first, after = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return {place: Span(first[place], after[place]) for place in places}
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Topics that stand open, each partition at the place where reading begins."""
 
+    kafka: Known
     consumer: AIOKafkaConsumer
     spans: Mapping[TopicPartition, Span]
     """As they were when it was opened."""
@@ -74,54 +100,57 @@ class Reading:
     async def records(self) -> AsyncIterator[ConsumerRecord]:
         """For ever, as they come. What reads this sets the time limit."""
         while True:
-            batches = await self.consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-            for batch in batches.values():
+            for batch in (await self._some()).values():
                 for record in batch:
                     yield record
 
     async def records_so_far(self) -> AsyncIterator[ConsumerRecord]:
         """Up to where the topics ended when they were opened."""
         while await self._is_behind():
-            batches = await self.consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-            for partition, batch in batches.items():
+            for partition, batch in (await self._some()).items():
                 for record in batch:
                     if record.offset < self.spans[partition].next:
                         yield record
 
+    async def _some(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        with told(self.kafka):
+            found: Mapping[TopicPartition, Sequence[ConsumerRecord]] = await self.consumer.getmany(
+                timeout_ms=_POLL_MS, max_records=_MOST_RECORDS
+            )
+        return found
+
     async def _is_behind(self) -> bool:
         # The position passes what a transaction or a compaction left out; the last record seen would not.
-        places = await asyncio.gather(*(self.consumer.position(partition) for partition in self.spans))
+        with told(self.kafka):
+            places = await asyncio.gather(*(self.consumer.position(partition) for partition in self.spans))
         return any(place < span.next for place, span in zip(places, self.spans.values(), strict=True))
 
 
 @asynccontextmanager
 async def reading(kafka: Known, topics: Sequence[str], *, since: datetime | None = None) -> AsyncIterator[Reading]:
-    """From the beginning, or from the first record at or after `since`. Raises OperatorError."""
-    with told(kafka):
-        async with AsyncExitStack() as closing:
-            async with new_admin(kafka) as admin:
-                partitions = await partitions_of(admin, topics)
-            for topic in topics:
-                if topic not in partitions:
-                    raise OperatorError(
-                        f"There is no topic {topic} at {kafka.value} ({kafka.source}): create it with "
-                        "`sluice topics create`, or start the stack with `sluice up`."
-                    )
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=kafka.value,
-                client_id="sluice-cli",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                request_timeout_ms=_REQUEST_MS,
-            )
-            closing.push_async_callback(consumer.stop)
-            await consumer.start()
-            places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
-            consumer.assign(places)
-            first, after = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-            spans = {place: Span(first[place], after[place]) for place in places}
+    """From the beginning, or from the first record at or after `since`. Raises OperatorError.
+
+    What goes wrong inside the block is not taken for Kafka's fault.
+    """
+    async with AsyncExitStack() as closing:
+        with told(kafka):
+            consumer = await closing.enter_async_context(new_consumer(kafka))
+            spans = await _spans(consumer, kafka, topics)
+            consumer.assign(list(spans))
             await _go_to(consumer, spans, since)
-            yield Reading(consumer, spans)
+        yield Reading(kafka, consumer, spans)
+
+
+async def _spans(consumer: AIOKafkaConsumer, kafka: Known, topics: Sequence[str]) -> Mapping[TopicPartition, Span]:
+    async with new_admin(kafka) as admin:
+        partitions = await partitions_of(admin, topics)
+    for topic in topics:
+        if topic not in partitions:
+            raise OperatorError(
+                f"There is no topic {topic} at {kafka.value} ({kafka.source}): create it with "
+                "`sluice topics create`, or start the stack with `sluice up`."
+            )
+    return await spans_of(consumer, partitions)
 
 
 async def _go_to(consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, Span], since: datetime | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import config, demo, down, follow, jobs, keys, logs, results, status, submit, up, usage
+from cli import config, demo, down, follow, jobs, keys, logs, results, status, submit, topics, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -24,6 +24,7 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("results", results.results),
     ("jobs", jobs.jobs),
     ("usage", usage.usage),
+    ("topics", topics.topics),
     ("config", config.config),
     ("keys", keys.keys),
 )

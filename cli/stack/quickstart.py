@@ -28,7 +28,7 @@ def lasting_key(folder: StackFolder) -> str:
     return key
 
 
-def config_text(key: str, simulator_port: int, topic_prefix: str) -> str:
+def config_text(key: str, simulator_port: int) -> str:
     models = "".join(f"  {model}: {{deployments: [{{provider: simulator}}]}}\n" for model in _MODELS)
     return f"""\
 # Written by `sluice up`, because there is no sluice.yaml here: a simulated provider, one tenant, one key.
@@ -39,7 +39,7 @@ tenants:
       {KEY_ID}: {{hash: "{hash_key(key)}"}}
 
 submit_topics:
-  {SUBMIT.at(topic_prefix)}: {{tenant: {TENANT}, caller: {KEY_ID}}}
+  {SUBMIT.name}: {{tenant: {TENANT}, caller: {KEY_ID}}}
 
 providers:
   simulator:

@@ -27,6 +27,7 @@ from cli.stack.service import Addresses, Stages, stages
 from cli.stack.settling import Setting, Wishes, settled
 from cli.stack.state import Phase, ServiceState, StackState, write_state
 from cli.stack.welcome import Welcome, greeting
+from cli.topic_table import topics_for
 from devstack.data_folder import exclusive
 from devstack.server import ServersUnavailable
 from devstack.stack import Stack, running_stack
@@ -86,7 +87,7 @@ class Up:
         planned = stages(
             at, self.folder, workers=self.wishes.workers, simulated=setting.simulated, environ=self.environ
         )
-        await _create_topics(at.kafka_url, setting.topic_prefix)
+        await _create_topics(at.kafka_url, setting)
         self._keepers = [Keeper(server, self.screen.tell, self._changed) for server in servers.servers]
         self._state = _beginning(setting, at)
         self.screen.tell(f"starting {', '.join(service.name for service in planned.all)}")
@@ -158,10 +159,10 @@ class Up:
             write_state(self.folder, self._state)
 
 
-async def _create_topics(kafka_url: str, topic_prefix: str) -> None:
+async def _create_topics(kafka_url: str, setting: Setting) -> None:
     """Here, once, rather than by each service: a broker that refuses them is told before anything else starts."""
     try:
-        await ensure_topics(kafka_url, topic_prefix)
+        await ensure_topics(kafka_url, setting.topic_prefix, topics_for(setting.config))
     except KafkaError as error:
         raise OperatorError(f"The topics could not be created at {kafka_url}: {error}") from error
 

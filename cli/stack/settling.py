@@ -56,21 +56,20 @@ class Setting:
     def submit_topic(self) -> str | None:
         """A topic that is bound to a caller, the usual one if it is."""
         bound = list(self.config.submit_topics)
-        usual = SUBMIT.at(self.topic_prefix)
-        return usual if usual in bound else next(iter(bound), None)
+        name = SUBMIT.name if SUBMIT.name in bound else next(iter(bound), None)
+        return self.topic_prefix + name if name else None
 
 
 def settled(folder: StackFolder, wishes: Wishes, environ: Mapping[str, str]) -> Setting:
     """Raises OperatorError. Called under the folder's lock, since it writes there."""
     gateway_port = demand(wishes.port or GATEWAY, option="--port")
-    topic_prefix = environ.get("SLUICE_TOPIC_PREFIX", "")
     workers = [f"worker-{number}" for number in range(1, wishes.workers + 1)]
     ports = settle(("simulator", "accounting", *workers), folder.ports)
     own = _own_config(wishes, environ)
     api_key = environ.get("SLUICE_API_KEY")
     if own is None:
         api_key = quickstart.lasting_key(folder)
-        write_private(folder.config, quickstart.config_text(api_key, ports["simulator"], topic_prefix))
+        write_private(folder.config, quickstart.config_text(api_key, ports["simulator"]))
         write_private(folder.simulator_config, quickstart.simulator_text())
     path = (own or folder.config).absolute()
     return Setting(
@@ -81,7 +80,7 @@ def settled(folder: StackFolder, wishes: Wishes, environ: Mapping[str, str]) -> 
         gateway_port=gateway_port,
         ports=ports,
         namespace=environ.get("SLUICE_NAMESPACE", "sluice"),
-        topic_prefix=topic_prefix,
+        topic_prefix=environ.get("SLUICE_TOPIC_PREFIX", ""),
     )
 
 

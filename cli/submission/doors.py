@@ -61,7 +61,7 @@ def _gateway(environment: Environment, manner: Manner) -> Iterator[Opened]:
 def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
     topic = SUBMIT.at(environment.topic_prefix)
     try:
-        bound = load_config(environment.config, environment.variables).submit_topics.get(topic)
+        bound = load_config(environment.config, environment.variables).submit_topics.get(SUBMIT.name)
     except ConfigError as error:
         # A producer needs no configuration; it only cannot know which jobs its records become.
         if manner.waits:
@@ -69,7 +69,9 @@ def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
         tenant = None
     else:
         if bound is None:
-            raise OperatorError(f"{environment.config} binds the topic {topic} to no caller: add it to submit_topics.")
+            raise OperatorError(
+                f"{environment.config} binds the topic {SUBMIT.name} to no caller: add it to submit_topics."
+            )
         tenant = bound.tenant
     headers = [(name, text.encode()) for name, text in manner.wishes("sluice-").items()]
     door = TopicDoor(environment.kafka, topic, headers, tenant)
