@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     """JSON without line breaks."""
 
 
-_CURSOR = re.compile(r"(\d{1,18})-(\d{1,18})")
+_CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 def parse_cursor(text: str) -> Cursor | None:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingress.admission import Caller, Manner, Wishes
-from services.ingress.api.body import pieces, refuse_announced
+from services.ingress.api.body import discard, pieces, refuse_announced
 from services.ingress.api.doors import Doors
 from services.ingress.api.job_view import detail
 from services.ingress.api.problems import (
@@ -57,7 +57,7 @@ class LineBatch:
 
     async def submit(self, request: Request) -> Response:
         """Raises ProblemError when there is nothing to submit, or when the body says at once that it is too large."""
-        refuse_announced(request, _MOST_BYTES)
+        await refuse_announced(request, _MOST_BYTES)
         batch: list[bytes] = []
         async for line in _lines(request, self._doors.body_bytes):
             if isinstance(line, Problem):
@@ -107,7 +107,8 @@ async def _lines(request: Request, longest: int) -> AsyncIterator[bytes | Proble
     pending = bytearray()
     skipping = False
     read = given = 0
-    async for piece in pieces(request):
+    reading = pieces(request)
+    async for piece in reading:
         read += len(piece)
         pending += piece
         *whole, rest = pending.split(b"\n")
@@ -124,6 +125,7 @@ async def _lines(request: Request, longest: int) -> AsyncIterator[bytes | Proble
         if skipping:
             pending.clear()
         if read > _MOST_BYTES or given > _MOST_LINES:
+            await discard(reading)
             yield _unread()
             return
     if pending.strip() and not skipping:

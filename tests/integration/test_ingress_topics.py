@@ -1,0 +1,87 @@
+"""The topic door on real Kafka: whatever is published on a submit topic becomes a job or a dead letter."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from shared.contracts import DeadLetterReason, Door, Lane
+from tests.suites.ingress import CHAT, chat_body
+from tests.suites.served_ingress import Place, ServedIngress, serving_ingress, until
+
+
+@pytest.fixture
+async def served(place: Place) -> AsyncIterator[ServedIngress]:
+    async with serving_ingress(place, replicas=2) as served:
+        yield served
+
+
+async def test_records_of_the_submit_topic_become_jobs(served: ServedIngress) -> None:
+    line = orjson.dumps({"custom_id": "mt-81", "method": "POST", "url": "/v1/chat/completions", "body": CHAT})
+    await served.publish(line, headers=[("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")])
+    await served.publish(chat_body(stream=True), headers=[("sluice-lane", b"interactive")])
+    await until(lambda: len(served.worker.jobs) == 2, "both become jobs")
+    first, second = sorted(served.worker.jobs, key=lambda job: job.custom_id or "", reverse=True)
+    assert (first.custom_id, first.door, first.lane, first.streamed) == ("mt-81", Door.TOPIC, Lane.BATCH, False)
+    assert (second.lane, second.streamed, second.tenant, second.caller) == (Lane.INTERACTIVE, True, "acme", "web")
+    assert any("4bf92f3577b34da6a3ce929d0e0e4736" in trace for trace in served.worker.traceparents)
+    async with served.client() as client:
+        shown = (await client.get(f"/v1/jobs/{first.id}")).json()
+    assert shown["custom_id"] == "mt-81"
+
+
+async def test_bad_records_are_set_aside_with_the_reason_and_stop_none_behind_them(served: ServedIngress) -> None:
+    await served.publish(
+        b"\xff not json",
+        None,
+        b"[]",
+        b'{"body": 5}',
+        chat_body(messages=[]),
+        chat_body(model="nobody"),
+        orjson.dumps({"custom_id": "x", "url": "/v1/embeddings", "body": CHAT}),
+        chat_body(user="x" * 900_000)[:890_000],
+    )
+    await served.publish(chat_body(), headers=[("sluice-lane", b"fast")])
+    await served.publish(chat_body(user="last"), headers=[("odd", b"\xff\xfe")])
+    await until(lambda: [job.user for job in served.worker.jobs] == ["last"], "the good one behind them becomes a job")
+    await until(lambda: len(served.letters) == 9, "each bad one becomes a dead letter")
+    letters = sorted(served.letters, key=lambda letter: letter.offset)
+    assert [letter.reason for letter in letters] == [
+        DeadLetterReason.UNDECODABLE,
+        DeadLetterReason.UNDECODABLE,
+        DeadLetterReason.UNDECODABLE,
+        DeadLetterReason.SCHEMA,
+        DeadLetterReason.SCHEMA,
+        DeadLetterReason.REFUSED,
+        DeadLetterReason.SCHEMA,
+        DeadLetterReason.UNDECODABLE,
+        DeadLetterReason.SCHEMA,
+    ]
+    assert letters[0].value == b"\xff not json"
+    assert letters[0].key == b"k"
+    assert "`nobody`" in letters[5].message
+    assert letters[5].code == "model_not_found"
+    assert {letter.service for letter in letters} == {"ingress"}
+    assert {letter.tenant for letter in letters} == {"acme"}
+
+
+async def test_a_record_that_is_read_again_is_the_same_job(place: Place) -> None:
+    async with serving_ingress(place) as served:
+        await served.publish(*(chat_body(user=str(number)) for number in range(20)))
+        await until(lambda: len(served.worker.jobs) == 20, "all become jobs")
+        first = {job.user: job.id for job in served.worker.jobs}
+    # Another group has committed nothing: as after a crash before the commit.
+    elsewhere = Place(place.kafka_url, place.redis_url, place.postgres_url, place.namespace + "b", place.topic_prefix)
+    async with serving_ingress(elsewhere) as served:
+        await until(lambda: len(served.worker.jobs) >= 40, "all are submitted again")
+        assert {job.user: job.id for job in served.worker.jobs} == first
+
+
+async def test_what_was_committed_is_not_submitted_again(place: Place) -> None:
+    async with serving_ingress(place) as served:
+        await served.publish(chat_body(user="before"))
+        await until(lambda: len(served.worker.jobs) == 1, "it becomes a job")
+    async with serving_ingress(place) as served:
+        await served.publish(chat_body(user="after"))
+        await until(lambda: "after" in [job.user for job in served.worker.jobs], "the next becomes a job")
+        assert [job.user for job in served.worker.jobs].count("before") == 1
