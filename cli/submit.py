@@ -91,9 +91,9 @@ def submit(
         with opened_journal(journal) as remembered:
             submission = Submission(remembered, board)
             _send(submission, opened, source, model)
-        if journal and submission.tally.is_whole:
+        in_time = not wait or _wait(submission, opened, give_up_at)
+        if journal and submission.tally.is_whole and in_time:
             journal.unlink()
-        in_time = not wait or submission.wait(opened.wait, give_up_at)
     _conclude(submission, in_time=in_time, as_json=as_json)
 
 
@@ -109,6 +109,16 @@ def _send(submission: "Submission", opened: "Opened", source: "Iterable[bytes]",
         raise
 
 
+def _wait(submission: "Submission", opened: "Opened", give_up_at: float) -> bool:
+    from cli.printing import remark
+
+    try:
+        return submission.wait(opened.wait, give_up_at)
+    except BaseException:
+        remark(f"{submission.tally.told()} They go on without this command; the same one waits for them again.")
+        raise
+
+
 def _conclude(submission: "Submission", *, in_time: bool, as_json: bool) -> None:
     from cli.printing import remark, say
 
@@ -117,7 +127,8 @@ def _conclude(submission: "Submission", *, in_time: bool, as_json: bool) -> None
     if not tally.is_whole:
         remark("The same command sends only the lines that are not in yet.")
     if not in_time:
-        remark(f"The time is over; {len(submission.accepted) - tally.ended} jobs have not ended.")
+        open_jobs = len(submission.accepted) - tally.ended
+        remark(f"The time is over; {open_jobs} jobs have not ended. The same command waits for them again.")
         raise typer.Exit(ExitCode.TIMED_OUT)
     if not tally.is_whole or tally.succeeded < tally.ended:
         raise typer.Exit(ExitCode.SOME_FAILED)

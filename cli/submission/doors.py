@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from cli.environment import Environment
@@ -12,15 +11,11 @@ from cli.submission.door import Door
 from cli.submission.http_door import HttpDoor
 from cli.submission.topic_door import TopicDoor
 from cli.submission.waiting import GatewayWait, TopicWait, Wait
-from shared.clock import utc_now
 from shared.config import ConfigError, load_config
 from shared.errors import OperatorError
 from shared.topics import SUBMIT
 
 __all__ = ["DOORS", "Manner", "Opened"]
-
-_CLOCKS_APART: Final = timedelta(minutes=1)
-"""How far the broker's clock and ours may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
         tenant = bound.tenant
     headers = [(name, text.encode()) for name, text in manner.wishes("sluice-").items()]
     door = TopicDoor(environment.kafka, topic, headers, tenant)
-    wait = TopicWait(environment.kafka, environment.topic_prefix, since=utc_now() - _CLOCKS_APART)
+    wait = TopicWait(environment.kafka, environment.topic_prefix)
     yield Opened(door, wait, f"{environment.kafka.value} {topic} {manner.model} {manner.lane} {manner.feature}")
 
 

@@ -6,15 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-__all__ = ["Journal", "journal_path", "opened_journal"]
+__all__ = ["Became", "Journal", "journal_path", "opened_journal"]
+
+
+class Became(NamedTuple):
+    """What a line has become. Either may be unknown, as `Accepted` says."""
+
+    job: str | None
+    record: str | None
 
 
 @dataclass(slots=True)
 class Journal:
-    accepted: dict[str, str]
-    """The job, or the record, that each line has become, by the line's fingerprint."""
+    accepted: dict[str, Became]
+    """By the line's fingerprint."""
     _file: IO[str] | None
     _resumed: int = field(init=False)
 
@@ -26,11 +33,11 @@ class Journal:
         """How many lines an earlier run had brought in."""
         return self._resumed
 
-    def note(self, fingerprint: str, became: str) -> None:
+    def note(self, fingerprint: str, became: Became) -> None:
         """Afterwards a later run knows it, also when this process is killed now."""
         self.accepted[fingerprint] = became
         if self._file is not None:
-            self._file.write(json.dumps([fingerprint, became]) + "\n")
+            self._file.write(json.dumps([fingerprint, *became]) + "\n")
             self._file.flush()
 
 
@@ -52,9 +59,9 @@ def opened_journal(path: Path | None) -> Iterator[Journal]:
         yield Journal(dict(_entries(file)), file)
 
 
-def _entries(file: IO[str]) -> Iterator[tuple[str, str]]:
+def _entries(file: IO[str]) -> Iterator[tuple[str, Became]]:
     for line in file:
         if not line.endswith("\n"):
             return  # the run before was killed while it wrote this
-        fingerprint, job = json.loads(line)
-        yield fingerprint, job
+        fingerprint, job, record = json.loads(line)
+        yield fingerprint, Became(job, record)

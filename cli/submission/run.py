@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cli.submission.board import Board, Outcome
 from cli.submission.door import Accepted, Door, Fate, RefusedLine, Unknown
-from cli.submission.journal import Journal
+from cli.submission.journal import Became, Journal
 from cli.submission.lines import BadLine, Line
 from cli.submission.waiting import Ending, Wait
 
@@ -67,8 +67,8 @@ class Submission:
                 self.board.line(Outcome(line.number, line.custom_id, "refused", why=line.why))
             elif became := self.journal.accepted.get(line.fingerprint):
                 self.tally.earlier += 1
-                self.accepted.append(_remembered(line, became))
-                self.board.line(Outcome(line.number, line.custom_id, "queued earlier", became))
+                self.accepted.append(Accepted(line, became.job, became.record))
+                self.board.line(Outcome(line.number, line.custom_id, "queued earlier", became.job))
             else:
                 yield line
 
@@ -76,7 +76,7 @@ class Submission:
         match fate:
             case Accepted(line, job, record):
                 self.tally.accepted += 1
-                self.journal.note(line.fingerprint, job or record or "")
+                self.journal.note(line.fingerprint, Became(job, record))
                 self.accepted.append(fate)
                 self.board.line(Outcome(line.number, line.custom_id, "queued", job))
             case RefusedLine(line, why):
@@ -90,7 +90,3 @@ class Submission:
         self.tally.ended += 1
         self.tally.succeeded += ending.status == "succeeded"
         self.board.end(ending)
-
-
-def _remembered(line: Line, became: str) -> Accepted:
-    return Accepted(line, became) if became.startswith("job_") else Accepted(line, None, became)

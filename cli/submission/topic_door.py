@@ -21,6 +21,8 @@ __all__ = ["TopicDoor"]
 
 _AT_ONCE: Final = 500
 _ACKNOWLEDGED_SECONDS: Final = 60.0
+_SENDERS_TIME: Final = 0
+"""Kafka's `CreateTime`, the default; the other is `LogAppendTime`, the broker's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +53,23 @@ class TopicDoor:
     async def _send_one(self, producer: AIOKafkaProducer, line: Line) -> Fate:
         try:
             async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+                sent_ms = int(time.time() * 1000)
                 placed = await producer.send_and_wait(
-                    self.topic, line.raw, headers=list(self.headers), timestamp_ms=int(time.time() * 1000)
+                    self.topic, line.raw, headers=list(self.headers), timestamp_ms=sent_ms
                 )
         except MessageSizeTooLargeError:
             return RefusedLine(line, f"larger than a record may be ({len(line.raw):,} bytes)")
         except (KafkaError, TimeoutError) as error:
             return Unknown(line, f"Kafka did not acknowledge it: {str(error) or type(error).__name__}")
-        return Accepted(line, self._job(placed), f"{placed.topic}/{placed.partition}/{placed.offset}")
+        return Accepted(line, self._job(placed, sent_ms), f"{placed.topic}/{placed.partition}/{placed.offset}")
 
-    def _job(self, placed: RecordMetadata) -> str | None:
+    def _job(self, placed: RecordMetadata, sent_ms: int) -> str | None:
         """As the ingress derives it, so that a record read twice is one job."""
         if self.tenant is None:
             return None
-        return derived_job_id(placed.timestamp, self.tenant, placed.topic, str(placed.partition), str(placed.offset))
+        # Of a batch of records whose time is the sender's, aiokafka tells each one the time of the first.
+        moment = sent_ms if placed.timestamp_type == _SENDERS_TIME else placed.timestamp
+        return derived_job_id(moment, self.tenant, placed.topic, str(placed.partition), str(placed.offset))
 
 
 async def _settle_some(running: set[asyncio.Task[Fate]], settled: Callable[[Fate], None]) -> set[asyncio.Task[Fate]]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from cli.kafka import reading
 from cli.submission.door import Accepted
 from services.ingress.api.schemas import JobObject
 from shared.contracts import DeadLetter, JobEnded
+from shared.errors import OperatorError
+from shared.ids import job_unix_ms, parse_job_id
 from shared.topics import DEAD_LETTERS, RESULTS
 
 __all__ = ["Ending", "GatewayWait", "TopicWait", "Wait"]
@@ -24,6 +26,10 @@ _WINDOW: Final = 100
 """Jobs end about in the order in which they came, so the oldest are asked after and the rest let be."""
 _ASKED_AT_ONCE: Final = 4
 _PAUSE_SECONDS: Final = 0.5
+_GIVE_UP_SECONDS: Final = 120.0
+"""Without an answer of the gateway. One that is started anew is waited for."""
+_CLOCKS_APART: Final = timedelta(minutes=1)
+"""How far the clocks of the broker, of the services and here may differ."""
 _ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
@@ -46,14 +52,17 @@ class GatewayWait:
     gateway: Gateway
 
     def wait(self, jobs: Sequence[Accepted], ended: Callable[[Ending], None], give_up_at: float) -> bool:
-        open_jobs = list(jobs)
+        open_jobs, heard_at = list(jobs), time.monotonic()
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
             while open_jobs:
                 if time.monotonic() >= give_up_at:
                     return False
+                if time.monotonic() - heard_at > _GIVE_UP_SECONDS:
+                    raise OperatorError("The gateway has not answered for two minutes.")
                 looked_at, rest = open_jobs[:_WINDOW], open_jobs[_WINDOW:]
                 still_open: list[Accepted] = []
                 for job, found in zip(looked_at, pool.map(self._look, looked_at), strict=True):
+                    heard_at = heard_at if found is None else time.monotonic()
                     if found is None or found.status not in _ENDS:
                         still_open.append(job)
                     else:
@@ -75,20 +84,19 @@ class GatewayWait:
 class TopicWait:
     kafka: Known
     topic_prefix: str
-    since: datetime
-    """From before the first of them was sent."""
 
     def wait(self, jobs: Sequence[Accepted], ended: Callable[[Ending], None], give_up_at: float) -> bool:
         return asyncio.run(self._wait(jobs, ended, give_up_at))
 
     async def _wait(self, jobs: Sequence[Accepted], ended: Callable[[Ending], None], give_up_at: float) -> bool:
         waited = {name: job for job in jobs for name in (job.job, job.record) if name is not None}
+        since = _begin(jobs)
         topics = [RESULTS.at(self.topic_prefix), DEAD_LETTERS.at(self.topic_prefix)]
         patience = None if give_up_at == float("inf") else max(0.0, give_up_at - time.monotonic())
         if not waited:
             return True
         try:
-            async with asyncio.timeout(patience), reading(self.kafka, topics, since=self.since) as opened:
+            async with asyncio.timeout(patience), reading(self.kafka, topics, since=since) as opened:
                 async for record in opened.records():
                     name, status, why = _end_told(record.topic == topics[0], record.value or b"")
                     job = waited.pop(name, None)
@@ -102,6 +110,17 @@ class TopicWait:
         except TimeoutError:
             return False
         return True
+
+
+def _begin(jobs: Sequence[Accepted]) -> datetime:
+    """From before the first of them was sent, perhaps by an earlier run."""
+    moments = [job_unix_ms(known) for job in jobs if job.job and (known := parse_job_id(job.job))]
+    if len(moments) < len(jobs):
+        raise OperatorError(
+            "An earlier run sent some of the lines without the configuration, so nobody knows which jobs they are: "
+            "leave --wait out, or send all of them --again."
+        )
+    return datetime.fromtimestamp(min(moments, default=0) / 1000, UTC) - _CLOCKS_APART
 
 
 def _end_told(is_result: bool, value: bytes) -> tuple[str, str, str | None]:
