@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -58,10 +60,13 @@ def demo(
     console = Console(stderr=as_json)
     if not console.is_terminal:
         console.width = _LOG_WIDTH
-    with display_for(console) as display:
-        outcome = asyncio.run(
-            _until_told(perform(asked, seed, keep=keep, display=display, environ=os.environ), display)
-        )
+    try:
+        with display_for(console) as display:
+            outcome = asyncio.run(
+                _until_told(perform(asked, seed, keep=keep, display=display, environ=os.environ), display)
+            )
+    except asyncio.CancelledError:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if as_json:
         print_json(object_of(outcome))
     else:
@@ -75,7 +80,8 @@ async def _until_told(performance: "Coroutine[None, None, Outcome]", display: "D
     performing = asyncio.ensure_future(performance)
 
     def told(received: signal.Signals) -> None:
-        display.tell(f"{received.name}: ending everything")
+        once_more = " now" if performing.cancelling() else ""
+        display.tell(f"{received.name}: ending everything{once_more}")
         performing.cancel()
 
     loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ __all__ = ["DOOR_NAMES", "Display", "display_for"]
 
 DOOR_NAMES: Final = {
     Door.CHAT: "chat completions, as the OpenAI SDK calls them",
-    Door.JOBS: "jobs over HTTP, followed by readers that drop",
+    Door.JOBS: "jobs over HTTP, one by one and as JSONL",
     Door.TOPIC: "records on the submit topic",
 }
 

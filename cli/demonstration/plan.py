@@ -1,7 +1,7 @@
 """Who does what, and when? The same seed gives the same plan: doors, arrival times, where readers drop. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from random import Random
 from typing import Final
@@ -14,6 +14,7 @@ __all__ = ["Errand", "ReaderPlan", "late_fractions", "planned"]
 _GAP_SECONDS: Final = 0.1
 _LONGEST_ARRIVAL_SECONDS: Final = 6.0
 _READERS: Final = 2
+_LINES_TOGETHER: Final = 5
 _DOORS: Final = (Door.CHAT, Door.JOBS, Door.TOPIC)
 
 
@@ -28,16 +29,24 @@ class ReaderPlan:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """How one prompt is brought in."""
+    """How a prompt is brought in, or several in one request."""
 
-    prompt: Prompt
+    prompts: tuple[Prompt, ...]
     door: Door
     at_seconds: float
     streamed: bool = False
     """At the chat door: token by token, or whole."""
     leaves_after: int | None = None
     """At the chat door: the client hangs up after so many chunks and goes on at the job's events."""
+    as_lines: bool = False
+    """At the jobs door: as JSONL, which nobody follows."""
     readers: tuple[ReaderPlan, ...] = ()
+
+    @property
+    def prompt(self) -> Prompt:
+        """Of an errand that has only one."""
+        (only,) = self.prompts
+        return only
 
 
 def planned(prompts: Sequence[Prompt], seed: int) -> tuple[Errand, ...]:
@@ -45,32 +54,37 @@ def planned(prompts: Sequence[Prompt], seed: int) -> tuple[Errand, ...]:
     doors = list(islice(cycle(_DOORS), len(prompts)))
     rng.shuffle(doors)
     gap = min(_GAP_SECONDS, _LONGEST_ARRIVAL_SECONDS / max(len(prompts), 1))
-    chats = 0
-    errands = []
-    for at, (prompt, door) in enumerate(zip(prompts, doors, strict=True)):
-        errand = Errand(prompt, door, at * gap)
-        if door is Door.CHAT:
-            errand = _at_the_chat_door(errand, chats, rng)
-            chats += 1
-        elif door is Door.JOBS:
-            readers = tuple(_reader(rng) for _ in range(_READERS))
-            errand = Errand(prompt, door, at * gap, readers=readers)
-        errands.append(errand)
-    return tuple(errands)
+    by_door: dict[Door, list[tuple[Prompt, float]]] = {door: [] for door in _DOORS}
+    for number, (prompt, door) in enumerate(zip(prompts, doors, strict=True)):
+        by_door[door].append((prompt, number * gap))
+    errands = [
+        *(_at_the_chat_door(*arrival, number, rng) for number, arrival in enumerate(by_door[Door.CHAT])),
+        *_at_the_jobs_door(by_door[Door.JOBS], rng),
+        *(Errand((prompt,), Door.TOPIC, at) for prompt, at in by_door[Door.TOPIC]),
+    ]
+    return tuple(sorted(errands, key=lambda errand: errand.at_seconds))
 
 
-def _at_the_chat_door(errand: Errand, number: int, rng: Random) -> Errand:
+def _at_the_chat_door(prompt: Prompt, at: float, number: int, rng: Random) -> Errand:
     """In turn: a client that stays, one that hangs up, one that wants the whole answer."""
+    errand = Errand((prompt,), Door.CHAT, at)
     match number % 3:
         case 0:
-            return Errand(errand.prompt, errand.door, errand.at_seconds, streamed=True)
+            return replace(errand, streamed=True)
         case 1:
-            leaves, reader = rng.randint(3, 20), _reader(rng)
-            return Errand(
-                errand.prompt, errand.door, errand.at_seconds, streamed=True, leaves_after=leaves, readers=(reader,)
-            )
+            return replace(errand, streamed=True, leaves_after=rng.randint(3, 20), readers=(_reader(rng),))
         case _:
             return errand
+
+
+def _at_the_jobs_door(arrivals: Sequence[tuple[Prompt, float]], rng: Random) -> Iterator[Errand]:
+    """Every other one by itself, and followed; the rest in files of a few lines, sent when the last line is there."""
+    for prompt, at in arrivals[::2]:
+        yield Errand((prompt,), Door.JOBS, at, readers=tuple(_reader(rng) for _ in range(_READERS)))
+    lines = arrivals[1::2]
+    for start in range(0, len(lines), _LINES_TOGETHER):
+        prompts, times = zip(*lines[start : start + _LINES_TOGETHER], strict=True)
+        yield Errand(prompts, Door.JOBS, times[-1], as_lines=True)
 
 
 def late_fractions(job: str, seed: int, count: int = 2) -> tuple[float, ...]:

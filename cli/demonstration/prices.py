@@ -13,20 +13,19 @@ from shared.money import Nanodollars
 
 __all__ = ["PriceOf", "second_opinion"]
 
-PriceOf = Callable[[str, str, TokenUsage, datetime], Nanodollars]
-"""Provider, upstream model, usage and the moment of the call."""
+PriceOf = Callable[[str, str, TokenUsage, datetime], Nanodollars | None]
+"""Provider, upstream model, usage and the moment of the call; None for a model that nobody has a price for."""
 
 _NANOS: Final = Decimal(1_000_000_000)
 _MILLION: Final = Decimal(1_000_000)
 
 
 def second_opinion(config: Config) -> PriceOf:
-    """The configuration's own prices first, then the public book, each line rounded to the nanodollar.
+    """The configuration's own prices first, then the public book, each line rounded to the nanodollar."""
 
-    The function raises LookupError for a model that nobody has a price for.
-    """
-
-    def price_of(provider: str, model: str, usage: TokenUsage, at: datetime) -> Nanodollars:
+    def price_of(provider: str, model: str, usage: TokenUsage, at: datetime) -> Nanodollars | None:
+        if not usage.total:
+            return Nanodollars(0)  # whatever the price would be
         for own in config.prices:
             if own.provider == provider and own.model in ("*", model):
                 cached = own.input if own.cache_read is None else own.cache_read
@@ -37,7 +36,10 @@ def second_opinion(config: Config) -> PriceOf:
                 ]
                 return _rounded(lines)
         name = config.providers[provider].price_as or provider
-        return _rounded([_by_the_book(each, model, name, at) for each in _lines(usage)])
+        try:
+            return _rounded([_by_the_book(each, model, name, at) for each in _lines(usage)])
+        except LookupError:
+            return None
 
     return price_of
 

@@ -1,6 +1,6 @@
 """How is it told in the end? What happened, what it cost, and whether it was right."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from rich.console import Console
@@ -30,6 +30,9 @@ def print_report(console: Console, outcome: Outcome) -> None:
     console.print(_costs(outcome.figures))
     console.print()
     console.print(_checks(outcome.verdicts))
+    for verdict in outcome.verdicts:
+        for line in _faults(verdict):
+            console.print(line, highlight=False, soft_wrap=True)
     console.print()
     console.print(_last_line(outcome), highlight=False)
     if outcome.kept:
@@ -100,11 +103,17 @@ def _checks(verdicts: Sequence[Verdict]) -> Table:
         mark = Text("✓", style="bold green") if verdict.holds else Text("✗", style="bold red")
         claim = Text(verdict.claim, style="" if verdict.holds else "red")
         table.add_row(mark, claim, Text(verdict.finding, style="dim"))
-        for fault in verdict.faults[:_SHOWN_FAULTS]:
-            table.add_row("", Text(f"  {fault}", style="red"), "")
-        if len(verdict.faults) > _SHOWN_FAULTS:
-            table.add_row("", Text(f"  and {len(verdict.faults) - _SHOWN_FAULTS} more", style="red"), "")
     return table
+
+
+def _faults(verdict: Verdict) -> Iterator[Text]:
+    """Each on a line of its own: they are long, and made to be copied."""
+    if verdict.faults:
+        yield Text.assemble("\n", (f"✗  {verdict.claim}", "bold red"))
+    for fault in verdict.faults[:_SHOWN_FAULTS]:
+        yield Text(f"   {fault}")
+    if len(verdict.faults) > _SHOWN_FAULTS:
+        yield Text(f"   and {len(verdict.faults) - _SHOWN_FAULTS} more")
 
 
 def _last_line(outcome: Outcome) -> Text:

@@ -1,30 +1,22 @@
 """The demo from beginning to end: a folder, a stage on it, the scene, the verdicts; afterwards nothing is left."""
 
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from cli.demonstration.checks import judge
 from cli.demonstration.display import Display
 from cli.demonstration.figures import figures_of
+from cli.demonstration.folder import run_folder
 from cli.demonstration.outcome import Outcome, nothing_left_running
 from cli.demonstration.plan import planned
 from cli.demonstration.prices import second_opinion
 from cli.demonstration.prompts import Prompt
 from cli.demonstration.scene import play
 from cli.demonstration.stage import StackWatch, running_stage
-from devstack.stack import erase
 
 __all__ = ["perform"]
-
-_PASSABLE: Final = 0o711
-"""PostgreSQL runs as somebody else when we are root, and must pass through."""
 
 
 @dataclass(slots=True)
@@ -45,7 +37,7 @@ async def perform(
     errands = planned(prompts, seed)
     watch = StackWatch(display.tell)
     clock = _StopWatch({}, time.monotonic())
-    with _folder(keep=keep) as folder:
+    with run_folder(keep=keep) as folder:
         models = sorted({prompt.model for prompt in prompts})
         async with running_stage(folder, models, seed, environ=environ, watch=watch) as stage:
             display.tell(f"everything is ready at {stage.stack.gateway_url}")
@@ -57,18 +49,6 @@ async def perform(
         clock.lap("stop")
     verdicts = (*judge(evidence, price_of), nothing_left_running(watch.pids, filter(_lives, watch.pids)))
     return Outcome(figures_of(evidence), verdicts, clock.phases, seed, folder if keep else None)
-
-
-@contextmanager
-def _folder(*, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
-    folder.chmod(_PASSABLE)
-    try:
-        yield folder
-    finally:
-        if not keep:
-            erase(folder / "stack")
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lives(pid: int) -> bool:

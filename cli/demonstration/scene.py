@@ -53,11 +53,12 @@ class _Cast:
 
 async def play(stage: Stage, errands: Sequence[Errand], seed: int, display: Display) -> Evidence:
     """Raises what a server of the stage raises when it is not there for us; what Sluice does wrong is evidence."""
-    progress = Progress(Counter(errand.door for errand in errands))
+    prompts = sum(len(errand.prompts) for errand in errands)
+    progress = Progress(Counter(errand.door for errand in errands for _ in errand.prompts))
     async with _assembled(stage, progress, display) as cast, asyncio.TaskGroup() as group:
         showing = group.create_task(display.follow(progress), name="display")
-        display.tell(f"sending {len(errands)} prompts through three doors")
-        killing = group.create_task(_kill_half_way(cast, len(errands)), name="killing")
+        display.tell(f"sending {prompts} prompts through three doors")
+        killing = group.create_task(_kill_half_way(cast, prompts), name="killing")
         await _sent(cast.submitter, errands)
         expected = sum(each.refused is None for each in cast.submitter.notebook.submissions)
         if not await cast.witness.until(lambda: len(cast.witness.ended) >= expected, _END_SECONDS):
@@ -106,7 +107,7 @@ async def _sent(submitter: Submitter, errands: Sequence[Errand]) -> None:
 
     async with asyncio.TaskGroup() as group:
         for errand in errands:
-            group.create_task(send(errand), name=errand.prompt.custom_id)
+            group.create_task(send(errand), name=errand.prompts[0].custom_id)
 
 
 async def _kill_half_way(cast: _Cast, jobs: int) -> Kill | None:

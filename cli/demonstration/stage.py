@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from cli.demonstration.borrowing import borrowed_servers
+from cli.demonstration.folder import stack_folder
 from cli.demonstration.setting import PROVIDERS, ProviderPlace, gateway_text, new_visitor_key, simulator_text
-from cli.stack.folder import StackFolder
 from cli.stack.ports import settle
 from cli.stack.run import Up
 from cli.stack.service import python_module
@@ -88,7 +88,7 @@ async def running_stage(
             closing.push_async_callback(process.stop, _SIMULATOR_GRACE_SECONDS)
             watch.saw(name, process.pid)
         wishes = Wishes(workers=_WORKERS, port=ports["gateway"], config=config, simulator=False)
-        up = Up(StackFolder(folder / "stack"), wishes, watch, _environment(environ, lent))
+        up = Up(stack_folder(folder), wishes, watch, _environment(environ, lent))
         running = await closing.enter_async_context(asyncio.TaskGroup())
         standing = running.create_task(up.run(), name="stack")
         try:

@@ -13,7 +13,9 @@ from aiokafka.errors import KafkaError
 
 from cli.demonstration.evidence import ChatReading, Reading, Submission
 from cli.demonstration.plan import Errand
+from cli.demonstration.prompts import Prompt
 from cli.demonstration.reading import Readers, has_text, sse_events
+from services.ingress.api.schemas import LineAnswer
 from shared.contracts import Door
 
 __all__ = ["Notebook", "Submitter"]
@@ -54,20 +56,23 @@ class Submitter:
                     await self._chat_stream(errand)
                 case Door.CHAT:
                     await self._chat(errand)
+                case Door.JOBS if errand.as_lines:
+                    await self._lines(errand)
                 case Door.JOBS:
                     await self._job(errand)
                 case Door.TOPIC:
                     await self._record(errand)
         except (httpx.HTTPError, KafkaError, TimeoutError) as error:
-            self._note(errand, refused=repr(error))
+            for prompt in errand.prompts:
+                self._note(prompt, errand.door, refused=repr(error))
 
     async def _chat(self, errand: Errand) -> None:
         answer = await self.client.post("/v1/chat/completions", json=errand.prompt.body)
         job = answer.headers.get(_JOB_ID)
         if job is None:
-            self._note(errand, refused=answer.text)
+            self._note(errand.prompt, errand.door, refused=answer.text)
             return
-        self._note(errand, job)
+        self._note(errand.prompt, errand.door, job)
         self.notebook.chats.append(ChatReading(job, answer=answer.json()))
 
     async def _chat_stream(self, errand: Errand) -> None:
@@ -78,7 +83,7 @@ class Submitter:
         async with self.client.stream("POST", "/v1/chat/completions", json=body, headers=_STREAM_WISHES) as answer:
             job = answer.headers.get(_JOB_ID)
             if job is None:
-                self._note(errand, refused=(await answer.aread()).decode(errors="replace"))
+                self._note(errand.prompt, errand.door, refused=(await answer.aread()).decode(errors="replace"))
                 return
             async with aclosing(sse_events(answer)) as events:
                 async for event in events:
@@ -91,7 +96,7 @@ class Submitter:
                     if len(chunks) == errand.leaves_after:
                         left = True
                         break
-        self._note(errand, job, first_token_seconds=first)
+        self._note(errand.prompt, errand.door, job, first_token_seconds=first)
         self.notebook.chats.append(ChatReading(job, tuple(chunks), left=left, completed=completed))
         await self._follow(errand, job)
 
@@ -100,17 +105,33 @@ class Submitter:
         headers = {"content-type": "application/json"}
         answer = await self.client.post("/v1/jobs", content=errand.prompt.line, headers=headers)
         if answer.status_code != httpx.codes.ACCEPTED:
-            self._note(errand, refused=answer.text)
+            self._note(errand.prompt, errand.door, refused=answer.text)
             return
         job = str(orjson.loads(answer.content)["id"])
         await self._follow(errand, job)
         seen = self.readers.first_tokens.get(job)
-        self._note(errand, job, first_token_seconds=None if seen is None else seen - began)
+        self._note(errand.prompt, errand.door, job, first_token_seconds=None if seen is None else seen - began)
+
+    async def _lines(self, errand: Errand) -> None:
+        body = b"\n".join(prompt.line for prompt in errand.prompts)
+        headers = {"content-type": "application/jsonl"}
+        answer = await self.client.post("/v1/jobs", content=body, headers=headers)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            for prompt in errand.prompts:
+                self._note(prompt, errand.door, refused=answer.text)
+            return
+        fates = {fate.line: fate for fate in map(LineAnswer.model_validate_json, answer.content.splitlines())}
+        for number, prompt in enumerate(errand.prompts, start=1):
+            fate = fates.get(number)
+            if fate is None:
+                self._note(prompt, errand.door, refused="its line was not answered")
+            else:
+                self._note(prompt, errand.door, fate.id, refused=fate.error.message if fate.error else None)
 
     async def _record(self, errand: Errand) -> None:
         async with asyncio.timeout(_SEND_SECONDS):
             await self.producer.send_and_wait(self.submit_topic, errand.prompt.line)
-        self._note(errand)
+        self._note(errand.prompt, errand.door)
 
     async def _follow(self, errand: Errand, job: str) -> None:
         self.notebook.readings.setdefault(job, [])
@@ -120,12 +141,11 @@ class Submitter:
 
     def _note(
         self,
-        errand: Errand,
+        prompt: Prompt,
+        door: Door,
         job: str | None = None,
         *,
         refused: str | None = None,
         first_token_seconds: float | None = None,
     ) -> None:
-        self.notebook.submissions.append(
-            Submission(errand.prompt.custom_id, errand.door, job, refused, first_token_seconds)
-        )
+        self.notebook.submissions.append(Submission(prompt.custom_id, door, job, refused, first_token_seconds))

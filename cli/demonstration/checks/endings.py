@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cli.demonstration.checks.verdict import Verdict
 from cli.demonstration.evidence import Evidence
-from shared.contracts import Job, JobEnded, JobStatus
+from shared.contracts import Door, Job, JobEnded, JobStatus
 
 __all__ = ["every_job_succeeded", "jobs_ended_once"]
 
@@ -58,6 +58,8 @@ def _admission(evidence: Evidence, accepted: dict[str, Job]) -> Iterator[str]:
             yield f"{submission.custom_id} ({submission.door}) became {len(found)} jobs"
         elif found[0] not in accepted:
             yield f"{found[0]} ({submission.custom_id}) was promised and is not on the job topics"
+        elif submission.door is not Door.CHAT and accepted[found[0]].custom_id != submission.custom_id:
+            yield f"{found[0]} is named {accepted[found[0]].custom_id}, and was submitted as {submission.custom_id}"
         claimed.update(found)
     for stray in accepted.keys() - claimed:
         yield f"{stray} was accepted, and nobody submitted it"

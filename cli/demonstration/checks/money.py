@@ -21,9 +21,13 @@ def costs_are_the_prices_times_the_tokens(evidence: Evidence, price_of: PriceOf)
 def _mispriced(evidence: Evidence, price_of: PriceOf) -> Iterator[str]:
     for row in evidence.ledger:
         due = price_of(row.provider, row.upstream_model, row.usage, row.started_at)
+        if row.cost == due:
+            continue
         if row.cost is None:
             yield f"{row.attempt_id} has no cost, {due} nanodollars are due"
-        elif row.cost != due:
+        elif due is None:
+            yield f"{row.attempt_id} costs {row.cost} nanodollars, and nobody has a price for {row.upstream_model}"
+        else:
             yield f"{row.attempt_id} costs {row.cost} nanodollars, {due} are due"
 
 

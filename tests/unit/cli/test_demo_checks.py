@@ -240,6 +240,11 @@ def with_chat(**changes: object) -> Tamper:
         (lambda e: replace(e, accepted=e.accepted[1:]), ONCE, "promised and is not on the job topics"),
         (lambda e: replace(e, accepted=e.accepted[:2]), ONCE, "three (topic) became 0 jobs"),
         (lambda e: replace(e, submissions=e.submissions[1:]), ONCE, "nobody submitted it"),
+        (
+            lambda e: replace(e, accepted=(*e.accepted[:1], a_job(FOLLOWED, Door.JOBS, "other"), e.accepted[2])),
+            ONCE,
+            "is named other, and was submitted as two",
+        ),
         (lambda e: replace(e, jobs=e.jobs[1:]), ONCE, "is not in PostgreSQL"),
         (
             lambda e: replace(e, jobs=(replace(e.jobs[0], status=None), *e.jobs[1:])),
