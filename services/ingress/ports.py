@@ -42,6 +42,7 @@ class UnavailableError(Exception):
     def __init__(self, dependency: Dependency, why: str) -> None:
         super().__init__(f"{dependency} is unavailable: {why}")
         self.dependency = dependency
+        self.why = why
 
 
 class UnconfirmedError(Exception):

@@ -18,12 +18,14 @@ from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueu
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
+from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import ModelFacts
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.callers import Callers
+from services.ingress.ports import Dependency
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
@@ -60,10 +62,11 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     known = {name: _catalogued(name, model) for name, model in config.models.items()}
     models = {name: _facts(model, known[name]) for name, model in config.models.items()}
     callers = Callers(config.tenants)
+    servers = {server: Reachability(server) for server in Dependency}
     async with AsyncExitStack() as stack:
-        job_log, listener = _job_log(stack, settings, config, instruments)
-        archive = await _archive(stack, settings)
-        records = _records(settings, config, instruments)
+        job_log, listener = _job_log(stack, settings, config, servers[Dependency.REDIS], instruments)
+        archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
+        records = _records(settings, config, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix),
             job_log=job_log,
@@ -86,7 +89,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             clock=utc_now,
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
         )
-        ready = _readiness(records, listener, archive, doors.stopping, instruments)
+        ready = _readiness(servers, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=_alive))
         app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
@@ -109,7 +112,11 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
 
 
 def _job_log(
-    stack: AsyncExitStack, settings: IngressSettings, config: Config, instruments: Instruments
+    stack: AsyncExitStack,
+    settings: IngressSettings,
+    config: Config,
+    reachability: Reachability,
+    instruments: Instruments,
 ) -> tuple[RedisJobLog, Listener]:
     redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
@@ -126,20 +133,23 @@ def _job_log(
         longest=max(config.job_time.values()),
         clock=utc_now,
     )
-    return job_log, Listener(redis, keyspace, settings.replica, followers)
+    return job_log, Listener(redis, keyspace, settings.replica, followers, reachability)
 
 
-async def _archive(stack: AsyncExitStack, settings: IngressSettings) -> PostgresArchive:
+async def _archive(stack: AsyncExitStack, settings: IngressSettings, reachability: Reachability) -> PostgresArchive:
     pool = await open_pool(settings.postgres_url, call_seconds=settings.postgres_seconds)
     stack.callback(pool.terminate)
-    return PostgresArchive(pool, call_seconds=settings.postgres_seconds)
+    return PostgresArchive(pool, reachability, call_seconds=settings.postgres_seconds)
 
 
-def _records(settings: IngressSettings, config: Config, instruments: Instruments) -> KafkaRecords:
+def _records(
+    settings: IngressSettings, config: Config, reachability: Reachability, instruments: Instruments
+) -> KafkaRecords:
     largest = config.limits.body_bytes + _ENVELOPE_BYTES
     return KafkaRecords(
         lambda: new_producer(settings.kafka_url, settings.replica, max_request_bytes=largest),
         instruments,
+        reachability,
         send_seconds=settings.submit_seconds,
     )
 
@@ -177,14 +187,12 @@ async def _topic_door(
 
 
 async def _topics_exist(settings: IngressSettings) -> None:
-    told = False
     while True:
         try:
             report = await ensure_topics(settings.kafka_url, settings.topic_prefix)
         except (KafkaError, OSError, TimeoutError) as error:
-            if not told:
-                log.warning("waiting_for_server", server="kafka", reason=repr(error))
-            told = True
+            # That Kafka is away, the producer tells.
+            log.debug("topics_not_seen", reason=repr(error))
             await asyncio.sleep(_TOPICS_RETRY_SECONDS)
         else:
             for difference in report.differences:
@@ -199,24 +207,15 @@ async def _topics_exist(settings: IngressSettings) -> None:
 
 
 def _readiness(
-    records: KafkaRecords,
-    listener: Listener,
-    archive: PostgresArchive,
-    stopping: asyncio.Event,
-    instruments: Instruments,
+    servers: Mapping[Dependency, Reachability], stopping: asyncio.Event, instruments: Instruments
 ) -> Callable[[], Mapping[str, str | None]]:
     up = instruments.gauge(DEPENDENCY_UP)
-    up.labels("kafka").set_function(lambda: records.problem is None)
-    up.labels("redis").set_function(lambda: listener.problem is None)
-    up.labels("postgres").set_function(lambda: archive.problem is None)
+    for name, server in servers.items():
+        up.labels(name).set_function(server.is_up)
 
     def ready() -> Mapping[str, str | None]:
-        return {
-            "kafka": records.problem,
-            "redis": listener.problem,
-            "postgres": archive.problem,
-            "ingress": "stopping" if stopping.is_set() else None,
-        }
+        problems: dict[str, str | None] = {name: server.problem for name, server in servers.items()}
+        return problems | {"ingress": "stopping" if stopping.is_set() else None}
 
     return ready
 

@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.listener import Listener
+from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_log import RedisJobLog
-from services.ingress.ports import UnavailableError
+from services.ingress.ports import Dependency, UnavailableError
 from shared.clock import utc_now
 from shared.job_log import START, Keyspace
 from shared.redis import redis_client
@@ -40,14 +41,15 @@ async def replica(redis_url: str, namespace: str, name: str, *, bound: int = 102
     keyspace = Keyspace(namespace)
     redis = redis_client(redis_url, call_seconds=2)
     followers = Followers(causes.append, queue_bound=bound)
-    listener = Listener(redis, keyspace, name, followers, ping_seconds=0.5)
+    reachability = Reachability(Dependency.REDIS)
+    listener = Listener(redis, keyspace, name, followers, reachability, ping_seconds=0.5)
     job_log = RedisJobLog(
         redis, keyspace, name, followers, kept=timedelta(minutes=5), longest=timedelta(minutes=5), clock=utc_now
     )
     running = asyncio.create_task(listener.run())
     try:
         async with asyncio.timeout(10):
-            while listener.problem is not None:
+            while not reachability.is_up():
                 await asyncio.sleep(0.005)
         yield Replica(job_log, listener, followers, causes)
     finally:

@@ -25,6 +25,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from services.ingress.adapters.reachability import Reachability, plain
 from services.ingress.ports import Dependency, RecordTooLargeError, UnavailableError, UnconfirmedError
 from shared.backoff import Backoff
 from shared.telemetry import Instruments
@@ -44,16 +45,20 @@ _BROKEN: Final = (OutOfOrderSequenceNumber, ProducerFenced)
 
 class KafkaRecords:
     def __init__(
-        self, new_producer: Callable[[], AIOKafkaProducer], instruments: Instruments, *, send_seconds: float
+        self,
+        new_producer: Callable[[], AIOKafkaProducer],
+        instruments: Instruments,
+        reachability: Reachability,
+        *,
+        send_seconds: float,
     ) -> None:
+        """Kafka is reachable while a broker answers."""
         self._new_producer = new_producer
         self._send_seconds = send_seconds
         self._produced = instruments.counter(PRODUCED)
         self._producer: AIOKafkaProducer | None = None
         self._broken = asyncio.Event()
-        self._away_since = float("-inf")
-        self.problem: str | None = "not connected yet"
-        """None while the brokers answer."""
+        self._reachability = reachability
 
     async def run(self) -> None:
         """Until cancelled: have a producer that works."""
@@ -65,11 +70,11 @@ class KafkaRecords:
                 await producer.start()
                 self._producer = producer
                 failures = 0
-                self._answers()
+                self._reachability.answers()
                 await self._watch(producer)
             except (KafkaError, OSError) as error:
                 failures += 1
-                self._away(repr(error))
+                self._reachability.away(plain(error))
             finally:
                 self._producer = None
                 with suppress(KafkaError, OSError, TimeoutError):
@@ -80,9 +85,10 @@ class KafkaRecords:
     async def send(self, topic: str, *, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
         """Returns when every in-sync replica has the record. Raises as `ports.JobQueue.put` says."""
         producer = self._producer
-        if producer is None or self._is_long_away():
+        # Shorter outages are waited out by the send itself.
+        if producer is None or self._reachability.away_seconds > self._send_seconds:
             self._produced.labels(topic, "unavailable").inc()
-            raise UnavailableError(Dependency.KAFKA, self.problem or "reconnecting")
+            raise UnavailableError(Dependency.KAFKA, self._reachability.problem or "reconnecting")
         until = time.monotonic() + self._send_seconds
         delivery = await self._hand_over(producer, topic, key, value, headers)
         await asyncio.wait({delivery}, timeout=until - time.monotonic())
@@ -131,25 +137,10 @@ class KafkaRecords:
                 async with asyncio.timeout(_WATCH_SECONDS):
                     answered = await producer.client.force_metadata_update()
             if answered:
-                self._answers()
+                self._reachability.answers()
             else:
-                self._away("no broker answers")
+                self._reachability.away("no broker answers")
         log.warning("producer_broken")
-
-    def _is_long_away(self) -> bool:
-        """Shorter outages are waited out by the send itself."""
-        return self.problem is not None and time.monotonic() - self._away_since > self._send_seconds
-
-    def _answers(self) -> None:
-        if self.problem is not None:
-            log.info("kafka_connected")
-        self.problem = None
-
-    def _away(self, why: str) -> None:
-        if self.problem is None or self._away_since == float("-inf"):
-            self._away_since = time.monotonic()
-            log.warning("kafka_unavailable", reason=why)
-        self.problem = why
 
 
 def _consume(delivery: "asyncio.Future[Any]") -> None:

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
-import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,18 +22,16 @@ from redis.exceptions import RedisError
 
 from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
+from services.ingress.adapters.reachability import Reachability, plain
 from shared.backoff import Backoff
 from shared.job_log import Keyspace
 from shared.redis import Home, homes_of
 
 __all__ = ["Listener"]
 
-log = structlog.get_logger()
-
 _PATIENCE: Final = Backoff(base_seconds=0.05, cap_seconds=1.0)
 _BROKEN: Final = (RedisError, OSError, AttributeError, RuntimeError)
 """The last two are what redis-py and uvloop raise when a connection dies under them (facts of redis-py 8)."""
-_UNTRIED: Final = "not connected yet"
 
 
 class _ConnectionLostError(Exception):
@@ -46,25 +43,29 @@ def _as_lost() -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise _ConnectionLostError(repr(error)) from error
+        raise _ConnectionLostError(plain(error)) from error
 
 
 class Listener:
     def __init__(
-        self, redis: Redis, keyspace: Keyspace, replica: str, followers: Followers, *, ping_seconds: float = 2.0
+        self,
+        redis: Redis,
+        keyspace: Keyspace,
+        replica: str,
+        followers: Followers,
+        reachability: Reachability,
+        *,
+        ping_seconds: float = 2.0,
     ) -> None:
+        """The server is reachable while the whole subscription stands."""
         self._redis = redis
         self._channels = (*keyspace.ingress_channels(replica), keyspace.refollow_channel)
         self._refollow = keyspace.refollow_channel.encode()
         self._followers = followers
         self._ping_seconds = ping_seconds
-        self._missing = dict.fromkeys(self._channels, _UNTRIED)
-        """Channels that are not heard, and why."""
-
-    @property
-    def problem(self) -> str | None:
-        """None while the whole subscription stands."""
-        return next(iter(self._missing.values()), None)
+        self._reachability = reachability
+        self._missing = set(self._channels)
+        """Channels that are not heard."""
 
     async def run(self) -> None:
         """Listen until cancelled, through every outage."""
@@ -80,10 +81,9 @@ class Listener:
                     await self._keep_apart(homes)
                 await self._listen(homes[0])
             except _ConnectionLostError as error:
-                failures = failures + 1 if self._missing.keys() & set(channels) else 1
-                self._missing |= dict.fromkeys(channels, str(error))
-                if failures == 1:
-                    log.warning("job_log_connection_lost", reason=str(error), channels=len(channels))
+                failures = failures + 1 if self._missing.intersection(channels) else 1
+                self._missing.update(channels)
+                self._reachability.away(str(error))
             await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
 
     async def _keep_apart(self, homes: Sequence[Home]) -> None:
@@ -142,8 +142,7 @@ class Listener:
 
     def _found(self, channels: Sequence[str]) -> None:
         """The first time and after every reconnect: whatever was published meanwhile is missed."""
-        if self._missing.keys() & set(channels):
-            log.info("job_log_connected", channels=len(channels))
-        for channel in channels:
-            self._missing.pop(channel, None)
+        self._missing.difference_update(channels)
+        if not self._missing:
+            self._reachability.answers()
         self._followers.reread_all(Cause.RECONNECT)

@@ -10,16 +10,14 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
-import structlog
 
+from services.ingress.adapters.reachability import Reachability, plain
 from services.ingress.ports import Dependency, JobRecord, Progress, UnavailableError
 from shared.contracts import AttemptSummary, JobEnded, JobError, JobStatus, Lane, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars
 
 __all__ = ["PostgresArchive", "open_pool"]
-
-log = structlog.get_logger()
 
 _FACTS: Final = """
     job_id, tenant, caller, custom_id, lane, feature, model_asked, status, accepted_at, deadline,
@@ -39,7 +37,6 @@ _COSTS: Final = """
 """
 _BEHIND_ALL_JOBS: Final = "job_g"
 
-_UNTRIED: Final = "not connected yet"
 _PROBE_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -60,11 +57,11 @@ async def open_pool(url: str, *, call_seconds: float) -> Any:  # noqa: ANN401 - 
 
 
 class PostgresArchive:
-    def __init__(self, pool: Any, *, call_seconds: float) -> None:  # noqa: ANN401
+    def __init__(self, pool: Any, reachability: Reachability, *, call_seconds: float) -> None:  # noqa: ANN401
+        """PostgreSQL is reachable while the archive can be read."""
         self._pool = pool
+        self._reachability = reachability
         self._call_seconds = call_seconds
-        self.problem: str | None = _UNTRIED
-        """None while it can be read."""
 
     async def find(self, tenant: str, job: JobId) -> JobRecord | None:
         async with self._connection() as connection:
@@ -91,14 +88,11 @@ class PostgresArchive:
                 async with self._connection() as connection:
                     await connection.fetchrow(_FIND, "", "")
             except UnavailableError as error:
-                if self.problem in (None, _UNTRIED):
-                    log.warning("archive_unavailable", reason=str(error))
-                self.problem = str(error)
+                self._reachability.away(error.why)
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
-                if self.problem is not None:
-                    log.info("archive_connected")
-                self.problem = None
-            await asyncio.sleep(_PROBE_SECONDS if self.problem is None else _RETRY_SECONDS)
+                self._reachability.answers()
+                await asyncio.sleep(_PROBE_SECONDS)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -106,7 +100,7 @@ class PostgresArchive:
             async with self._pool.acquire(timeout=self._call_seconds) as connection:
                 yield connection
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise UnavailableError(Dependency.POSTGRES, _first_line(error)) from error
+            raise UnavailableError(Dependency.POSTGRES, plain(error)) from error
 
 
 async def _costs(connection: Any, tenant: str, jobs: Sequence[str]) -> dict[str, Row]:  # noqa: ANN401
@@ -171,8 +165,3 @@ def _cost(ended: JobEnded | None, cost: Row | None) -> Nanodollars | None:
     if cost is None or cost["attempts"] < len(ended.attempts) or cost["unpriced_attempts"]:
         return None
     return Nanodollars(cost["cost_nanodollars"])
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

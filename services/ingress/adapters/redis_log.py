@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.ingress.adapters.followers import Followers
+from services.ingress.adapters.reachability import plain
 from services.ingress.ports import Cancellation, Dependency, Following, JobRecord, Progress, UnavailableError
 from shared.clock import Clock
 from shared.contracts import Job, JobEnded, WireModel
@@ -137,7 +138,7 @@ def _translated() -> Iterator[None]:
         yield
     # A connection that dies under redis-py shows itself as AttributeError or RuntimeError, too.
     except (RedisError, OSError, TimeoutError, AttributeError, RuntimeError) as error:
-        raise UnavailableError(Dependency.REDIS, repr(error)) from error
+        raise UnavailableError(Dependency.REDIS, plain(error)) from error
 
 
 def _accepted(job: Job) -> bytes:
