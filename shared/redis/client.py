@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ConstantBackoff, NoBackoff
@@ -17,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.redis.address import Kind, RedisAddress, parse_address
 from shared.redis.cluster import ScriptedCluster
+from shared.redis.packing import packing
 
 __all__ = ["Home", "homes_of", "is_clustered", "redis_client"]
 
@@ -38,8 +40,9 @@ def redis_client(url: str, *, call_seconds: float) -> Redis:
     }
     match address.kind:
         case Kind.SERVER:
-            waiting = {"max_connections": _CONNECTIONS, "timeout": call_seconds}
-            return Redis(connection_pool=BlockingConnectionPool(**common | waiting | dict(address.options)))
+            options = common | {"max_connections": _CONNECTIONS, "timeout": call_seconds} | dict(address.options)
+            options["connection_class"] = packing(options.get("connection_class", Connection))
+            return Redis(connection_pool=BlockingConnectionPool(**options))
         case Kind.SENTINEL:
             return _primary(address, common, call_seconds)
         case Kind.CLUSTER:
