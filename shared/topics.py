@@ -13,8 +13,10 @@ __all__ = [
     "JOBS_INTERACTIVE",
     "RESULTS",
     "SUBMIT",
+    "TIERS",
     "TOPICS",
     "USAGE",
+    "Tier",
     "Topic",
     "creation_config",
 ]
@@ -37,20 +39,54 @@ class Topic:
         return prefix + self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    delay: timedelta
+    topic: Topic
+
+
 SUBMIT = Topic(
     "sluice.submit.v1", BatchLine, "any", 8, timedelta(days=3), "The public door: producers publish requests here."
 )
 JOBS_INTERACTIVE = Topic(
     "sluice.jobs.interactive.v1", Job, "job id", 8, timedelta(days=3), "Admitted jobs that somebody waits for."
 )
-JOBS_BATCH = Topic("sluice.jobs.batch.v1", Job, "job id", 8, timedelta(days=7), "Admitted jobs that may wait.")
+JOBS_BATCH = Topic(
+    "sluice.jobs.batch.v1",
+    Job,
+    "job id",
+    8,
+    timedelta(days=7),
+    "Admitted jobs that may wait, a tenant's on few of the partitions.",
+)
 USAGE = Topic("sluice.usage.v1", AttemptFinished, "tenant", 8, timedelta(days=30), "One event per provider call.")
 RESULTS = Topic("sluice.results.v1", JobEnded, "job id", 8, timedelta(days=7), "One event per ended job.")
+TIERS = tuple(
+    Tier(
+        delay,
+        Topic(
+            f"sluice.jobs.deferred.{name}.v1",
+            Job,
+            "job id",
+            4,
+            timedelta(days=7),
+            f"Jobs that must not begin yet, for {name} from their record's time; then they are placed anew.",
+        ),
+    )
+    for name, delay in (
+        ("10s", timedelta(seconds=10)),
+        ("1m", timedelta(minutes=1)),
+        ("10m", timedelta(minutes=10)),
+        ("1h", timedelta(hours=1)),
+    )
+)
+"""From the shortest to the longest. All records of a tier wait equally long, so none stands before one that is due."""
+
 DEAD_LETTERS = Topic(
     "sluice.dead-letters.v1", DeadLetter, "origin", 2, timedelta(days=30), "Records nobody could work with, and why."
 )
 
-TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, USAGE, RESULTS, DEAD_LETTERS)
+TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS)
 
 JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
 

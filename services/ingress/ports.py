@@ -73,6 +73,7 @@ class JobRecord:
     """Without meaning once `ended` is set."""
     custom_id: str | None = None
     deadline: datetime | None = None
+    not_before: datetime | None = None
     cancel_requested: bool = False
     attempts_begun: int = 0
     ended: JobEnded | None = None

@@ -5,15 +5,14 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, ModelFacts, Refused, admit
+from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, ModelFacts, Refused, Spans, admit
 from services.ingress.ports import JobLog, JobQueue, TokenCount, UnavailableError, UnconfirmedError
 from shared.clock import Clock
-from shared.contracts import Interruption, Job, Lane
+from shared.contracts import Interruption, Job
 from shared.ids import JobId
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import ACCEPT_SECONDS, ACCEPTED, REFUSED
@@ -34,7 +33,7 @@ class Submissions:
         job_log: JobLog,
         tokens: TokenCount,
         models: Mapping[str, ModelFacts],
-        longest: Mapping[Lane, timedelta],
+        spans: Spans,
         on_interrupt: Interruption,
         clock: Clock,
         instruments: Instruments,
@@ -43,7 +42,7 @@ class Submissions:
         self._job_log = job_log
         self._tokens = tokens
         self._models = models
-        self._longest = longest
+        self._spans = spans
         self._on_interrupt = on_interrupt
         self._clock = clock
         self._accepted = instruments.counter(ACCEPTED)
@@ -60,7 +59,8 @@ class Submissions:
             model=model,
             # What is refused for its model anyway is not worth counting.
             input_tokens=await self._tokens.count(request.model, request.body) if model else 0,
-            longest=self._longest[request.lane],
+            longest=self._spans.longest[request.lane],
+            schedule=self._spans.schedule,
             on_interrupt=self._on_interrupt,
         )
         decision = admit(request, caller, facts, self._clock())

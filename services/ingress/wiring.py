@@ -21,7 +21,7 @@ from services.ingress.adapters.postgres_archive import PostgresArchive, open_poo
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.tokens import VocabularyTokens
-from services.ingress.admission import ModelFacts
+from services.ingress.admission import ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.callers import Callers
@@ -68,11 +68,11 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
         records = _records(settings, config, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
-            queue=KafkaJobQueue(records, settings.topic_prefix),
+            queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
             job_log=job_log,
             tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
             models=models,
-            longest=config.job_time,
+            spans=Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
             on_interrupt=config.on_interrupt,
             clock=utc_now,
             instruments=instruments,
@@ -130,7 +130,7 @@ def _job_log(
         settings.replica,
         followers,
         kept=timedelta(seconds=config.retention.job_log_seconds),
-        longest=max(config.job_time.values()),
+        longest=max(config.job_time.values()) + timedelta(seconds=config.limits.schedule_seconds),
         clock=utc_now,
     )
     return job_log, Listener(redis, keyspace, settings.replica, followers, reachability)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr
 
@@ -26,6 +26,8 @@ __all__ = [
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_TENANT_PARTITIONS: Final = 2
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -48,6 +50,13 @@ class Caller(Section):
 class Tenant(Section):
     keys: dict[Name, Caller] = {}
     """By the key's public id, which is part of the key itself: `slk_<public id>_<secret>`."""
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Its share of the workers while others wait too: a tenant of weight 3 gets three times the tokens of one of 1."""
+    batch_partitions: PositiveInt | None = None
+    """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
+
+    The fewer, the fewer others wait behind its backlog. When left out: 2, or all of them for the only tenant.
+    """
 
 
 class SubmitTopic(Section):
@@ -158,6 +167,8 @@ class Limits(Section):
     """The deadline of an interactive job, counted from its acceptance."""
     batch_job_seconds: Seconds = 86_400
     """The same of a batch job. A caller may ask for less than these, not for more."""
+    schedule_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400
+    """How far ahead a job may be scheduled; its deadline counts from then."""
 
 
 class Retention(Section):
@@ -190,6 +201,17 @@ class Config(Section):
 
     def deployment_name(self, model: str, deployment: Deployment) -> str:
         return deployment.name or f"{deployment.provider}/{deployment.model or model}"
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return {name: tenant.weight for name, tenant in self.tenants.items()}
+
+    def batch_partitions(self, tenant: str) -> int | None:
+        """How many partitions of the batch lane are the tenant's; None is all of them."""
+        section = self.tenants.get(tenant)
+        if section is not None and section.batch_partitions is not None:
+            return section.batch_partitions
+        return None if len(self.tenants) <= 1 else _TENANT_PARTITIONS
 
     @property
     def job_time(self) -> dict[Lane, timedelta]:

@@ -56,3 +56,7 @@ class Job(WireModel):
     input_tokens: NonNegativeInt
     accepted_at: AwareDatetime
     deadline: AwareDatetime
+    not_before: AwareDatetime | None = None
+    """When it may begin: scheduled by the caller, or put off until a provider can take it."""
+    deferral: NonNegativeInt | None = None
+    """The epoch that put it off and wrote this record; an older record of the job means nothing any more."""

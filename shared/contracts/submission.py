@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.contracts.base import JsonObject
 
@@ -17,4 +17,6 @@ class BatchLine(BaseModel):
     custom_id: str | None = None
     method: Literal["POST"] = "POST"
     url: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    not_before: AwareDatetime | None = None
+    """When the job may begin, with a time zone: an addition of Sluice's."""
     body: JsonObject

@@ -22,6 +22,7 @@ class JobFacts(WireModel):
     input_tokens: int = 0
     accepted_at: AwareDatetime
     deadline: AwareDatetime
+    not_before: AwareDatetime | None = None
 
 
 def facts_of(job: Job) -> JobFacts:
@@ -37,4 +38,5 @@ def facts_of(job: Job) -> JobFacts:
         input_tokens=job.input_tokens,
         accepted_at=job.accepted_at,
         deadline=job.deadline,
+        not_before=job.not_before,
     )

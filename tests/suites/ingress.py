@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
-from services.ingress.admission import Caller, CompletionRequest, Facts, ModelFacts
+from services.ingress.admission import Caller, CompletionRequest, Facts, ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.callers import Callers
@@ -70,6 +70,7 @@ def the_facts(**fields: object) -> Facts:
         model=ModelFacts(context_window=8192, max_output_tokens=4096),
         input_tokens=12,
         longest=timedelta(seconds=600),
+        schedule=timedelta(days=1),
         on_interrupt=Interruption.RESTART,
     )
     return replace(facts, **fields)  # type: ignore[arg-type]
@@ -396,7 +397,7 @@ def memory_ingress(*, body_bytes: int = 100_000, patience: Patience | None = Non
             job_log=job_log,
             tokens=tokens,
             models=models,
-            longest={lane: timedelta(seconds=600) for lane in Lane},
+            spans=Spans({lane: timedelta(seconds=600) for lane in Lane}, timedelta(days=1)),
             on_interrupt=Interruption.RESTART,
             clock=utc_now,
             instruments=instruments,

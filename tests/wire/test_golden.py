@@ -22,6 +22,10 @@ def golden(name: str) -> bytes:
     return (GOLDEN / f"{name}.json").read_bytes().removesuffix(b"\n")
 
 
+def is_full(model: WireModel) -> bool:
+    return all(getattr(model, field) not in (None, "", (), {}) for field in type(model).model_fields)
+
+
 def models_within(value: object) -> Iterator[WireModel]:
     if isinstance(value, WireModel):
         yield value
@@ -69,10 +73,10 @@ def test_the_optional_fields_may_be_missing(name: str) -> None:
     assert b"null" not in read.model_copy(update={"body": {}}).to_bytes()
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_golden_file_sets_every_field(name: str) -> None:
-    for model in models_within(EXAMPLES[name]):
-        assert {field for field in type(model).model_fields if getattr(model, field) in (None, "", (), {})} == set()
+@pytest.mark.parametrize("contract", sorted({type(example) for example in EXAMPLES.values()}, key=str))
+def test_some_golden_file_of_a_contract_sets_every_field(contract: type[WireModel]) -> None:
+    examples = [example for example in EXAMPLES.values() if type(example) is contract]
+    assert any(all(is_full(model) for model in models_within(example)) for example in examples)
 
 
 def test_every_contract_of_a_topic_has_a_golden_file() -> None:

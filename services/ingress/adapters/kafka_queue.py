@@ -1,13 +1,17 @@
 """The queue of admitted jobs and the dead letters of `ports`, on the project's topics."""
 
+from collections.abc import Callable
+
 import structlog
 
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.ports import RecordTooLargeError
+from shared.clock import Clock
 from shared.contracts import DeadLetter, Job
+from shared.placing import partition_for, topic_for
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import DEAD_LETTERS as DEAD_LETTERS_METRIC
-from shared.topics import DEAD_LETTERS, JOBS
+from shared.topics import DEAD_LETTERS
 
 __all__ = ["KafkaDeadLetters", "KafkaJobQueue"]
 
@@ -15,13 +19,23 @@ log = structlog.get_logger()
 
 
 class KafkaJobQueue:
-    def __init__(self, records: KafkaRecords, topic_prefix: str) -> None:
+    def __init__(
+        self, records: KafkaRecords, topic_prefix: str, share: Callable[[str], int | None], clock: Clock
+    ) -> None:
+        """`share` says how many partitions of the batch lane a tenant has; None is all of them."""
         self._records = records
-        self._topics = {lane: topic.at(topic_prefix) for lane, topic in JOBS.items()}
+        self._prefix = topic_prefix
+        self._share = share
+        self._clock = clock
 
     async def put(self, job: Job, trace: TraceContext) -> None:
+        topic = topic_for(job, self._clock())
         await self._records.send(
-            self._topics[job.lane], key=job.id.encode(), value=job.to_bytes(), headers=trace.headers()
+            topic.at(self._prefix),
+            key=job.id.encode(),
+            value=job.to_bytes(),
+            headers=trace.headers(),
+            place=lambda partitions: partition_for(job, topic, partitions, self._share(job.tenant)),
         )
 
 

@@ -43,6 +43,10 @@ _BROKEN: Final = (OutOfOrderSequenceNumber, ProducerFenced)
 """An idempotent producer that raised one of these raises it for ever (aiokafka issue 1017)."""
 
 
+def _by_key(partitions: int) -> None:  # noqa: ARG001 - as every choice of a partition
+    return None
+
+
 class KafkaRecords:
     def __init__(
         self,
@@ -82,15 +86,26 @@ class KafkaRecords:
                         await producer.stop()
             await asyncio.sleep(_PATIENCE.delay(max(failures, 1), random.random()))  # noqa: S311 - jitter
 
-    async def send(self, topic: str, *, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
-        """Returns when every in-sync replica has the record. Raises as `ports.JobQueue.put` says."""
+    async def send(
+        self,
+        topic: str,
+        *,
+        key: bytes,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]],
+        place: Callable[[int], int | None] = _by_key,
+    ) -> None:
+        """Returns when every in-sync replica has the record. Raises as `ports.JobQueue.put` says.
+
+        `place` chooses one of so many partitions, or None to go by the key.
+        """
         producer = self._producer
         # Shorter outages are waited out by the send itself.
         if producer is None or self._reachability.away_seconds > self._send_seconds:
             self._produced.labels(topic, "unavailable").inc()
             raise UnavailableError(Dependency.KAFKA, self._reachability.problem or "reconnecting")
         until = time.monotonic() + self._send_seconds
-        delivery = await self._hand_over(producer, topic, key, value, headers)
+        delivery = await self._hand_over(producer, topic, key, value, headers, place)
         await asyncio.wait({delivery}, timeout=until - time.monotonic())
         if not delivery.done():
             self._produced.labels(topic, "unconfirmed").inc()
@@ -99,12 +114,21 @@ class KafkaRecords:
         self._judge(topic, delivery.exception())
 
     async def _hand_over(
-        self, producer: AIOKafkaProducer, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]],
+        place: Callable[[int], int | None],
     ) -> "asyncio.Future[Any]":
         """Into the producer's buffer. Whatever goes wrong up to here, nothing is queued."""
         try:
             async with asyncio.timeout(self._send_seconds):
-                delivery: asyncio.Future[Any] = await producer.send(topic, value, key=key, headers=list(headers))
+                partition = place(len(await producer.partitions_for(topic)))
+                delivery: asyncio.Future[Any] = await producer.send(
+                    topic, value, key=key, partition=partition, headers=list(headers)
+                )
                 return delivery
         except _TOO_LARGE as error:
             raise RecordTooLargeError(str(error)) from error

@@ -113,6 +113,7 @@ class RedisJobLog:
             progress=Progress.RUNNING if owner else Progress.QUEUED,
             custom_id=known.custom_id,
             deadline=known.deadline,
+            not_before=known.not_before,
             cancel_requested=cancel is not None,
             attempts_begun=sum(1 for field in fields if _begins_attempt(field)),
             ended=ended,

@@ -2,7 +2,7 @@
 
 from services.ingress.admission.admit import Admitted, admit
 from services.ingress.admission.caller import Caller
-from services.ingress.admission.facts import Facts, ModelFacts
+from services.ingress.admission.facts import Facts, ModelFacts, Spans
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
 from services.ingress.admission.request import CompletionRequest, Manner, Wishes
@@ -17,6 +17,7 @@ __all__ = [
     "ModelFacts",
     "Reason",
     "Refused",
+    "Spans",
     "Wishes",
     "admit",
     "read_request",

@@ -20,7 +20,7 @@ class Admitted:
 
 
 def admit(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime) -> Admitted | Refused:
-    case = Case(request, caller, facts)
+    case = Case(request, caller, facts, now)
     for guard in GUARDS:
         refused = guard(case)
         if refused is not None:
@@ -29,6 +29,7 @@ def admit(request: CompletionRequest, caller: Caller, facts: Facts, now: datetim
 
 
 def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime) -> Job:
+    begins = request.not_before if request.not_before and request.not_before > now else None
     return Job(
         id=facts.job,
         tenant=caller.tenant,
@@ -45,5 +46,6 @@ def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime
         tags=request.tags,
         input_tokens=facts.input_tokens,
         accepted_at=now,
-        deadline=now + (request.deadline or facts.longest),
+        deadline=(begins or now) + (request.deadline or facts.longest),
+        not_before=begins,
     )

@@ -1,6 +1,7 @@
 """One decision to take: everything a guard may look at."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts
@@ -14,3 +15,4 @@ class Case:
     request: CompletionRequest
     caller: Caller
     facts: Facts
+    now: datetime

@@ -1,12 +1,13 @@
 """What admission must know besides the request: gathered by the shell before the decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.contracts import Interruption
+from shared.contracts import Interruption, Lane
 from shared.ids import JobId
 
-__all__ = ["Facts", "ModelFacts"]
+__all__ = ["Facts", "ModelFacts", "Spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """How far in time a job may reach."""
+
+    longest: Mapping[Lane, timedelta]
+    """From when it may begin to its deadline."""
+    schedule: timedelta
+    """From its acceptance to when it may begin."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     job: JobId
     """The id the job will have."""
@@ -27,5 +38,7 @@ class Facts:
     input_tokens: int
     longest: timedelta
     """The deadline of a job of the request's lane that names none, and the latest it may name."""
+    schedule: timedelta
+    """How far ahead a job may be scheduled."""
     on_interrupt: Interruption
     """For jobs that do not say it themselves."""

@@ -1,6 +1,10 @@
 """From bytes to a request: both doors read the same way, so that a file works through either."""
 
-from pydantic import ValidationError
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.ingress.admission.chat_body import ChatBody
@@ -12,6 +16,15 @@ from shared.contracts import BatchLine, Door, JsonObject
 __all__ = ["read_request"]
 
 
+_NOT_BEFORE: Final = "not_before"
+
+
+class _Schedule(BaseModel):
+    """What the bare body of a job may say beside the request itself; a provider does not get to see it."""
+
+    not_before: AwareDatetime | None = None
+
+
 def read_request(raw: bytes, manner: Manner, wishes: Wishes) -> CompletionRequest | Refused:
     """`raw` is the body of a chat completion request or, at every door but chat, an OpenAI batch line around one."""
     found = read_object(raw)
@@ -20,8 +33,11 @@ def read_request(raw: bytes, manner: Manner, wishes: Wishes) -> CompletionReques
     try:
         if manner.door is not Door.CHAT and _is_batch_line(found):
             line = BatchLine.model_validate(found)
-            return _request(line.body, line.custom_id, manner, wishes)
-        return _request(found, None, manner, wishes)
+            return _request(line.body, manner, _scheduled(wishes, line.not_before), line.custom_id)
+        if manner.door is not Door.CHAT and _NOT_BEFORE in found:
+            begins = _Schedule.model_validate({_NOT_BEFORE: found.pop(_NOT_BEFORE)}).not_before
+            return _request(found, manner, _scheduled(wishes, begins), None)
+        return _request(found, manner, wishes, None)
     except ValidationError as error:
         return _refusal(error.errors(include_url=False)[0])
 
@@ -30,7 +46,12 @@ def _is_batch_line(found: JsonObject) -> bool:
     return "messages" not in found and ("body" in found or "custom_id" in found)
 
 
-def _request(body: JsonObject, custom_id: str | None, manner: Manner, wishes: Wishes) -> CompletionRequest:
+def _scheduled(wishes: Wishes, not_before: datetime | None) -> Wishes:
+    """What a request says of itself goes before what a header says of all."""
+    return wishes if not_before is None else replace(wishes, not_before=not_before)
+
+
+def _request(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | None) -> CompletionRequest:
     chat = ChatBody.model_validate(body)
     tags = dict(chat.metadata or {})
     feature = tags.pop("feature", None)
@@ -43,6 +64,7 @@ def _request(body: JsonObject, custom_id: str | None, manner: Manner, wishes: Wi
         streamed=streamed,
         output_tokens=chat.output_tokens,
         deadline=wishes.deadline,
+        not_before=wishes.not_before,
         on_interrupt=wishes.on_interrupt or (manner.stream_on_interrupt if streamed else None),
         custom_id=custom_id,
         user=chat.user or chat.safety_identifier,

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     """No such model, or not for this caller: the two are told alike, so that nobody learns names by asking."""
     LANE_NOT_ALLOWED = "lane_not_allowed"
     DEADLINE_TOO_FAR = "deadline_too_far"
+    SCHEDULE_TOO_FAR = "schedule_too_far"
     OUTPUT_TOO_LONG = "max_tokens_too_large"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     TOO_LARGE = "request_too_large"

@@ -1,7 +1,7 @@
 """A request as admission sees it: what Sluice reads is named, everything else travels unread in `body`."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.contracts import Door, Interruption, JsonObject, Lane
 
@@ -16,6 +16,7 @@ class Wishes:
     deadline: timedelta | None = None
     on_interrupt: Interruption | None = None
     feature: str | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class CompletionRequest:
     output_tokens: int | None = None
     """The most output the caller asks for, of each choice; None when it leaves that to the model."""
     deadline: timedelta | None = None
+    """Counts from when the job may begin."""
+    not_before: datetime | None = None
     on_interrupt: Interruption | None = None
     custom_id: str | None = None
     user: str | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ def read_wishes(header: Callable[[str], str | None], prefix: str) -> Wishes | Re
         return Wishes(
             lane=_word(Lane, f"{prefix}lane", header),
             deadline=_duration(f"{prefix}deadline", header),
+            not_before=_moment(f"{prefix}not-before", header),
             on_interrupt=_word(Interruption, f"{prefix}on-interrupt", header),
             feature=_feature(f"{prefix}feature", header),
         )
@@ -55,6 +56,19 @@ def _duration(name: str, header: Callable[[str], str | None]) -> timedelta | Non
     if not _SECONDS.fullmatch(text.strip()) or float(text) <= 0:
         raise _BadHeaderError(name, "a positive number of seconds")
     return timedelta(seconds=float(text))
+
+
+def _moment(name: str, header: Callable[[str], str | None]) -> datetime | None:
+    text = header(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _BadHeaderError(name, "a moment with its time zone, such as 2026-11-21T06:00:00Z")
+    return moment
 
 
 def _feature(name: str, header: Callable[[str], str | None]) -> str | None:

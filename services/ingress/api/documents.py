@@ -30,7 +30,9 @@ _ERRORS: Final = {
 
 _HEADERS: Final = {
     "x-sluice-lane": "`interactive` or `batch`; what may wait costs others less.",
-    "x-sluice-deadline": "Seconds after which the job expires.",
+    "x-sluice-deadline": "Seconds after which the job expires, counted from `x-sluice-not-before` when that is given.",
+    "x-sluice-not-before": "When the job may begin, as in `2026-11-21T06:00:00Z`. "
+    "A job's own field `not_before` goes before it.",
     "x-sluice-on-interrupt": "What happens when the answer breaks off after a part of it was shown: "
     "`restart`, `fail` or `continue`.",
     "x-sluice-feature": "The feature of your product that asks; a dimension of the usage tables.",

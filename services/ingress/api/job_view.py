@@ -30,6 +30,7 @@ def queued_object(job: Job) -> JobObject:
         lane=job.lane,
         custom_id=job.custom_id,
         created_at=_seconds(job.accepted_at),
+        not_before=_seconds(job.not_before) if job.not_before else None,
         expires_at=_seconds(job.deadline),
         links=_links(job.id),
     )
@@ -48,6 +49,7 @@ def job_object(record: JobRecord, cost: Nanodollars | None) -> JobObject:
         created_at=_seconds(record.accepted_at),
         started_at=_seconds(ended.started_at) if ended and ended.started_at else None,
         ended_at=_seconds(ended.ended_at) if ended else None,
+        not_before=_seconds(record.not_before) if record.not_before else None,
         expires_at=_seconds(record.deadline) if record.deadline else None,
         attempts_begun=max(record.attempts_begun, len(ended.attempts) if ended else 0),
         attempts=list(ended.attempts) if ended else [],

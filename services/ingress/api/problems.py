@@ -76,6 +76,7 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.MODEL_NOT_FOUND: (404, _INVALID),
     Reason.LANE_NOT_ALLOWED: (403, "permission_error"),
     Reason.DEADLINE_TOO_FAR: (400, _INVALID),
+    Reason.SCHEDULE_TOO_FAR: (400, _INVALID),
     Reason.OUTPUT_TOO_LONG: (400, _INVALID),
     Reason.CONTEXT_LENGTH_EXCEEDED: (400, _INVALID),
     Reason.TOO_LARGE: (413, _INVALID),

@@ -98,6 +98,8 @@ class JobObject(Body):
     """In seconds since 1970, as are all times."""
     started_at: int | None = None
     ended_at: int | None = None
+    not_before: int | None = None
+    """When a scheduled job may begin."""
     expires_at: int | None = None
     """Its deadline: a job that has not ended by then expires."""
     attempts_begun: int = 0

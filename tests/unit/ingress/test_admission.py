@@ -37,6 +37,26 @@ def test_the_deadline_is_that_of_the_lane_unless_the_caller_names_a_nearer_one()
     assert hasty.job.deadline == NOON + timedelta(seconds=5)
 
 
+def test_the_deadline_of_a_scheduled_job_counts_from_when_it_may_begin() -> None:
+    begins = NOON + timedelta(hours=2)
+    decision = admit(a_request(not_before=begins), CALLER, the_facts(longest=timedelta(seconds=600)), NOON)
+    assert isinstance(decision, Admitted)
+    assert (decision.job.not_before, decision.job.deadline) == (begins, begins + timedelta(seconds=600))
+
+
+def test_a_time_that_has_passed_schedules_nothing() -> None:
+    decision = admit(a_request(not_before=NOON - timedelta(hours=2)), CALLER, the_facts(), NOON)
+    assert isinstance(decision, Admitted)
+    assert (decision.job.not_before, decision.job.deadline) == (None, NOON + timedelta(seconds=600))
+
+
+def test_a_job_cannot_be_scheduled_further_ahead_than_is_allowed() -> None:
+    facts = the_facts(schedule=timedelta(hours=1))
+    refused = refusal_of(admit(a_request(not_before=NOON + timedelta(hours=2)), CALLER, facts, NOON))
+    assert (refused.reason, refused.param) == (Reason.SCHEDULE_TOO_FAR, "not_before")
+    assert "3600 s" in refused.message
+
+
 def test_a_deadline_beyond_the_lanes_own_is_refused() -> None:
     refused = refusal_of(admit(a_request(deadline=timedelta(seconds=601)), CALLER, the_facts(), NOON))
     assert refused.reason is Reason.DEADLINE_TOO_FAR
@@ -120,10 +140,10 @@ def test_the_first_guard_that_refuses_decides(faults: set[str]) -> None:
     facts: Facts = the_facts(
         model=None if "model" in faults else ModelFacts(1000, 500), input_tokens=2000 if "context" in faults else 1
     )
-    expected = next(refused for guard in GUARDS if (refused := guard(Case(request, caller, facts))))
+    expected = next(refused for guard in GUARDS if (refused := guard(Case(request, caller, facts, NOON))))
     assert admit(request, caller, facts, NOON) == expected
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_no_guard_refuses_an_ordinary_request(guard: object) -> None:
-    assert guard(Case(a_request(), CALLER, the_facts())) is None  # type: ignore[operator]
+    assert guard(Case(a_request(), CALLER, the_facts(), NOON)) is None  # type: ignore[operator]

@@ -1,6 +1,6 @@
 """From bytes to a request: what is kept, what is refused, and that nothing makes the reader fall over."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -77,6 +77,27 @@ def test_a_batch_line_is_read_as_it_stands_in_peoples_files() -> None:
 
 def test_a_bare_body_is_read_at_every_door() -> None:
     assert read(chat_body(), TOPIC).body == read(chat_body(), JOBS_DOOR).body == CHAT
+
+
+LATER = datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("manner", [JOBS_DOOR, TOPIC])
+def test_a_job_says_when_it_may_begin_and_the_provider_does_not_hear_of_it(manner: Manner) -> None:
+    request = read(chat_body(not_before="2026-11-22T07:00:00+01:00"), manner)
+    assert request.not_before == LATER
+    assert request.body == CHAT
+
+
+def test_a_batch_line_says_it_beside_its_body_and_goes_before_a_header() -> None:
+    line = orjson.dumps({"custom_id": "r1", "body": CHAT, "not_before": "2026-11-22T06:00:00Z"})
+    assert read(line, TOPIC, Wishes(not_before=LATER + timedelta(hours=1))).not_before == LATER
+    assert read(orjson.dumps({"body": CHAT}), TOPIC, Wishes(not_before=LATER)).not_before == LATER
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-11-22T06:00:00", [1]])
+def test_a_time_without_a_zone_or_sense_is_refused(text: object) -> None:
+    assert refusal(chat_body(not_before=text), JOBS_DOOR).param == "not_before"
 
 
 def test_a_batch_line_is_no_chat_body() -> None:
@@ -175,6 +196,7 @@ def wishes(**headers: str) -> Wishes | Refused:
 def test_wishes_are_read_from_headers() -> None:
     found = wishes(sluice_lane="Batch", sluice_deadline="1.5", sluice_on_interrupt="fail", sluice_feature="search")
     assert found == Wishes(Lane.BATCH, timedelta(seconds=1.5), Interruption.FAIL, "search")
+    assert wishes(sluice_not_before="2026-11-22T06:00Z") == Wishes(not_before=LATER)
     assert wishes() == Wishes()
 
 
@@ -188,6 +210,8 @@ def test_wishes_are_read_from_headers() -> None:
         ("sluice_deadline", "1e9"),
         ("sluice_deadline", "nan"),
         ("sluice_deadline", "٣"),
+        ("sluice_not_before", "soon"),
+        ("sluice_not_before", "2026-11-22T06:00"),
         ("sluice_on_interrupt", "panic"),
         ("sluice_feature", "x" * 129),
         ("sluice_feature", "tab\t"),

@@ -8,7 +8,7 @@ from shared.topics import JOBS, TOPICS, creation_config
 
 def test_every_name_says_its_version_and_is_one_that_kafka_takes() -> None:
     for topic in TOPICS:
-        assert re.fullmatch(r"sluice\.[a-z.-]+\.v\d+", topic.name)
+        assert re.fullmatch(r"sluice\.[a-z0-9.-]+\.v\d+", topic.name)
 
 
 def test_no_two_topics_share_a_name() -> None:

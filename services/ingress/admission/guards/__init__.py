@@ -10,6 +10,7 @@ from services.ingress.admission.guards.lane_allowed import lane_allowed
 from services.ingress.admission.guards.max_output import max_output
 from services.ingress.admission.guards.model_allowed import model_allowed
 from services.ingress.admission.guards.model_known import model_known
+from services.ingress.admission.guards.schedule import schedule
 from services.ingress.admission.refusal import Refused
 
 __all__ = ["GUARDS", "Guard"]
@@ -21,6 +22,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     model_allowed,
     lane_allowed,
     deadline,
+    schedule,
     max_output,
     context_length,
 )

@@ -144,7 +144,7 @@ def test_a_model_id_that_looks_like_a_date_is_text() -> None:
 def test_an_unknown_key_under_a_wrong_name_is_told_as_well() -> None:
     assert told("tenants:\n  7: {kyes: {}}\n") == [
         "sluice.yaml:2: tenants[7]: the name: must be text; put it in quotes",
-        "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? known: keys",
+        "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? known: batch_partitions, keys, weight",
     ]
 
 
