@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SECONDS ?= 120
+SCALE ?= 1
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +34,9 @@ demo: $(READY)  ## one run of everything, with faults, and checks at the end
 bench: $(READY)  ## latency, CPU and memory of the whole pipe, as a table
 	$(BIN)/python -m benchmarks.pipe
 
+chaos: $(READY)  ## everything under load while its parts die (SECONDS=120 SEED=any SCALE=1)
+	$(BIN)/python -m chaos --seconds $(SECONDS) --scale $(SCALE) $(if $(SEED),--seed $(SEED))
+
 docs: $(READY)  ## write the reference pages anew from the code
 	$(BIN)/python -m docs.generators
 
@@ -42,4 +47,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench docs format clean
+.PHONY: help env check test unit demo bench chaos docs format clean

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,15 +62,34 @@ class Runtime:
         return [self.java, *JVM, *options, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", classpath, main_class]
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One more listener: who connects to `port` is told to come back at `advertised`, where a proxy may stand."""
+
+    name: str
+    """Capitals, digits and underscores."""
+    port: int
+    advertised: int
+
+
 class Kafka:
     name = "kafka"
 
-    def __init__(self, data: Path, port: int, controller_port: int, runtime: Runtime, process: ServerProcess) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int,
+        controller_port: int,
+        runtime: Runtime,
+        process: ServerProcess,
+        doors: Sequence[Door] = (),
+    ) -> None:
         self._data = data
         self._port = port
         self._controller_port = controller_port
         self._runtime = runtime
         self._process = process
+        self._doors = doors
 
     @property
     def url(self) -> str:
@@ -108,11 +127,16 @@ class Kafka:
 
     def _settings(self) -> dict[str, str]:
         broker, controller = f"PLAINTEXT://{self.url}", f"CONTROLLER://{HOST}:{self._controller_port}"
+        doors = [f"{door.name}://{HOST}:{door.port}" for door in self._doors]
+        advertised = [f"{door.name}://{HOST}:{door.advertised}" for door in self._doors]
+        protocols = [SETTINGS["listener.security.protocol.map"], *(f"{door.name}:PLAINTEXT" for door in self._doors)]
         return {
             **SETTINGS,
             "controller.quorum.voters": f"1@{HOST}:{self._controller_port}",
-            "listeners": f"{broker},{controller}",
-            "advertised.listeners": broker,
+            "listener.security.protocol.map": ",".join(protocols),
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listeners": ",".join([broker, controller, *doors]),
+            "advertised.listeners": ",".join([broker, *advertised]),
             "log.dirs": str(self._records),
         }
 

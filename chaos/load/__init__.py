@@ -1,0 +1,1 @@
+"""Who uses the gateway meanwhile: submitters at three doors, readers who drop and come back, callers who cancel."""
