@@ -15,7 +15,7 @@ from cli.environment import Known
 from shared.clock import unix_ms
 from shared.errors import OperatorError
 
-__all__ = ["Reading", "Span", "new_admin", "new_consumer", "partitions_of", "reading", "spans_of", "told"]
+__all__ = ["Reading", "Span", "all_places", "new_admin", "new_consumer", "partitions_of", "reading", "spans_of", "told"]
 
 _REQUEST_MS: Final = 10_000
 _POLL_MS: Final = 500
@@ -79,9 +79,13 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Ma
     return {found["topic"]: len(found["partitions"]) for found in described}
 
 
-async def spans_of(consumer: AIOKafkaConsumer, partitions: Mapping[str, int]) -> Mapping[TopicPartition, Span]:
-    """What each partition of these topics holds now."""
-    places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+def all_places(partitions: Mapping[str, int]) -> list[TopicPartition]:
+    """Every partition, of topics with so many each."""
+    return [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+
+
+async def spans_of(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, Span]:
+    """What each of these partitions holds now."""
     if not places:
         return {}
     first, after = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
@@ -150,7 +154,7 @@ async def _spans(consumer: AIOKafkaConsumer, kafka: Known, topics: Sequence[str]
                 f"There is no topic {topic} at {kafka.value} ({kafka.source}): create it with "
                 "`sluice topics create`, or start the stack with `sluice up`."
             )
-    return await spans_of(consumer, partitions)
+    return await spans_of(consumer, all_places(partitions))
 
 
 async def _go_to(consumer: AIOKafkaConsumer, spans: Mapping[TopicPartition, Span], since: datetime | None) -> None:

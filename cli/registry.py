@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import config, demo, down, follow, jobs, keys, logs, results, status, submit, topics, up, usage
+from cli import config, dead_letters, demo, down, follow, jobs, keys, logs, results, status, submit, topics, up, usage
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("jobs", jobs.jobs),
     ("usage", usage.usage),
     ("topics", topics.topics),
+    ("dead-letters", dead_letters.dead_letters),
     ("config", config.config),
     ("keys", keys.keys),
 )

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.environment import Known
-from cli.kafka import Span, new_admin, new_consumer, partitions_of, spans_of, told
+from cli.kafka import Span, all_places, new_admin, new_consumer, partitions_of, spans_of, told
 from shared.topics import Topic
 
 __all__ = ["TopicState", "topic_states"]
@@ -40,7 +40,7 @@ async def topic_states(kafka: Known, topics: Mapping[str, Topic]) -> list[TopicS
     with told(kafka):
         async with new_admin(kafka) as admin, new_consumer(kafka) as consumer:
             partitions = await partitions_of(admin, list(topics))
-            spans = await spans_of(consumer, partitions)
+            spans = await spans_of(consumer, all_places(partitions))
             retention = await _retention(admin, list(partitions))
             committed = await _committed(admin)
     return [

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from shared.contracts import AttemptFinished, BatchLine, DeadLetter, Job, JobEnded, Lane
 
@@ -21,6 +21,8 @@ __all__ = [
     "creation_config",
 ]
 
+_COMPACTION_LAG: Final = timedelta(days=1)
+
 Contract = type[Job] | type[AttemptFinished] | type[JobEnded] | type[DeadLetter] | type[BatchLine]
 
 
@@ -32,7 +34,8 @@ class Topic:
     partitions: int
     retention: timedelta
     purpose: str
-    cleanup: Literal["delete"] = "delete"
+    cleanup: Literal["delete", "compact,delete"] = "delete"
+    """Compacted: of the records of a key only the last is kept, and none when that has no value."""
 
     def at(self, prefix: str) -> str:
         """The name on a broker that several stacks share; the prefix is empty in production."""
@@ -83,7 +86,13 @@ TIERS = tuple(
 """From the shortest to the longest. All records of a tier wait equally long, so none stands before one that is due."""
 
 DEAD_LETTERS = Topic(
-    "sluice.dead-letters.v1", DeadLetter, "origin", 2, timedelta(days=30), "Records nobody could work with, and why."
+    "sluice.dead-letters.v1",
+    DeadLetter,
+    "origin",
+    2,
+    timedelta(days=30),
+    "Records nobody could work with, and why; a record without a value says that one was replayed or dropped.",
+    cleanup="compact,delete",
 )
 
 TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS)
@@ -93,7 +102,11 @@ JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
 
 def creation_config(topic: Topic) -> dict[str, str]:
     """The broker-side settings of a topic, by Kafka's own names."""
-    return {
+    settings = {
         "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
         "cleanup.policy": topic.cleanup,
     }
+    if "compact" in topic.cleanup:
+        # Otherwise a segment is compacted when it is full, which of dead letters it may never be.
+        settings["max.compaction.lag.ms"] = str(_COMPACTION_LAG // timedelta(milliseconds=1))
+    return settings

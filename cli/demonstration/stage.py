@@ -96,6 +96,9 @@ async def running_stage(
             if watch.state is None:
                 raise AssertionError("the stack is ready and does not say where it is")
             yield Stage(key, load_config(config, {}), providers, watch.state, watch)
+        except BaseException:
+            up.kill()  # what they still have in hand nobody will ask for
+            raise
         finally:
             standing.cancel()
 

@@ -84,6 +84,8 @@ class Runner:
         self._enter(Phase.STOPPED)
 
     def kill(self) -> None:
+        """End it by force; it is not started again. Returns at once, and `stop` tells when it is over."""
+        self._stopping.set()
         if self._leashed is not None:
             self._leashed.kill()
 

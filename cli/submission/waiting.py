@@ -132,4 +132,4 @@ def _end_told(is_result: bool, value: bytes) -> tuple[str, str, str | None]:
         letter = DeadLetter.model_validate_json(value)
     except ValidationError:
         return "", "", None
-    return f"{letter.topic}/{letter.partition}/{letter.offset}", "refused", letter.message
+    return letter.origin, "refused", letter.message

@@ -40,6 +40,9 @@ _HEADERS: Final = """\
 | `sluice-deadline` | submit topics | seconds after which the job expires |
 | `sluice-on-interrupt` | submit topics | `restart`, `fail` or `continue` |
 | `sluice-feature` | submit topics | the feature that asks; a dimension of the usage tables |
+| `sluice-replayed` | any | how many times the record was put back out of the dead letters |
+| `sluice-replay-of` | any | where it was before: topic/partition/offset |
+| `sluice-decision` | dead letters | `replayed` or `dropped`: what was done about the letter with the same key; no value |
 
 ## Consumer groups
 

@@ -1,19 +1,30 @@
 """The messages the services exchange. Nothing else crosses between them but the job log (`shared.job_log`)."""
 
 from shared.contracts.base import JsonObject, WireModel
-from shared.contracts.dead_letter import DeadLetter, DeadLetterReason
+from shared.contracts.dead_letter import (
+    DECISION_HEADER,
+    REPLAY_OF_HEADER,
+    REPLAYED_HEADER,
+    DeadLetter,
+    DeadLetterReason,
+    Decision,
+)
 from shared.contracts.job import Door, Interruption, Job, Lane
 from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus
 from shared.contracts.submission import BatchLine
 from shared.contracts.usage import AttemptFinished, AttemptStatus, TokenUsage, UsageSource
 
 __all__ = [
+    "DECISION_HEADER",
+    "REPLAYED_HEADER",
+    "REPLAY_OF_HEADER",
     "AttemptFinished",
     "AttemptStatus",
     "AttemptSummary",
     "BatchLine",
     "DeadLetter",
     "DeadLetterReason",
+    "Decision",
     "Door",
     "Interruption",
     "Job",

@@ -1,14 +1,28 @@
-"""A record nobody could work with: `sluice.dead-letters.v1`. The record's own bytes are kept, so it can be replayed."""
+"""A record nobody could work with: `sluice.dead-letters.v1`. The record's own bytes are kept, so it can be replayed.
+
+The key of a letter is its origin. Kafka deletes no single record, so what an operator decides about a letter is a
+record too: one with the same key and without a value, and the decision in a header. A letter is open while no decision
+stands behind it. The topic is compacted, and a record without a value lets the broker remove those before it as well.
+"""
 
 import base64
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, PlainSerializer
 
 from shared.contracts.base import WireModel
 
-__all__ = ["DeadLetter", "DeadLetterReason"]
+__all__ = ["DECISION_HEADER", "REPLAYED_HEADER", "REPLAY_OF_HEADER", "DeadLetter", "DeadLetterReason", "Decision"]
+
+DECISION_HEADER: Final = "sluice-decision"
+"""On a record without a value on the dead letters topic: a `Decision`."""
+
+REPLAYED_HEADER: Final = "sluice-replayed"
+"""On a record that was put back on its topic: how many times that has happened, this time included."""
+
+REPLAY_OF_HEADER: Final = "sluice-replay-of"
+"""On the same record: the origin of the letter that it was."""
 
 
 def _decoded(value: object) -> object:
@@ -36,6 +50,13 @@ class DeadLetterReason(StrEnum):
     """A defect in Sluice met it several times."""
 
 
+class Decision(StrEnum):
+    REPLAYED = "replayed"
+    """Its record is on its topic again."""
+    DROPPED = "dropped"
+    """Nothing will come of it."""
+
+
 class DeadLetter(WireModel):
     schema_version: Literal[1] = 1
     topic: str
@@ -50,3 +71,8 @@ class DeadLetter(WireModel):
     tenant: str | None = None
     service: str
     failed_at: AwareDatetime
+
+    @property
+    def origin(self) -> str:
+        """Where the record was; the key of the letter, and its name to people."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
