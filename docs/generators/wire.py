@@ -42,7 +42,7 @@ _HEADERS: Final = """\
 | `sluice-feature` | submit topics | the feature that asks; a dimension of the usage tables |
 | `sluice-replayed` | any | how many times the record was put back out of the dead letters |
 | `sluice-replay-of` | any | where it was before: topic/partition/offset |
-| `sluice-decision` | dead letters | `replayed` or `dropped`: what was done about the letter with the same key; no value |
+| `sluice-decision` | dead letters | `replayed` or `dropped`: what was done about the letter of the same key |
 
 ## Consumer groups
 
