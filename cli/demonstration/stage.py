@@ -34,8 +34,7 @@ class StackWatch:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
-        self.is_ready = asyncio.Event()
-        self.state: StackState | None = None
+        self.ready_stack: asyncio.Future[StackState] = asyncio.get_running_loop().create_future()
         self.services: Sequence[ServiceState] = ()
         self.pids: dict[int, str] = {}
         """Every process that ever ran, by its name."""
@@ -46,8 +45,8 @@ class StackWatch:
             self.saw(service.name, service.pid)
 
     def ready(self, stack: StackState) -> None:
-        self.state = stack
-        self.is_ready.set()
+        if not self.ready_stack.done():
+            self.ready_stack.set_result(stack)
 
     def saw(self, name: str, pid: int | None) -> None:
         if pid is not None:
@@ -92,10 +91,7 @@ async def running_stage(
         running = await closing.enter_async_context(asyncio.TaskGroup())
         standing = running.create_task(up.run(), name="stack")
         try:
-            await watch.is_ready.wait()
-            if watch.state is None:
-                raise AssertionError("the stack is ready and does not say where it is")
-            yield Stage(key, load_config(config, {}), providers, watch.state, watch)
+            yield Stage(key, load_config(config, {}), providers, await watch.ready_stack, watch)
         except BaseException:
             up.kill()  # what they still have in hand nobody will ask for
             raise
