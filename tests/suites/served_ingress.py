@@ -131,9 +131,9 @@ class StandIn:
 
     async def _hear(self) -> None:
         async with self.writer.redis.pubsub() as pubsub:
-            await pubsub.subscribe(self.writer.keyspace.worker_channel("stand-in"))
+            await pubsub.ssubscribe(self.writer.keyspace.worker_channel("stand-in"))
             async for message in pubsub.listen():
-                if message["type"] != "message":
+                if message["type"] != "smessage":
                     continue
                 told = message["data"].decode().removeprefix("cancel ")
                 self.cancelled.append(told)

@@ -126,7 +126,7 @@ class RedisJobLog:
             reply: list[Any] = await self._cancel([claim], [_milliseconds(self._longest + self._kept)])
             found = Cancellation(reply[0].decode())
             if found is Cancellation.RUNNING:
-                await self._redis.publish(self._keyspace.worker_channel(reply[1].decode()), f"cancel {job}")
+                await self._redis.spublish(self._keyspace.worker_channel(reply[1].decode()), f"cancel {job}")
         return found
 
     def _ttl_ms(self, deadline: datetime) -> int:

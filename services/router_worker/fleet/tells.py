@@ -10,6 +10,7 @@ from services.router_worker.ports import Claims, Unreachable
 from services.router_worker.running import RunningJobs
 from shared.ids import JobId
 from shared.job_log import Keyspace
+from shared.redis import homes_of
 
 __all__ = ["Tells"]
 
@@ -36,14 +37,16 @@ class Tells:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        async with self._redis.pubsub() as pubsub:
-            await pubsub.subscribe(self._channel)
+        (home,) = await homes_of(self._redis, [self._channel])
+        async with home.subscription() as pubsub:
             async for message in pubsub.listen():
                 match message["type"]:
-                    case "subscribe":  # also after redis-py has reconnected by itself
+                    case "ssubscribe":  # also after redis-py has reconnected by itself
                         await self._look_for_cancels()
-                    case "message":
+                    case "smessage":
                         self._hear(message["data"])
+                    case "sunsubscribe":  # it lives on another node of the cluster now
+                        return
 
     def _hear(self, told: bytes) -> None:
         verb, _, job = told.decode().partition(" ")
