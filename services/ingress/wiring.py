@@ -211,10 +211,10 @@ def _readiness(
 ) -> Callable[[], Mapping[str, str | None]]:
     up = instruments.gauge(DEPENDENCY_UP)
     for name, server in servers.items():
-        up.labels(name).set_function(server.is_up)
+        up.labels(name.value).set_function(server.is_up)
 
     def ready() -> Mapping[str, str | None]:
-        problems: dict[str, str | None] = {name: server.problem for name, server in servers.items()}
+        problems: dict[str, str | None] = {name.value: server.problem for name, server in servers.items()}
         return problems | {"ingress": "stopping" if stopping.is_set() else None}
 
     return ready
