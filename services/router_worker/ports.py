@@ -30,6 +30,7 @@ __all__ = [
     "Place",
     "ProviderCalls",
     "RunningElsewhere",
+    "Seat",
     "Shadows",
     "Taken",
     "TokenEstimates",
@@ -121,6 +122,19 @@ class Claims(Protocol):
 
     async def log_of(self, job: JobId) -> list[Entry]:
         """All that the job's log holds, in order."""
+        ...
+
+
+class Seat(Protocol):
+    """The name under which this worker is a member of its groups, and no other process."""
+
+    @property
+    def name(self) -> str | None:
+        """None when there is none, or when it may be another's by now."""
+        ...
+
+    async def confirm(self) -> str | None:
+        """The name, after asking. Blocks for half a second at most, never raises."""
         ...
 
 

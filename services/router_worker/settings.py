@@ -2,12 +2,20 @@
 
 import os
 import socket
+from enum import StrEnum
 
 from pydantic import Field
 
 from shared.settings import CommonSettings
 
-__all__ = ["Settings"]
+__all__ = ["OnStop", "Settings"]
+
+
+class OnStop(StrEnum):
+    LEAVE = "leave"
+    """Others take the partitions at once."""
+    STAY = "stay"
+    """The partitions wait until the session's end for this worker to come back."""
 
 
 class Settings(CommonSettings):
@@ -27,8 +35,10 @@ class Settings(CommonSettings):
     """How often a worker tells the others that it lives."""
     dead_after_seconds: float = Field(5.0, gt=0, validation_alias="SLUICE_DEAD_AFTER_SECONDS")
     """A worker unheard for this long is dead, and its jobs are taken by others."""
-    session_seconds: float = Field(6.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")
-    """A worker unheard by Kafka for this long loses its partitions."""
+    session_seconds: float = Field(10.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")
+    """A worker unheard by Kafka for this long loses its partitions; one that is back sooner finds them as they were."""
+    on_stop: OnStop = Field(OnStop.LEAVE, validation_alias="SLUICE_ON_STOP")
+    """`leave`: others take this worker's partitions when it stops. `stay`: they wait for its restart, one session."""
     drain_seconds: float = Field(20.0, ge=0, validation_alias="SLUICE_DRAIN_SECONDS")
     """How long running jobs may go on after SIGTERM before they are handed over."""
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
+from redis.exceptions import RedisError
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.handler import RecordHandler
@@ -17,6 +19,7 @@ from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
 from services.router_worker.measures import WorkerMeasures
@@ -26,7 +29,7 @@ from services.router_worker.publishing.outcomes import KafkaOutcomes
 from services.router_worker.routing.plan import plan
 from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
-from services.router_worker.settings import Settings
+from services.router_worker.settings import OnStop, Settings
 from services.router_worker.travel import Traveller
 from shared.clock import utc_now
 from shared.config.schema import Config
@@ -77,6 +80,13 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         claims = RedisClaims(redis, keyspace, worker, heartbeat)
         shadows = FleetShadows(claims, heartbeat)
         flusher = Flusher(redis, keyspace, worker, measures, tick_seconds=settings.tick_seconds)
+        seats = Seats(
+            redis,
+            keyspace,
+            worker,
+            every_seconds=settings.heartbeat_seconds,
+            session_seconds=settings.session_seconds,
+        )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)
@@ -103,7 +113,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         handler = RecordHandler(server, outcomes, utc_now)
         lanes = {
-            lane: subscribe(broker, intake, AdminCommittedOffsets(admin), measures.of_lane(lane))
+            lane: subscribe(broker, intake, AdminCommittedOffsets(admin), seats, measures.of_lane(lane))
             for lane, intake in _intakes(settings).items()
         }
         for subscriber in lanes.values():
@@ -112,7 +122,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         await until_reachable("redis", heartbeat.beat, stop)
         stack.push_async_callback(heartbeat.leave)
-        background = asyncio.create_task(_background(heartbeat, flusher, shadows, tells), name="background")
+        await until_reachable("redis", seats.take, stop)
+        stack.push_async_callback(_leave_seat, seats, settings.on_stop)
+        background = asyncio.create_task(
+            _background(heartbeat.run(), flusher.run(), shadows.run(), tells.run(), seats.run(_renaming(lanes))),
+            name="background",
+        )
         stack.push_async_callback(_cancelled, background)
         await broker.start()
         stack.push_async_callback(broker.stop)
@@ -129,12 +144,25 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         yield Worker(worker, background)
 
 
-async def _background(heartbeat: Heartbeat, flusher: Flusher, shadows: FleetShadows, tells: Tells) -> None:
+async def _background(*runs: Coroutine[Any, Any, None]) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(heartbeat.run(), name="heartbeat")
-        group.create_task(flusher.run(), name="flusher")
-        group.create_task(shadows.run(), name="shadows")
-        group.create_task(tells.run(), name="tells")
+        for run in runs:
+            group.create_task(run)
+
+
+def _renaming(lanes: Mapping[Lane, WatermarkSubscriber]) -> Callable[[str | None], None]:
+    def rename(name: str | None) -> None:
+        for subscriber in lanes.values():
+            subscriber.rename(name)
+
+    return rename
+
+
+async def _leave_seat(seats: Seats, on_stop: OnStop) -> None:
+    try:
+        await (seats.leave_behind() if on_stop is OnStop.STAY else seats.clear_away())
+    except RedisError as error:
+        log.info("seat_runs_out", reason=repr(error))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -165,6 +193,7 @@ def _intakes(settings: Settings) -> dict[Lane, Intake]:
             slots=slots[lane],
             drain_seconds=settings.drain_seconds,
             session_timeout_ms=int(settings.session_seconds * 1000),
+            on_stop=settings.on_stop,
         )
         for lane, topic in JOBS.items()
     }

@@ -60,6 +60,11 @@ class Keyspace:
         return f"{self.prefix}:{tag}:ingress:{replica}" if tag else f"{self.prefix}:ingress:{replica}"
 
     @property
+    def seats(self) -> str:
+        """HASH: seat of the workers' fleet, when it was renewed, when it runs out, whose it is."""
+        return f"{self.prefix}:seats"
+
+    @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"

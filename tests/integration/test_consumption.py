@@ -3,86 +3,18 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from faststream.kafka import KafkaBroker
 
-from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.delivery import current_delivery
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
-from services.router_worker.consumption.subscription import raw_value, subscribe
-from services.router_worker.measures import WorkerMeasures
-from shared.contracts import Lane
-from shared.telemetry import Instruments
-
-PARTITIONS = 4
-Handler = Callable[[bytes], Awaitable[None]]
+from tests.suites.consumption import committed, consuming, new_topic, produce
+from tests.suites.fleet import until
 
 
 @pytest.fixture
-async def admin(kafka_url: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url)
-    await admin.start()
-    yield admin
-    await admin.close()
-
-
-@pytest.fixture
-async def topic(admin: AIOKafkaAdminClient, fresh_name: Callable[[str], str]) -> str:
-    name = fresh_name("jobs")
-    await admin.create_topics([NewTopic(name, PARTITIONS, 1)])
-    return name
-
-
-async def produce(kafka_url: str, topic: str, count: int, *, partition: int | None = None) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka_url, acks="all")
-    await producer.start()
-    for number in range(count):
-        place = number % PARTITIONS if partition is None else partition
-        await producer.send(topic, b"%d" % number, partition=place)
-    await producer.stop()
-
-
-@asynccontextmanager
-async def consuming(
-    kafka_url: str, topic: str, handler: Handler, *, slots: int = 50, drain_seconds: float = 5
-) -> AsyncIterator[WatermarkSubscriber]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url)
-    await admin.start()
-    broker = KafkaBroker(kafka_url, apply_types=False, logger=None, graceful_timeout=None)
-    intake = Intake(topic, f"{topic}.group", slots, drain_seconds=drain_seconds, heartbeat_interval_ms=300)
-    measures = WorkerMeasures(Instruments("tests")).of_lane(Lane.BATCH)
-    subscriber = subscribe(broker, intake, AdminCommittedOffsets(admin), measures)
-
-    async def handle(value: bytes) -> None:
-        await handler(value)
-
-    subscriber(handle, decoder=raw_value)
-    await broker.start()
-    try:
-        yield subscriber
-    finally:
-        await broker.stop()
-        await admin.close()
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-    assert condition(), what
-
-
-async def committed(kafka_url: str, topic: str) -> dict[int, int]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_url, group_id=f"{topic}.group", enable_auto_commit=False)
-    await consumer.start()
-    offsets = {number: await consumer.committed(TopicPartition(topic, number)) or 0 for number in range(PARTITIONS)}
-    await consumer.stop()
-    return offsets
+async def topic(kafka_url: str, fresh_name: Callable[[str], str]) -> str:
+    return await new_topic(kafka_url, fresh_name("jobs"))
 
 
 async def test_the_commit_stops_before_the_one_job_that_still_runs(kafka_url: str, topic: str) -> None:

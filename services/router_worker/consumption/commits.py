@@ -68,6 +68,12 @@ class Commits:
             else:
                 self._ledgers[partition] = OffsetLedger.resume(reached)
 
+    async def behind(self, consumer: AIOKafkaConsumer) -> int:
+        """How many records of our partitions have not been delivered. Raises KafkaError."""
+        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+        ledgers = [(self._ledgers.get(partition), end) for partition, end in ends.items()]
+        return sum(max(0, end - ledger.next_offset) for ledger, end in ledgers if ledger is not None)
+
     async def tell(self, consumer: AIOKafkaConsumer) -> bool:
         """Commit what is new. False when it was refused: the generation is over, or the broker away."""
         assigned = consumer.assignment()

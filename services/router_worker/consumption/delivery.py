@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from aiokafka import TopicPartition
+
 from services.router_worker.consumption.slots import Slot, Slots
 
-__all__ = ["Delivery", "current_delivery"]
+__all__ = ["Acknowledgement", "Delivery", "current_delivery"]
 
 
 @dataclass(slots=True)
@@ -29,6 +31,21 @@ class Delivery:
     def step_back(self) -> None:
         self.slot.give_back()
         self.slot = self.slots.take()
+
+
+class Acknowledgement:
+    """What FastStream takes for the consumer: its `commit` marks one offset, its `seek` (a nack) leaves it pending."""
+
+    __slots__ = ("_delivery",)
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    async def commit(self) -> None:
+        self._delivery.finished = True
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Rewinding would repeat every job behind this one; a pending offset is redelivered to the next owner."""
 
 
 current_delivery: ContextVar[Delivery] = ContextVar("current_delivery")

@@ -16,6 +16,7 @@ Rules for editing.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,11 +26,13 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 
 from services.router_worker.consumption.commits import Commits
-from services.router_worker.consumption.delivery import Delivery, current_delivery
+from services.router_worker.consumption.delivery import Acknowledgement, Delivery, current_delivery
 from services.router_worker.consumption.intake import fair_share, rotated
+from services.router_worker.consumption.membership import Membership
 from services.router_worker.consumption.offset_ledger import OffsetLedger
 from services.router_worker.consumption.slots import Slots
-from services.router_worker.ports import IntakeMeasures
+from services.router_worker.ports import IntakeMeasures, Seat
+from services.router_worker.settings import OnStop
 
 __all__ = ["Intake", "WatermarkSubscriber"]
 
@@ -53,21 +56,7 @@ class Intake:
     drain_seconds: float = 20.0
     session_timeout_ms: int = 10_000
     heartbeat_interval_ms: int = 1_000
-
-
-class _Acknowledgement:
-    """What FastStream takes for the consumer: its `commit` marks one offset, its `seek` (a nack) leaves it pending."""
-
-    __slots__ = ("_delivery",)
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-
-    async def commit(self) -> None:
-        self._delivery.finished = True
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Rewinding would repeat every job behind this one; a pending offset is redelivered to the next owner."""
+    on_stop: OnStop = OnStop.LEAVE
 
 
 class WatermarkSubscriber(DefaultSubscriber):
@@ -75,12 +64,15 @@ class WatermarkSubscriber(DefaultSubscriber):
         self,
         intake: Intake,
         commits: Commits,
+        seat: Seat,
         measures: IntakeMeasures,
         *faststream: Any,  # noqa: ANN401 - handed on
     ) -> None:
         super().__init__(*faststream)
         self._intake = intake
         self._commits = commits
+        self._seat = seat
+        self._member: Membership | None = None
         self._measures = measures
         self.slots = Slots(intake.slots)
         self._sought: dict[TopicPartition, int] = {}
@@ -93,6 +85,15 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.behind = 0
         """Records of our partitions that have not been delivered, when it was last asked."""
         self._polled_at = time.monotonic()
+
+    @property
+    def builder(self) -> Callable[..., AIOKafkaConsumer]:
+        return self._build
+
+    def _build(self, **options: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - handed on
+        consumer = super().builder(**options, group_instance_id=self._seat.name)
+        self._member = Membership(consumer)
+        return consumer
 
     async def start(self) -> None:
         await super().start()
@@ -125,6 +126,11 @@ class WatermarkSubscriber(DefaultSubscriber):
     def poll_age(self) -> float:
         """Seconds since Kafka was asked for records. It is not asked while no slot is free."""
         return time.monotonic() - self._polled_at
+
+    @property
+    def member_id(self) -> str:
+        """As Kafka knows this consumer; empty while it does not."""
+        return self._member.member_id if self._member is not None else ""
 
     @property
     def assigned(self) -> bool:
@@ -200,7 +206,7 @@ class WatermarkSubscriber(DefaultSubscriber):
             slots=self.slots,
             slot=self.slots.take(),
         )
-        record.consumer = _Acknowledgement(delivery)
+        record.consumer = Acknowledgement(delivery)
         task = asyncio.create_task(self._deliver(record, delivery, ledger), name=f"{record.topic}@{record.offset}")
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
@@ -233,24 +239,28 @@ class WatermarkSubscriber(DefaultSubscriber):
         while True:
             await self._gate.wait()
             if self.consumer is not None:
-                await self._measure(self.consumer)
+                try:
+                    async with asyncio.timeout(_MEASURE_SECONDS):
+                        self.behind = await self._commits.behind(self.consumer)
+                except (KafkaError, IllegalStateError, TimeoutError) as error:
+                    log.info("lag_unknown", topic=self._intake.topic, reason=repr(error))
             await asyncio.sleep(_MEASURE_SECONDS)
-
-    async def _measure(self, consumer: AIOKafkaConsumer) -> None:
-        try:
-            async with asyncio.timeout(_MEASURE_SECONDS):
-                ends = await consumer.end_offsets(consumer.assignment())
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            log.info("lag_unknown", topic=self._intake.topic, reason=repr(error))
-            return
-        ledgers = ((ledger, ends.get(partition)) for partition, ledger in self._commits.ledgers())
-        self.behind = sum(max(0, end - ledger.next_offset) for ledger, end in ledgers if end is not None)
 
     # --- rebalances ---
 
     async def on_revoked(self) -> None:
         await self._commit()
         self._gate.clear()
+        self.rename(await self._seat.confirm())
+
+    def rename(self, name: str | None) -> None:
+        """Join under this name from now on, or under none."""
+        if self._member is None:
+            return
+        if name is None:
+            self._member.forget_name()
+        else:
+            self._member.recall_name(name)
 
     async def on_assigned(self, assigned: set[TopicPartition]) -> None:
         self._measures.rebalanced()
@@ -277,6 +287,8 @@ class WatermarkSubscriber(DefaultSubscriber):
             for task in self.tasks:
                 task.cancel()
             await self._commit()
+            if self._intake.on_stop is OnStop.LEAVE and self._member is not None:
+                self._member.forget_name()
             self.consumer = None
             await consumer.stop()
         if self._deliveries:

@@ -14,7 +14,7 @@ from faststream.middlewares import AckPolicy
 
 from services.router_worker.consumption.commits import Commits, CommittedOffsets
 from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
-from services.router_worker.ports import IntakeMeasures
+from services.router_worker.ports import IntakeMeasures, Seat
 
 if TYPE_CHECKING:
     from faststream.kafka.configs import KafkaBrokerConfig
@@ -45,7 +45,7 @@ def _own_assignor() -> type[StickyPartitionAssignor]:
 
 
 def subscribe(
-    broker: KafkaBroker, intake: Intake, committed: CommittedOffsets, measures: IntakeMeasures
+    broker: KafkaBroker, intake: Intake, committed: CommittedOffsets, seat: Seat, measures: IntakeMeasures
 ) -> WatermarkSubscriber:
     listener = _Listener()
     outer = cast("KafkaBrokerConfig", broker.config)
@@ -74,7 +74,7 @@ def subscribe(
         ),
     )
     commits = Commits(intake.group, committed, measures)
-    subscriber = WatermarkSubscriber(intake, commits, measures, config, specification, calls)
+    subscriber = WatermarkSubscriber(intake, commits, seat, measures, config, specification, calls)
     listener.subscriber = subscriber
     super(KafkaRegistrator, broker).subscriber(subscriber)
     subscriber.add_call(parser_=None, decoder_=None, codec_=None, dependencies_=())
