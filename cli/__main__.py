@@ -15,11 +15,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Always ends with SystemExit."""
-    from cli.registry import application
-
-    _quiet_libraries()
     try:
+        from cli.registry import application
+
+        _quiet_libraries()
         application()(prog_name="sluice")
+    except KeyboardInterrupt:  # so early that no command had begun
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the one edge; nothing is swallowed, all of it is told
         sys.exit(_told(error))
 

@@ -51,7 +51,9 @@ class Gateway:
         self._at = environment.gateway
         found = Known(key, "--key") if key else environment.key
         if found is None:
-            raise OperatorError("No API key is known: set SLUICE_API_KEY, or pass one with --key.")
+            raise OperatorError(
+                "No API key is known: start the stack with `sluice up`, set SLUICE_API_KEY, or pass one with --key."
+            )
         self._key = found
         headers = {"authorization": f"Bearer {found.value}", "user-agent": "sluice-cli"}
         self._client = httpx.Client(base_url=self._at.value, headers=headers, timeout=_TIMEOUT, trust_env=False)

@@ -105,7 +105,7 @@ def _send(submission: "Submission", opened: "Opened", source: "Iterable[bytes]",
     try:
         submission.send(read_lines(source, model), opened.door)
     except BaseException:
-        remark(f"{submission.tally.told()} The same command sends the rest.")
+        remark(f"{submission.tally.so_far()} The same command sends the rest.")
         raise
 
 

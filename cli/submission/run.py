@@ -28,7 +28,14 @@ class Tally:
         return self.refused == self.unknown == 0
 
     def told(self) -> str:
-        parts = [f"{self.accepted + self.earlier} of {self.lines} lines accepted"]
+        return f"{self.accepted + self.earlier} of {self.lines} lines accepted{self._rest()}"
+
+    def so_far(self) -> str:
+        """Of a submission that did not come to its end."""
+        return f"{self.accepted + self.earlier} lines accepted so far{self._rest()}"
+
+    def _rest(self) -> str:
+        parts = [""]
         if self.earlier:
             parts.append(f"{self.earlier} of them by an earlier run")
         if self.refused:
