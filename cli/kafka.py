@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -14,8 +14,21 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from cli.environment import Known
 from shared.clock import unix_ms
 from shared.errors import OperatorError
+from shared.kafka_access import KafkaAccess
+from shared.settings import KafkaSettings, read_settings
 
-__all__ = ["Reading", "Span", "all_places", "new_admin", "new_consumer", "partitions_of", "reading", "spans_of", "told"]
+__all__ = [
+    "Reading",
+    "Span",
+    "access",
+    "all_places",
+    "new_admin",
+    "new_consumer",
+    "partitions_of",
+    "reading",
+    "spans_of",
+    "told",
+]
 
 _REQUEST_MS: Final = 10_000
 _POLL_MS: Final = 500
@@ -43,12 +56,15 @@ def told(kafka: Known) -> Iterator[None]:
         raise OperatorError(f"Kafka at {place} says: {str(error) or type(error).__name__}") from error
 
 
+def access(kafka: Known) -> KafkaAccess:
+    """As whom to go there: the environment says it, as it does for the services. Raises OperatorError."""
+    return replace(read_settings(KafkaSettings).kafka, url=kafka.value)
+
+
 @asynccontextmanager
 async def new_admin(kafka: Known) -> AsyncIterator[AIOKafkaAdminClient]:
     async with AsyncExitStack() as closing:
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=kafka.value, client_id="sluice-cli", request_timeout_ms=_REQUEST_MS
-        )
+        admin = AIOKafkaAdminClient(**access(kafka).client(), client_id="sluice-cli", request_timeout_ms=_REQUEST_MS)
         closing.push_async_callback(admin.close)
         await admin.start()
         yield admin
@@ -59,7 +75,7 @@ async def new_consumer(kafka: Known) -> AsyncIterator[AIOKafkaConsumer]:
     """Of no group, and with nothing assigned yet."""
     async with AsyncExitStack() as closing:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka.value,
+            **access(kafka).client(),
             client_id="sluice-cli",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -67,13 +67,13 @@ def create_topics(
       KAFKA_URL=kafka-1:9092 sluice topics create --json
     """
     from cli.environment import here
-    from cli.kafka import told
+    from cli.kafka import access, told
     from cli.printing import print_json, remark, say
     from shared.kafka import ensure_topics
 
     environment = here()
     with told(environment.kafka):
-        ensuring = ensure_topics(environment.kafka.value, environment.topic_prefix, _table(environment))
+        ensuring = ensure_topics(access(environment.kafka), environment.topic_prefix, _table(environment))
         report = asyncio.run(ensuring)
     if as_json:
         print_json(_report(report))

@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 
 from devstack.server import NotAnswering
+from shared.kafka_access import KafkaAccess
 
 ANSWER_SECONDS = 3.0
 
 
-async def ask_kafka(url: str) -> None:
-    """A metadata request that names at least one broker able to take records."""
+async def ask_kafka(url: str, access: KafkaAccess | None = None) -> None:
+    """A metadata request that names at least one broker able to take records; `access` says as whom."""
     await _connects(url)
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError
 
-    client = AIOKafkaClient(bootstrap_servers=url, request_timeout_ms=int(ANSWER_SECONDS * 1000))
+    client = AIOKafkaClient(**(access or KafkaAccess(url)).client(), request_timeout_ms=int(ANSWER_SECONDS * 1000))
     try:
         await client.bootstrap()
         if not client.cluster.brokers():
@@ -27,16 +28,20 @@ async def ask_kafka(url: str) -> None:
 
 async def ask_valkey(url: str) -> None:
     """PING; a server that still loads its data refuses it."""
-    from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
-    client = Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS)
+    from shared.redis import redis_client
+
+    try:
+        client = redis_client(url, call_seconds=ANSWER_SECONDS)
+    except ValueError as error:
+        raise NotAnswering(str(error)) from error
     try:
         await client.ping()
     except (RedisError, OSError) as error:
         raise NotAnswering(str(error) or type(error).__name__) from error
     finally:
-        await client.aclose()
+        await client.aclose(close_connection_pool=True)
 
 
 async def ask_postgres(url: str) -> None:

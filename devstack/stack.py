@@ -20,6 +20,7 @@ from devstack.postgres import Postgres
 from devstack.probes import ask_kafka, ask_postgres, ask_valkey
 from devstack.server import External, Server, ServerProcess, ServersUnavailable, Tell
 from devstack.valkey import Valkey
+from shared.settings import KafkaSettings, read_settings
 
 ANY_FREE = Ports()
 
@@ -128,7 +129,8 @@ def _assemble(
 
     kafka: Server
     if runtime is None:
-        kafka = External("kafka", environ["KAFKA_URL"], ask_kafka, "KAFKA_URL")
+        access = read_settings(KafkaSettings).kafka
+        kafka = External("kafka", environ["KAFKA_URL"], lambda url: ask_kafka(url, access), "KAFKA_URL")
     else:
         kafka = Kafka(data / "kafka", port.kafka, port.kafka_controller, runtime, process("kafka"))
 

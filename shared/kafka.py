@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.codec import has_lz4
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config
 
 __all__ = ["Difference", "TopicsReport", "ensure_topics", "new_producer"]
@@ -39,15 +40,15 @@ class TopicsReport:
     differences: tuple[Difference, ...]
 
 
-async def ensure_topics(kafka_url: str, prefix: str, topics: Sequence[Topic] = TOPICS) -> TopicsReport:
+async def ensure_topics(kafka: KafkaAccess | str, prefix: str, topics: Sequence[Topic] = TOPICS) -> TopicsReport:
     """Create the topics that are missing; afterwards all of them exist. Several processes may call it at once.
 
-    Blocks for a few round trips. Raises KafkaError when the broker is away or refuses, TimeoutError when it does not
-    get them ready.
+    A bare URL is a Kafka without security. Blocks for a few round trips. Raises KafkaError when the broker is away or
+    refuses, TimeoutError when it does not get them ready.
     """
     wanted = {topic.at(prefix): topic for topic in topics}
     async with AsyncExitStack() as closing:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url, client_id="sluice-topics", request_timeout_ms=15_000)
+        admin = AIOKafkaAdminClient(**_client(kafka), client_id="sluice-topics", request_timeout_ms=15_000)
         closing.push_async_callback(admin.close)
         await admin.start()
         present = set(await admin.list_topics()) & wanted.keys()
@@ -58,14 +59,14 @@ async def ensure_topics(kafka_url: str, prefix: str, topics: Sequence[Topic] = T
     return TopicsReport(tuple(created), tuple(existing), differences)
 
 
-def new_producer(kafka_url: str, client_id: str, *, max_request_bytes: int = 1_048_576) -> AIOKafkaProducer:
+def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes: int = 1_048_576) -> AIOKafkaProducer:
     """Not started yet. A record it has acknowledged is on every in-sync replica, once and in order.
 
     A send may wait longer than any time limit of Kafka's own while the broker is away: the caller sets a deadline,
     and after it the outcome is unknown.
     """
     return AIOKafkaProducer(
-        bootstrap_servers=kafka_url,
+        **_client(kafka),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
@@ -74,6 +75,10 @@ def new_producer(kafka_url: str, client_id: str, *, max_request_bytes: int = 1_0
         max_request_size=max_request_bytes,
         request_timeout_ms=15_000,
     )
+
+
+def _client(kafka: KafkaAccess | str) -> dict[str, Any]:
+    return (KafkaAccess(kafka) if isinstance(kafka, str) else kafka).client()
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic]) -> list[str]:

@@ -1,15 +1,16 @@
 """What every process takes from its environment. A service adds its own in its `settings.py`; nothing else reads it."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from shared.errors import OperatorError
+from shared.kafka_access import KafkaAccess, Mechanism, Protocol
 
-__all__ = ["CommonSettings", "LogLevel", "read_settings"]
+__all__ = ["CommonSettings", "KafkaSettings", "LogLevel", "read_settings"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -23,11 +24,52 @@ def _readable(redis_url: str) -> str:
     return redis_url
 
 
-class CommonSettings(BaseSettings):
+class KafkaSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     kafka_url: str = Field("127.0.0.1:9092", validation_alias="KAFKA_URL")
     """`host:port[,host:port]`."""
+    kafka_security_protocol: Annotated[Protocol, BeforeValidator(str.upper)] = Field(
+        "PLAINTEXT", validation_alias="KAFKA_SECURITY_PROTOCOL"
+    )
+    """`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
+    kafka_sasl_mechanism: Annotated[Mechanism, BeforeValidator(str.upper)] = Field(
+        "SCRAM-SHA-512", validation_alias="KAFKA_SASL_MECHANISM"
+    )
+    """`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."""
+    kafka_sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME")
+    """Who this process is to the brokers, where the protocol is one of SASL."""
+    kafka_sasl_password: SecretStr = Field(SecretStr(""), validation_alias="KAFKA_SASL_PASSWORD")
+    """Its password."""
+    kafka_ssl_cafile: Path | None = Field(None, validation_alias="KAFKA_SSL_CAFILE")
+    """Certificates to trust, as PEM; the system's when left out."""
+    kafka_ssl_certfile: Path | None = Field(None, validation_alias="KAFKA_SSL_CERTFILE")
+    """This process's own certificate, as PEM, where the brokers ask for one."""
+    kafka_ssl_keyfile: Path | None = Field(None, validation_alias="KAFKA_SSL_KEYFILE")
+    """Its key; left out when it stands in the certificate's file."""
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """All of this in one."""
+        return KafkaAccess(
+            url=self.kafka_url,
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_sasl_username,
+            password=self.kafka_sasl_password.get_secret_value(),
+            ca_file=self.kafka_ssl_cafile,
+            cert_file=self.kafka_ssl_certfile,
+            key_file=self.kafka_ssl_keyfile,
+        )
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL_") and not self.kafka_sasl_username:
+            raise ValueError(f"{self.kafka_security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        return self
+
+
+class CommonSettings(KafkaSettings):
     redis_url: Annotated[str, AfterValidator(_readable)] = Field(
         "redis://127.0.0.1:6379/0", validation_alias="REDIS_URL"
     )

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from cli.environment import Known
-from cli.kafka import told
+from cli.kafka import access, told
 from cli.letters.open_letters import Entry, replays_of
 from cli.letters.original import original
 from shared.contracts import DECISION_HEADER, REPLAY_OF_HEADER, REPLAYED_HEADER, DeadLetter, Decision
@@ -81,7 +81,7 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(kafka: Known, topic: str) -> AsyncIterator[Desk]:
-    producer = new_producer(kafka.value, "sluice-dead-letters")
+    producer = new_producer(access(kafka), "sluice-dead-letters")
     with told(kafka):
         await producer.start()
     try:

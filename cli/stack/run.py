@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from devstack.stack import Stack, running_stack
 from shared.clock import utc_now
 from shared.errors import OperatorError
 from shared.kafka import ensure_topics
+from shared.settings import KafkaSettings, read_settings
 
 __all__ = ["Up"]
 
@@ -162,7 +163,9 @@ class Up:
 async def _create_topics(kafka_url: str, setting: Setting) -> None:
     """Here, once, rather than by each service: a broker that refuses them is told before anything else starts."""
     try:
-        await ensure_topics(kafka_url, setting.topic_prefix, topics_for(setting.config))
+        await ensure_topics(
+            replace(read_settings(KafkaSettings).kafka, url=kafka_url), setting.topic_prefix, topics_for(setting.config)
+        )
     except KafkaError as error:
         raise OperatorError(f"The topics could not be created at {kafka_url}: {error}") from error
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from cli.environment import Known
-from cli.kafka import told
+from cli.kafka import access, told
 from cli.submission.door import Accepted, Fate, RefusedLine, Unknown
 from cli.submission.lines import Line
 from shared.ids import derived_job_id
@@ -38,7 +38,7 @@ class TopicDoor:
             asyncio.run(self._send(lines, settled))
 
     async def _send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
-        async with new_producer(self.kafka.value, "sluice-submit") as producer:
+        async with new_producer(access(self.kafka), "sluice-submit") as producer:
             running: set[asyncio.Task[Fate]] = set()
             async with asyncio.TaskGroup() as sending:
                 try:

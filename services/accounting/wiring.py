@@ -60,7 +60,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await until_reachable("postgres", lambda: ping(engine), stop)
         if settings.migrate_at_start:
             await migrate(engine)
-        await until_reachable("kafka", lambda: ensure_topics(settings.kafka_url, settings.topic_prefix), stop)
+        await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
 
         broker = _broker(settings)
         lines = _lines(settings, config, instruments, broker, engine)
@@ -115,6 +115,7 @@ def _names_in_the_book(config: Config) -> dict[str, str]:
 def _broker(settings: Settings) -> KafkaBroker:
     return KafkaBroker(
         settings.kafka_url,
+        security=settings.kafka.security(),
         client_id="sluice-accounting",
         acks="all",
         enable_idempotence=True,

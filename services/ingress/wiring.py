@@ -147,7 +147,7 @@ def _records(
 ) -> KafkaRecords:
     largest = config.limits.body_bytes + _ENVELOPE_BYTES
     return KafkaRecords(
-        lambda: new_producer(settings.kafka_url, settings.replica, max_request_bytes=largest),
+        lambda: new_producer(settings.kafka, settings.replica, max_request_bytes=largest),
         instruments,
         reachability,
         send_seconds=settings.submit_seconds,
@@ -171,7 +171,7 @@ async def _topic_door(
     from services.ingress.adapters.submit_topics import Binding, SubmitTopics, submit_broker
 
     door = SubmitTopics(
-        submit_broker(settings.kafka_url, settings.replica),
+        submit_broker(settings.kafka, settings.replica),
         {
             settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
             for topic, bound in config.submit_topics.items()
@@ -189,7 +189,7 @@ async def _topic_door(
 async def _topics_exist(settings: IngressSettings) -> None:
     while True:
         try:
-            report = await ensure_topics(settings.kafka_url, settings.topic_prefix)
+            report = await ensure_topics(settings.kafka, settings.topic_prefix)
         except (KafkaError, OSError, TimeoutError) as error:
             # That Kafka is away, the producer tells.
             log.debug("topics_not_seen", reason=repr(error))

@@ -89,8 +89,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_url, client_id=worker)
-        await until_reachable("kafka", lambda: ensure_topics(settings.kafka_url, settings.topic_prefix), stop)
+        admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
+        await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
         await admin.start()
         stack.push_async_callback(admin.close)
 
@@ -173,6 +173,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 def _broker(settings: Settings, worker: str) -> KafkaBroker:
     return KafkaBroker(
         settings.kafka_url,
+        security=settings.kafka.security(),
         client_id=worker,
         acks="all",
         enable_idempotence=True,

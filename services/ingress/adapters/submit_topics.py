@@ -25,6 +25,7 @@ from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
 from shared.ids import derived_job_id
+from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
 
@@ -46,9 +47,10 @@ class Binding:
     lane: Lane
 
 
-def submit_broker(kafka_url: str, client_id: str) -> KafkaBroker:
+def submit_broker(kafka: KafkaAccess, client_id: str) -> KafkaBroker:
     return KafkaBroker(
-        kafka_url,
+        kafka.url,
+        security=kafka.security(),
         client_id=client_id,
         allow_auto_create_topics=False,
         # A topic that is created later is found within this time.
