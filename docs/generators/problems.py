@@ -22,6 +22,7 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.MODEL_NOT_FOUND: "No such model, or not for this key: the two are told alike.",
         Reason.LANE_NOT_ALLOWED: "The key may not use this lane.",
         Reason.DEADLINE_TOO_FAR: "`x-sluice-deadline` is longer than the lane allows.",
+        Reason.SCHEDULE_TOO_FAR: "`not_before` is later than `limits.schedule_seconds` from now.",
         Reason.OUTPUT_TOO_LONG: "More output is asked for than the model can give.",
         Reason.CONTEXT_LENGTH_EXCEEDED: "Input and output do not fit the model's window; the message has the figures.",
         Reason.TOO_LARGE: "The record is larger than allowed (submit topics).",

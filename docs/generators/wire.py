@@ -37,7 +37,8 @@ _HEADERS: Final = """\
 | --- | --- | --- |
 | `traceparent`, `tracestate` | any | W3C trace context; a job continues the trace of its submission |
 | `sluice-lane` | submit topics | `interactive` or `batch`, instead of the topic's own |
-| `sluice-deadline` | submit topics | seconds after which the job expires |
+| `sluice-deadline` | submit topics | seconds after which the job expires, counted from when it may begin |
+| `sluice-not-before` | submit topics | when the job may begin, a moment with its time zone |
 | `sluice-on-interrupt` | submit topics | `restart`, `fail` or `continue` |
 | `sluice-feature` | submit topics | the feature that asks; a dimension of the usage tables |
 | `sluice-replayed` | any | how many times the record was put back out of the dead letters |
