@@ -33,7 +33,8 @@ class LogFile:
             with self.path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 self._inode, self._read_to = found.st_ino, found.st_size
-                return self._lines(_tail(file.fileno(), found.st_size, count))[-count:] if count else []
+                lines = self._lines(_tail(file.fileno(), found.st_size, count))
+                return lines[-count:] if count else []
         except FileNotFoundError:
             return []
 
