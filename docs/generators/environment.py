@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -52,6 +53,6 @@ def _variable(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     """What is made anew at every start is told by its meaning."""
-    if field.default is PydanticUndefined or field.default == "":
+    if field.default in (PydanticUndefined, None, "", SecretStr("")):
         return ""
     return code(str(field.default).lower() if isinstance(field.default, bool) else str(field.default))

@@ -81,7 +81,7 @@ def _tests() -> set[str]:
 
 @every_document
 def test_environment_variables_that_are_named_are_read_by_somebody(document: Path) -> None:
-    named = set(re.findall(r"\b(?:SLUICE_\w*|[A-Z]+_URL)\b", told_in(document)))
+    named = set(re.findall(r"\b(?:(?:SLUICE|KAFKA)_\w*|[A-Z]+_URL)\b", told_in(document)))
 
     assert named - ENVIRONMENT - NEVER_OURS == set()
 

@@ -52,7 +52,9 @@ def test_no_file_is_longer_than_one_can_hold_in_mind() -> None:
 def _lengths() -> dict[str, int]:
     made = set(pages_of(ROOT / "docs"))
     written = {
-        path: text for path, text in texts().items() if path not in made and path.suffix not in (".lock", ".json", ".toml")
+        path: text
+        for path, text in texts().items()
+        if path not in made and path.suffix not in (".lock", ".json", ".toml")
     }
     return {name_of(path): len(text.splitlines()) for path, text in written.items()}
 
