@@ -6,6 +6,7 @@ Plain ASGI on purpose: starlette's own middleware class would put a queue and a 
 import re
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final
 
 import structlog
@@ -24,6 +25,14 @@ _SANE: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _HEADER: Final = b"x-request-id"
 
 
+class _Progress(Enum):
+    """Of an answer."""
+
+    NOTHING = auto()
+    BEGUN = auto()
+    WHOLE = auto()
+
+
 class Edge:
     def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
         self._app = app
@@ -36,28 +45,34 @@ class Edge:
             return
         request_id = _request_id(scope)
         began = time.perf_counter()
-        started = False
+        progress = _Progress.NOTHING
 
         async def send_on(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start" and not started:
-                started = True
+            nonlocal progress
+            if message["type"] == "http.response.start" and progress is _Progress.NOTHING:
+                progress = _Progress.BEGUN
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
                 self._measure(scope, message["status"], time.perf_counter() - began)
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                progress = _Progress.WHOLE
 
         with bound(request_id=request_id.decode()):
-            await self._guarded(scope, receive, send_on, lambda: started)
+            await self._guarded(scope, receive, send_on, lambda: progress)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, started: Callable[[], bool]) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, progress: Callable[[], "_Progress"]) -> None:
         try:
             await self._app(scope, receive, send)
         # The edge of the process: what reaches it is a fault of ours, told in full to the log and not to the caller.
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
-            if started():
-                raise  # the server closes the connection, which is all that can still be said
-            await internal().response()(scope, receive, send)
+            match progress():
+                case _Progress.NOTHING:
+                    await internal().response()(scope, receive, send)
+                case _Progress.BEGUN:
+                    raise  # the server closes the connection, which is all that can still be said
+                case _Progress.WHOLE:
+                    pass
 
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         # The template, not the path: a path holds ids, and a label's values are kept for ever.

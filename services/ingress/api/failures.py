@@ -20,6 +20,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RecordTooLargeError, _record_too_large)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _fault)
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -45,6 +46,11 @@ async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
     return problems.bad_parameter(str(first["loc"][-1]), str(first["msg"])).response()
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    """Only its answer: the framework raises the fault on, and the edge tells it to the log."""
+    return problems.internal().response()
 
 
 async def _http(request: Request, error: Exception) -> Response:

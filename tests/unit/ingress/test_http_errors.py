@@ -182,6 +182,14 @@ async def test_a_defect_is_told_without_its_insides() -> None:
     assert b"42" not in call.received
 
 
+async def test_a_defect_of_a_route_has_the_shape_of_every_error(ingress: MemoryIngress) -> None:
+    ingress.queue.failure = RuntimeError("the secret is 42")
+    call = await ask(ingress, "POST", "/v1/jobs", AUTH, chat_body())
+    assert (call.status, error_of(call)["code"]) == (500, "internal_error")
+    assert call.answer_headers["x-request-id"]
+    assert b"42" not in call.received
+
+
 async def test_a_client_that_leaves_while_it_sends_is_no_defect(ingress: MemoryIngress) -> None:
     sent = False
 
