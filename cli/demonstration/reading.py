@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import zip_longest
 from typing import Final
 
@@ -18,7 +18,7 @@ from shared.job_log import EventType
 
 __all__ = ["Readers", "has_text", "sse_events"]
 
-_PATIENCE_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 90.0
 """Without the end of the job; whoever still waits then has lost something, and the checks will say what."""
 _PAUSE_SECONDS: Final = 0.2
 _STEADY: Final = ReaderPlan((), ())
@@ -34,25 +34,31 @@ class Readers:
         """When the first reader of a job got its first token, by the monotonic clock."""
 
     async def read(
-        self, job: str, reader: str, plan: ReaderPlan = _STEADY, after: str | None = None, *, by_query: bool = False
+        self,
+        job: str,
+        reader: str,
+        plan: ReaderPlan = _STEADY,
+        after: str | None = None,
+        *,
+        by_query: bool = False,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> Reading:
         """Until the job has ended, over as many connections as it takes. `by_query` names the place as `?after=`."""
         events: list[Event] = []
         connections = 0
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
         visits = zip_longest(plan.drops, plan.pauses)
         self._progress.readers += 1
-        try:
-            while time.monotonic() < give_up_at:
-                drop_after, pause = next(visits, (None, _PAUSE_SECONDS))
-                self._progress.resumed += connections > 0
-                connections += 1
-                request = self._request(job, events[-1].id if events else after, by_query=by_query)
-                if await self._visit(job, request, events, drop_after):
-                    break
-                await asyncio.sleep(pause)
-        finally:
-            self._progress.readers -= 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                while True:
+                    drop_after, pause = next(visits, (None, _PAUSE_SECONDS))
+                    self._progress.resumed += connections > 0
+                    connections += 1
+                    request = self._request(job, events[-1].id if events else after, by_query=by_query)
+                    if await self._visit(job, request, events, drop_after):
+                        break
+                    await asyncio.sleep(pause)
+        self._progress.readers -= 1
         return Reading(reader, after, tuple(events), connections)
 
     def _request(self, job: str, place: str | None, *, by_query: bool) -> httpx.Request:

@@ -34,7 +34,9 @@ _END_SECONDS: Final = 60.0
 _BOOKS_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.05
 _READERS_AT_ONCE: Final = 16
-_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+_AGAIN_SECONDS: Final = 20.0
+"""For a log that is complete."""
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,13 @@ async def _read_again(cast: _Cast, seed: int) -> tuple[JobStream, ...]:
 
     async def read(job: str) -> JobStream:
         async with at_once:
-            log = (await cast.readers.read(job, "the log")).events
+            log = (await cast.readers.read(job, "the log", patience_seconds=_AGAIN_SECONDS)).events
+            places = [log[int(part * len(log))].id for part in late_fractions(job, seed) if log]
             late = [
-                await cast.readers.read(job, f"late reader {number}", after=log[int(part * len(log))].id, by_query=True)
-                for number, part in enumerate(late_fractions(job, seed), start=1)
-                if log
+                await cast.readers.read(
+                    job, f"late reader {number}", after=place, by_query=True, patience_seconds=_AGAIN_SECONDS
+                )
+                for number, place in enumerate(places, start=1)
             ]
         return JobStream(job, log, (*readings[job], *late))
 

@@ -27,6 +27,8 @@ _STREAM_WISHES: Final = {
     "x-sluice-on-interrupt": "restart",
     "x-sluice-on-disconnect": "continue",
 }
+_ANSWER_SECONDS: Final = 90.0
+"""No answer takes as long, and a stream that is kept open by pings would never end by itself."""
 _SEND_SECONDS: Final = 20.0
 
 
@@ -67,7 +69,8 @@ class Submitter:
                 self._note(prompt, errand.door, refused=repr(error))
 
     async def _chat(self, errand: Errand) -> None:
-        answer = await self.client.post("/v1/chat/completions", json=errand.prompt.body)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            answer = await self.client.post("/v1/chat/completions", json=errand.prompt.body)
         job = answer.headers.get(_JOB_ID)
         if job is None:
             self._note(errand.prompt, errand.door, refused=answer.text)
@@ -80,7 +83,8 @@ class Submitter:
         body = {**errand.prompt.body, "stream": True}
         chunks: list[bytes] = []
         completed = left = False
-        async with self.client.stream("POST", "/v1/chat/completions", json=body, headers=_STREAM_WISHES) as answer:
+        asking = self.client.stream("POST", "/v1/chat/completions", json=body, headers=_STREAM_WISHES)
+        async with asyncio.timeout(_ANSWER_SECONDS), asking as answer:
             job = answer.headers.get(_JOB_ID)
             if job is None:
                 self._note(errand.prompt, errand.door, refused=(await answer.aread()).decode(errors="replace"))
