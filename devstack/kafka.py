@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.ports import HOST
@@ -72,6 +72,26 @@ class Door:
     advertised: int
 
 
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How a broker differs from the one that stands alone on a machine."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """By Kafka's names; they come before ours."""
+    cluster_id: str = ""
+    """The same for all brokers of a cluster; made when the data folder is, if left out."""
+    scram_users: Mapping[str, str] = field(default_factory=dict)
+    """Passwords by name, for SCRAM-SHA-512; known from the first start of an empty folder on."""
+
+
+def new_cluster_id() -> str:
+    """16 bytes in base64, as Kafka's Uuid; the first is fixed, since an id must not begin with "-"."""
+    return base64.urlsafe_b64encode(b"K" + os.urandom(15)).decode().rstrip("=")
+
+
+PLAIN = Variation()
+
+
 class Kafka:
     name = "kafka"
 
@@ -83,6 +103,7 @@ class Kafka:
         runtime: Runtime,
         process: ServerProcess,
         doors: Sequence[Door] = (),
+        variation: Variation = PLAIN,
     ) -> None:
         self._data = data
         self._port = port
@@ -90,6 +111,7 @@ class Kafka:
         self._runtime = runtime
         self._process = process
         self._doors = doors
+        self._variation = variation
 
     @property
     def url(self) -> str:
@@ -138,12 +160,14 @@ class Kafka:
             "listeners": ",".join([broker, controller, *doors]),
             "advertised.listeners": ",".join([broker, *advertised]),
             "log.dirs": str(self._records),
+            **self._variation.settings,
         }
 
     async def _format(self, properties: Path) -> None:
         """Give the empty folder its cluster id, which it keeps: only a folder without one comes here."""
-        # 16 bytes in base64, as Kafka's Uuid; the first is fixed, since an id must not begin with "-".
-        cluster = base64.urlsafe_b64encode(b"K" + os.urandom(15)).decode().rstrip("=")
+        cluster = self._variation.cluster_id or new_cluster_id()
         command = self._runtime.command("kafka.tools.StorageTool")
-        arguments = ("format", "--cluster-id", cluster, "--config", properties, "--ignore-formatted")
+        arguments: list[str | Path] = ["format", "--cluster-id", cluster, "--config", properties, "--ignore-formatted"]
+        for name, password in self._variation.scram_users.items():
+            arguments += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         await self._process.run([*command, *arguments], cwd=self._data, within_seconds=FORMAT_SECONDS)

@@ -45,6 +45,11 @@ class KafkaAccess:
             }
         return options
 
+    @property
+    def servers(self) -> list[str]:
+        """One by one: FastStream takes a text with commas for a single name."""
+        return self.url.split(",")
+
     def security(self) -> "BaseSecurity | None":
         """The same for FastStream's broker."""
         from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512

@@ -114,7 +114,7 @@ def _names_in_the_book(config: Config) -> dict[str, str]:
 
 def _broker(settings: Settings) -> KafkaBroker:
     return KafkaBroker(
-        settings.kafka_url,
+        settings.kafka.servers,
         security=settings.kafka.security(),
         client_id="sluice-accounting",
         acks="all",

@@ -172,7 +172,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 def _broker(settings: Settings, worker: str) -> KafkaBroker:
     return KafkaBroker(
-        settings.kafka_url,
+        settings.kafka.servers,
         security=settings.kafka.security(),
         client_id=worker,
         acks="all",

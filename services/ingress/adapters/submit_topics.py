@@ -49,7 +49,7 @@ class Binding:
 
 def submit_broker(kafka: KafkaAccess, client_id: str) -> KafkaBroker:
     return KafkaBroker(
-        kafka.url,
+        kafka.servers,
         security=kafka.security(),
         client_id=client_id,
         allow_auto_create_topics=False,
