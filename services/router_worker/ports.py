@@ -57,6 +57,8 @@ class Taken:
     """What former owners noted when they began an attempt, by its number."""
     finished: Mapping[int, bytes]
     """What they noted at its end, where they lived to see it."""
+    forgotten: int = 0
+    """How many attempts Redis may have forgotten: ours are numbered beyond, and readers may hold a part of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,10 @@ class JobLog(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """The run is over. A log that was not ended is somebody else's from now on."""
+        ...
+
 
 class Journals(Protocol):
     def open(
@@ -248,6 +254,10 @@ class Outcomes(Protocol):
     """What the rest of the world learns. Waits until Kafka has it, however long that takes; repeating is harmless."""
 
     async def publish(self, ended: JobEnded, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None: ...
+
+    async def charge(self, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
+        """The attempts alone, of a job that somebody else ends."""
+        ...
 
 
 class Graveyard(Protocol):

@@ -100,13 +100,16 @@ class Server:
                 verdict = CANCELLED
                 with scope:
                     verdict = await self.traveller.travel(run)
-                if run.interrupt.why is Why.FENCED:
-                    return False
-                return await self._end(run, verdict)
+                ended = run.interrupt.why is not Why.FENCED and await self._end(run, verdict)
+                if not ended:
+                    await self._charge_own(run)
             except asyncio.CancelledError:
                 with anyio.move_on_after(_HAND_OVER_SECONDS, shield=True):
                     await self._hand_over(run)
                 raise
+            finally:
+                run.log.close()
+        return ended
 
     def _open(self, job: Job, taken: Taken, interrupt: Interrupt, traceparent: str | None) -> Run:
         claim = {"job": facts_of(job).to_bytes(), "owner": self.worker.encode(), "epoch": b"%d" % taken.epoch}
@@ -141,6 +144,7 @@ class Server:
         event = terminal_event(verdict.status)
         if not await run.log.end(event, ended.to_bytes(), outcome.to_bytes(), ttl_ms):
             return False
+        run.claim["published"] = b"1"
         await self._publish(outcome, run.traceparent)
         self.measures.job_ended(ended)
         log.info("job_ended", status=verdict.status, attempts=len(run.attempts), model=run.job.model)
@@ -153,6 +157,14 @@ class Server:
             await self.claims.note(ended.job_id, ended.epoch, "published", b"1")
         except Unreachable as error:
             log.info("published_mark_lost", reason=str(error))  # a redelivery publishes again, which is harmless
+
+    async def _charge_own(self, run: Run) -> None:
+        """Whoever took the job charges what the claim told of us. When Redis lost that, nobody but we can."""
+        if run.current is not None:
+            lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
+            self.traveller.close(run, lost)
+        own = [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
+        await self.outcomes.charge(own, run.traceparent)
 
     async def _hand_over(self, run: Run) -> None:
         """This worker stops with the job unfinished: charge what was used and let anybody go on at once."""

@@ -68,7 +68,7 @@ class Traveller:
             self.retries,
             run.job.deadline,
             self.clock(),
-            attempts_so_far=len(run.attempts),
+            attempts_so_far=max(run.taken.forgotten, *run.taken.begun, 0),
             shown=shown,
         )
         while True:
@@ -158,6 +158,9 @@ class Traveller:
                 run.attempts.append(AttemptFinished.model_validate_json(done))
             else:
                 await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted), shown.outputs[number])
+        if run.taken.forgotten and not shown.has_output:
+            # Redis may have forgotten what its readers have not.
+            run.log.note(EventType.RESTART, _json(attempt=run.taken.forgotten + 1))
         return shown.has_output
 
     async def _charge_abandoned(self, run: Run, begun: AttemptBegun, outputs: int) -> None:

@@ -3,7 +3,19 @@
 from shared.job_log.entries import START, Cursor, Entry, EventType, encode_entry, parse_cursor, parse_entry
 from shared.job_log.facts import JobFacts, facts_of
 from shared.job_log.keys import JobKeys, Keyspace
-from shared.job_log.scripts import ACCEPT, APPEND, BEGIN, CANCEL, END, FOLLOW, HAND_OVER, RESTORE, TAKE
+from shared.job_log.scripts import (
+    ACCEPT,
+    APPEND,
+    BEGIN,
+    CANCEL,
+    END,
+    FOLLOW,
+    HAND_OVER,
+    LIVES,
+    REMEMBER,
+    RESTORE,
+    TAKE,
+)
 
 __all__ = [
     "ACCEPT",
@@ -13,6 +25,8 @@ __all__ = [
     "END",
     "FOLLOW",
     "HAND_OVER",
+    "LIVES",
+    "REMEMBER",
     "RESTORE",
     "START",
     "TAKE",

@@ -22,6 +22,8 @@ class JobKeys:
     """SET of the channels of the ingress replicas that follow it."""
     claim: str
     """HASH: job (its facts), owner, epoch, a<n> (attempts begun), cancel, outcome."""
+    memory: str
+    """HASH: since when the server that has these remembers everything."""
     together: str
     """Jobs that have this in common may share a call: all of them, or in a cluster those of one tag."""
 
@@ -37,11 +39,26 @@ class Keyspace:
         tag = _tag(zlib.crc32(job.encode()) % _SHARDS)
         stem = f"{self.prefix}:{tag}:{job}"
         together = tag if self.clustered else ""
-        return JobKeys(log=f"{stem}:log", readers=f"{stem}:readers", claim=f"{stem}:claim", together=together)
+        return JobKeys(
+            log=f"{stem}:log",
+            readers=f"{stem}:readers",
+            claim=f"{stem}:claim",
+            memory=self._memory(together),
+            together=together,
+        )
 
     def heartbeat(self, worker: str) -> str:
         """Exists as long as the worker lives."""
-        return f"{self.prefix}:worker:{worker}"
+        return f"{self.prefix}:{self._tag_of(worker)}worker:{worker}"
+
+    def heartbeat_memory(self, worker: str) -> str:
+        """As `JobKeys.memory`, of the server that has the heartbeat."""
+        return self._memory(self._tag_of(worker).rstrip(":"))
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """Of all servers that have anything: one, or in a cluster one for each tag."""
+        return tuple(self._memory(tag) for tag in self._tags)
 
     def worker_channel(self, worker: str) -> str:
         """What others tell this worker: `cancel <job id>`."""
@@ -53,8 +70,17 @@ class Keyspace:
 
     def ingress_channels(self, replica: str) -> tuple[str, ...]:
         """All of that replica: between them they carry every job's entries."""
-        tags = [_tag(number) for number in range(_SHARDS)] if self.clustered else [""]
-        return tuple(self._ingress_channel(tag, replica) for tag in tags)
+        return tuple(self._ingress_channel(tag, replica) for tag in self._tags)
+
+    @property
+    def _tags(self) -> tuple[str, ...]:
+        return tuple(_tag(number) for number in range(_SHARDS)) if self.clustered else ("",)
+
+    def _tag_of(self, worker: str) -> str:
+        return f"{_tag(zlib.crc32(worker.encode()) % _SHARDS)}:" if self.clustered else ""
+
+    def _memory(self, tag: str) -> str:
+        return f"{self.prefix}:{tag}:memory" if tag else f"{self.prefix}:memory"
 
     def _ingress_channel(self, tag: str, replica: str) -> str:
         return f"{self.prefix}:{tag}:ingress:{replica}" if tag else f"{self.prefix}:ingress:{replica}"

@@ -7,10 +7,25 @@ saw end is one that no worker runs again.
 
 A log has no holes: an append says how many entries the log must already hold. A log that is behind (a flush, a lost
 tail, a lagging replica) takes nothing and tells its length; the owner, who keeps the entries until the end, refills it.
+A claim that was lost cannot tell that there was one. So a server knows since when it remembers everything, and a job
+that was accepted before begins in an epoch, and numbers its attempts, beyond any that may have been.
+
 Publishing is grouped: one message per following ingress and call; an ingress nobody hears is dropped from the set.
 """
 
-__all__ = ["ACCEPT", "APPEND", "BEGIN", "CANCEL", "END", "FOLLOW", "HAND_OVER", "RESTORE", "TAKE"]
+__all__ = [
+    "ACCEPT",
+    "APPEND",
+    "BEGIN",
+    "CANCEL",
+    "END",
+    "FOLLOW",
+    "HAND_OVER",
+    "LIVES",
+    "REMEMBER",
+    "RESTORE",
+    "TAKE",
+]
 
 _TOP_EPOCH = """
 local function top_epoch(log)
@@ -30,11 +45,45 @@ local function tell(readers, job, id, entry)
 end
 """
 
+_REMEMBERS = """
+local function remembers_since(memory)
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local known = redis.call('HMGET', memory, 'run', 'since')
+  if known[1] == run then return tonumber(known[2]) end
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', memory, 'run', run, 'since', now)
+  return now
+end
+"""
+
+REMEMBER = (
+    _REMEMBERS
+    + """
+-- KEYS: memory. Returns since when, in Unix ms, this server has lost nothing that it was told: a restart, a failover
+-- and a flush begin that anew. Asked once a second, so that it begins when that happened.
+return remembers_since(KEYS[1])
+"""
+)
+
+LIVES = (
+    _REMEMBERS
+    + """
+-- KEYS: heartbeat, memory. ARGV: after how many ms of silence a worker is dead.
+-- Returns 1 when it lives, or when the server cannot know yet: it may have lost the heartbeat itself.
+if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
+local since = remembers_since(KEYS[2])
+local time = redis.call('TIME')
+if time[1] * 1000 + math.floor(time[2] / 1000) - since < tonumber(ARGV[1]) then return 1 end
+return 0
+"""
+)
+
 APPEND = (
     _TOP_EPOCH
     + """
 -- KEYS per job: log, readers. ARGV per job: job, epoch, entries the log must hold, ttl ms, n, then n times (id, entry).
--- Returns {{job, length} of logs that are behind, ...}, {job that is fenced, ...}.
+-- Returns {{job, length} of logs that are behind, ...}, {job that is fenced, ...}; n may be 0, to ask just that.
 local out, order, behind, fenced, a = {}, {}, {}, {}, 1
 for i = 1, #KEYS / 2 do
   local job, epoch, expected, n = ARGV[a], tonumber(ARGV[a+1]), tonumber(ARGV[a+2]), tonumber(ARGV[a+4])
@@ -44,6 +93,7 @@ for i = 1, #KEYS / 2 do
     behind[#behind+1] = {job, length}
   else
     local channels = nil
+    if n == 0 and top_epoch(log) > epoch then fenced[#fenced+1] = job end
     for k = 0, n - 1 do
       local id, entry = ARGV[a+5+k*2], ARGV[a+6+k*2]
       local added = redis.pcall('XADD', log, id, 'd', entry)
@@ -99,15 +149,18 @@ return 1
 TAKE = (
     _TOP_EPOCH
     + _TELL
+    + _REMEMBERS
     + """
--- KEYS: log, readers, claim.
--- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later.
+-- KEYS: log, readers, claim, memory.
+-- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later,
+--   when the job was accepted (Unix ms).
 -- Returns {'finished', outcome, owner, whether its messages are out} | {'running', owner, epoch}
---   | {'taken', epoch, log length, fields and values of the claim}.
+--   | {'taken', epoch, log length, fields and values of the claim, how many attempts may have been forgotten}.
 local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch', 'published')
 if claim[1] then return {'finished', claim[1], claim[2] or '', claim[4] and 1 or 0} end
 if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'running', claim[2], claim[3]} end
-local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1])) + 1
+local forgotten = math.max(0, remembers_since(KEYS[4]) - tonumber(ARGV[9]))
+local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1]), forgotten) + 1
 redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
 if claim[2] then redis.call('HINCRBY', KEYS[3], 'deaths', 1) end
@@ -116,7 +169,7 @@ local id, entry = epoch .. '-1', epoch == 1 and ARGV[7] or ARGV[8]
 redis.call('XADD', KEYS[1], id, 'd', entry)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 tell(KEYS[2], ARGV[1], id, entry)
-return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[3])}
+return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[3]), forgotten}
 """
 )
 

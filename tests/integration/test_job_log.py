@@ -16,9 +16,10 @@ from services.router_worker.measures import WorkerMeasures
 from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.journal import Journal
+from shared.clock import unix_ms
 from shared.contracts import Door, Interruption, Job, Lane
 from shared.ids import new_job_id
-from shared.job_log import Entry, EventType, Keyspace, parse_entry
+from shared.job_log import REMEMBER, Entry, EventType, Keyspace, parse_entry
 from shared.telemetry.instruments import Instruments
 
 TTL_MS = 60_000
@@ -79,6 +80,11 @@ class Member:
         keys = self.keyspace.job(job.id)
         await self.redis.delete(keys.log, keys.readers, keys.claim)
 
+    async def remembers_since(self, unix_ms: int) -> None:
+        """As if the server had come up at that time."""
+        await self.heartbeat.beat()
+        await self.redis.hset(self.keyspace.memories[0], "since", unix_ms)
+
     def _count_fence(self) -> None:
         self.fenced += 1
 
@@ -95,6 +101,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator[Fleet]:
     keyspace = Keyspace(fresh_name("log"))
+    await redis.register_script(REMEMBER)(keyspace.memories)
+    await redis.hset(keyspace.memories[0], "since", 0)
     tasks = []
 
     def join(name: str) -> Member:
@@ -201,13 +209,67 @@ async def test_a_lost_claim_that_another_took_meanwhile_fences_the_former_owner(
     journal.show(delta(1))
     await asyncio.sleep(0.05)
     await first.forget(job)
-    await second.take(job)  # epoch 1 again: nobody remembered
-    await second.forget(job)
-    await second.take(job)
-    await second.redis.hset(second.keyspace.job(job.id).claim, "epoch", 2)
+    await first.remembers_since(unix_ms(job.accepted_at) + 500)
+    taken = await second.take(job)
+    assert isinstance(taken, Taken)
+    assert (taken.epoch, taken.forgotten) == (501, 500)
     journal.show(delta(2))
     assert not await first.end(journal)
     assert first.fenced == 1
+
+
+async def test_a_job_accepted_since_the_server_came_up_begins_in_epoch_1(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    await worker.remembers_since(unix_ms(job.accepted_at))
+    taken = await worker.take(job)
+    assert isinstance(taken, Taken)
+    assert (taken.epoch, taken.forgotten) == (1, 0)
+
+
+async def test_a_lost_log_is_missed_though_nothing_is_written(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await shown(worker, job, 2)
+    await worker.forget(job)
+    await shown(worker, job, 2)
+    assert await worker.redis.hget(worker.keyspace.job(job.id).claim, "owner") == b"w"
+
+
+async def test_a_log_lost_behind_its_end_is_ended_again(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await worker.end(journal)
+    journal.close()
+    before = await worker.log(job)
+    journal.claim["published"] = b"1"
+    await worker.forget(job)
+    await shown(worker, job, len(before))
+    assert await worker.log(job) == before
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=True)
+
+
+async def test_a_log_that_was_handed_over_is_nobodys_to_refill(fleet: Fleet) -> None:
+    worker, job, other = fleet("w"), a_job(), a_job()
+    journal, witness = await worker.open(job), await worker.open(other)
+    journal.close()
+    await worker.forget(job)
+    await worker.forget(other)
+    await shown(worker, other, 1)
+    assert await worker.log(job) == []
+    witness.close()
+
+
+async def test_nobody_is_dead_as_long_as_the_server_may_have_lost_the_heartbeat(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.take(job)
+    await second.remembers_since(unix_ms(datetime.now(UTC)))
+    assert await second.take(job) == RunningElsewhere("first", 1)
+    async with asyncio.timeout(5):
+        while isinstance(taken := await second.take(job), RunningElsewhere):
+            await asyncio.sleep(0.05)
+    assert isinstance(taken, Taken)
 
 
 async def test_readers_are_called_back_after_a_refill(fleet: Fleet) -> None:
@@ -272,6 +334,13 @@ async def test_the_first_output_does_not_wait_for_the_tick(fleet: Fleet) -> None
     async with asyncio.timeout(2):
         while len(await worker.log(job)) < 2:
             await asyncio.sleep(0.005)
+
+
+async def shown(worker: Member, job: Job, entries: int) -> None:
+    """Wait until the log has so many."""
+    async with asyncio.timeout(5):
+        while len(await worker.log(job)) < entries:
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -30,8 +30,8 @@ class RedisWriter:
         owner, epoch = await self.redis.hmget(keys.claim, ["owner", "epoch"])
         entries = [encode_entry(event, b"{}") for event in (EventType.STARTED, EventType.PROGRESS)]
         reply = await self.redis.register_script(TAKE)(
-            [keys.log, keys.readers, keys.claim],
-            [job.id, worker, owner or "", epoch or "0", facts_of(job).to_bytes(), _TTL_MS, *entries],
+            [keys.log, keys.readers, keys.claim, keys.memory],
+            [job.id, worker, owner or "", epoch or "0", facts_of(job).to_bytes(), _TTL_MS, *entries, 2**53],
         )
         assert reply[0] == b"taken", reply
         taken = int(reply[1])

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.router_worker.ports import Begun, Ended, Liveness, Look, Owned, RunningElsewhere, Taken, Unreachable
+from shared.clock import unix_ms
 from shared.contracts import Job
 from shared.ids import JobId
 from shared.job_log import BEGIN, HAND_OVER, TAKE, Entry, EventType, Keyspace, encode_entry, parse_entry
@@ -42,7 +43,7 @@ class RedisClaims:
         started = encode_entry(EventType.STARTED, b'{"job_id":"%b"}' % job.id.encode())
         takeover = encode_entry(EventType.PROGRESS, b'{"step":"takeover"}')
         reply: list[Any] = await self._take(
-            [keys.log, keys.readers, keys.claim],
+            [keys.log, keys.readers, keys.claim, keys.memory],
             [
                 job.id,
                 self._worker,
@@ -52,6 +53,7 @@ class RedisClaims:
                 ttl_ms,
                 started,
                 takeover,
+                unix_ms(job.accepted_at),
             ],
         )
         match reply[0]:
@@ -70,6 +72,7 @@ class RedisClaims:
                     deaths=int(fields.get(b"deaths", 0)),
                     begun=_numbered(fields, b"a"),
                     finished=_numbered(fields, b"f"),
+                    forgotten=int(reply[4]),
                 )
 
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:

@@ -1,4 +1,8 @@
-"""Is that worker alive? One key per worker, refreshed on a timer, says so; 600 running jobs cost one write a second."""
+"""Is that worker alive? One key per worker, refreshed on a timer, says so; 600 running jobs cost one write a second.
+
+A key that is missing says nothing while the server may have lost it: after a restart or a flush everybody gets the time
+in which a living worker must have been heard. Therefore whoever beats also keeps the server's memory dated.
+"""
 
 import asyncio
 import time
@@ -7,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.job_log import Keyspace
+from shared.job_log import LIVES, REMEMBER, Keyspace
 
 __all__ = ["Heartbeat"]
 
@@ -15,7 +19,7 @@ log = structlog.get_logger("fleet")
 
 
 class Heartbeat:
-    """A worker whose key has expired is taken for dead: its jobs may be taken with the next epoch."""
+    """A worker unheard for so long is taken for dead: its jobs may be taken with the next epoch."""
 
     def __init__(
         self, redis: Redis, keyspace: Keyspace, worker: str, *, every_seconds: float, dead_after_seconds: float
@@ -25,6 +29,8 @@ class Heartbeat:
         self._worker = worker
         self._every = every_seconds
         self._dead_after_ms = int(dead_after_seconds * 1000)
+        self._remember = redis.register_script(REMEMBER)
+        self._lives = redis.register_script(LIVES)
         self._beat_at = float("-inf")
 
     @property
@@ -34,7 +40,11 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Raises RedisError when Redis is away."""
-        await self._redis.set(self._keyspace.heartbeat(self._worker), "1", px=self._dead_after_ms)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(self._keyspace.heartbeat(self._worker), "1", px=self._dead_after_ms)
+        for memory in self._keyspace.memories:
+            await self._remember([memory], client=pipeline)
+        await pipeline.execute()
         self._beat_at = time.monotonic()
 
     async def run(self) -> None:
@@ -52,4 +62,5 @@ class Heartbeat:
 
     async def lives(self, worker: str) -> bool:
         """Raises RedisError when Redis is away: unknown is not dead."""
-        return bool(await self._redis.exists(self._keyspace.heartbeat(worker)))
+        keys = [self._keyspace.heartbeat(worker), self._keyspace.heartbeat_memory(worker)]
+        return bool(await self._lives(keys, [self._dead_after_ms]))

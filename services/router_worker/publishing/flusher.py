@@ -6,12 +6,16 @@ refuses an id that is not larger than the last. Each append names the length its
 takes nothing, and is refilled from the journal before anything else is written to it. A journal whose epoch was
 overtaken is fenced: its job stops.
 
+A log that nobody writes to would not be missed, so once a second each journal asks whether its log still stands, also
+for some seconds behind the end: a server that comes back without its last second, or without anything, is told again
+how the job ended before anybody can take the job for an unfinished one.
+
 While Redis is away the journals grow, bounded by the answers of the jobs that run, and no new job is taken.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +34,9 @@ log = structlog.get_logger("publishing")
 
 _ENTRIES_PER_CALL = 128
 _LONGEST_PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
+_KEPT_SECONDS = 5.0
+"""How long behind its end a log is looked after: longer than what a server may lose when it dies."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,13 +62,16 @@ class Flusher:
         self._restore = redis.register_script(RESTORE)
         self._dirty: dict[Journal, None] = {}
         self._endings: dict[Journal, _Ending] = {}
+        self._open: dict[Journal, None] = {}
+        self._ended: dict[Journal, tuple[_Ending, float]] = {}
+        """Those that ended a moment ago, and when; the terminal entry is the last that they keep."""
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def open(
         self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]
     ) -> Journal:
-        return Journal(
+        journal = Journal(
             job=job,
             keys=self._keyspace.job(job.id),
             epoch=taken.epoch,
@@ -71,8 +81,14 @@ class Flusher:
             base=taken.log_length - 1,
             wake=self._note,
             finish=self._finish,
+            leave=self._leave,
             kept=[taken.first_entry],
         )
+        self._open[journal] = None
+        return journal
+
+    def _leave(self, journal: Journal) -> None:
+        self._open.pop(journal, None)
 
     async def _finish(self, journal: Journal, entry: bytes, outcome: bytes, ttl_ms: int) -> bool:
         if journal.fenced:
@@ -84,15 +100,26 @@ class Flusher:
 
     async def run(self) -> None:
         """Flush until cancelled. Must run as long as a journal is open."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_after(), name="job logs looked after")
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+                journals, self._dirty = list(self._dirty), {}
+                await self._write_out([journal for journal in journals if not journal.fenced])
+                self._settle_fenced()
+
+    async def _look_after(self) -> None:
+        """A journal with nothing to say finds out whether its log still stands."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            journals, self._dirty = list(self._dirty), {}
-            await self._write_out([journal for journal in journals if not journal.fenced])
-            self._settle_fenced()
+            await asyncio.sleep(_LOOK_SECONDS)
+            forgotten = time.monotonic() - _KEPT_SECONDS
+            self._ended = {journal: kept for journal, kept in self._ended.items() if kept[1] > forgotten}
+            for journal in (*self._open, *self._ended):
+                self._note(journal, False)
 
     def _note(self, journal: Journal, urgent: bool) -> None:
         self._dirty[journal] = None
@@ -124,7 +151,7 @@ class Flusher:
         """One pipeline. Returns the journals whose logs were behind; their claims are restored already."""
         for journal in journals:
             journal.seal()
-        batches = _batches(journals)
+        batches = _batches(journals, self._endings)
         pipeline = self._redis.pipeline(transaction=False)
         for batch in batches:
             await self._append(*_append_arguments(batch), client=pipeline)
@@ -143,9 +170,16 @@ class Flusher:
         for ending, reply in zip(ends, replies[len(batches) :], strict=True):
             self._take_end_reply(ending, reply, lengths)
         for journal, length in lengths.items():
+            self._reopen(journal)
             journal.rewind(length)
         await self._restore_claims([journal for journal in lengths if not journal.fenced])
         return list(lengths)
+
+    def _reopen(self, journal: Journal) -> None:
+        """The log has lost its end, and must be ended again."""
+        if (kept := self._ended.pop(journal, None)) is not None:
+            journal.kept.pop()
+            self._endings[journal] = kept[0]
 
     def _take_end_reply(self, ending: _Ending, reply: list[Any], lengths: dict[Journal, int]) -> None:
         journal = ending.journal
@@ -158,6 +192,9 @@ class Flusher:
                 pass  # ended by an earlier try whose reply was lost; the log is refilled all the same
             case _:
                 self._endings.pop(journal, None)
+                journal.kept.append(ending.entry)
+                journal.written = len(journal.kept)
+                self._ended[journal] = (ending, time.monotonic())
                 _resolve(ending, ended=True)
 
     async def _restore_claims(self, journals: Sequence[Journal]) -> None:
@@ -208,20 +245,25 @@ class _Part:
     entries: list[bytes]
 
 
-def _batches(journals: Sequence[Journal]) -> list[list[_Part]]:
-    """Calls of at most 128 entries, so that Redis is never held long; a long journal is split over several."""
+def _batches(journals: Sequence[Journal], ending: Collection[Journal]) -> list[list[_Part]]:
+    """Calls of at most 128 entries, so that Redis is never held long; a long journal is split over several.
+
+    One with nothing to say asks after its log, unless its end asks anyway.
+    """
     batches: list[list[_Part]] = []
     room, together = 0, ""
     for journal in sorted(journals, key=lambda journal: journal.keys.together):
         start = journal.written
-        while start < len(journal.kept):
+        silent = start == len(journal.kept) and journal not in ending
+        while start < len(journal.kept) or silent:
             if room == 0 or journal.keys.together != together:
                 batches.append([])
                 room, together = _ENTRIES_PER_CALL, journal.keys.together
             entries = journal.kept[start : start + room]
             batches[-1].append(_Part(journal, start, entries))
             start += len(entries)
-            room -= len(entries)
+            room -= max(len(entries), 1)
+            silent = False
     return batches
 
 

@@ -28,6 +28,8 @@ class Journal:
     wake: Callable[["Journal", bool], None]
     """Tells the flusher that something waits; whether it is urgent."""
     finish: Callable[["Journal", bytes, bytes, int], Awaitable[bool]]
+    leave: Callable[["Journal"], None]
+    """Tells the flusher that the run is over."""
     kept: list[bytes]
     written: int = 1
     """How many of `kept` the log is known to hold."""
@@ -49,6 +51,9 @@ class Journal:
 
     async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
         return await self.finish(self, encode_entry(event, data), outcome, ttl_ms)
+
+    def close(self) -> None:
+        self.leave(self)
 
     def seal(self) -> None:
         """Turn the waiting chunks into entries."""

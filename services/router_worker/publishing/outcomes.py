@@ -14,6 +14,9 @@ __all__ = ["KafkaOutcomes"]
 
 log = structlog.get_logger("publishing")
 
+Message = tuple[str, bytes, bytes]
+"""Topic, key, value."""
+
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -27,15 +30,23 @@ class KafkaOutcomes:
         self._dead_letters = DEAD_LETTERS.at(topic_prefix)
 
     async def publish(self, ended: JobEnded, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
+        result = (self._results, ended.job_id.encode(), ended.to_bytes())
+        await self._send([*self._charges(attempts), result], traceparent, job=ended.job_id)
+
+    async def charge(self, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
+        if attempts:
+            await self._send(self._charges(attempts), traceparent, job=attempts[0].job_id)
+
+    def _charges(self, attempts: Sequence[AttemptFinished]) -> list[Message]:
+        return [(self._usage, attempt.tenant.encode(), attempt.to_bytes()) for attempt in attempts]
+
+    async def _send(self, messages: Sequence[Message], traceparent: str | None, *, job: str) -> None:
         headers = {"traceparent": traceparent} if traceparent else {}
-        tenant, job = ended.tenant.encode(), ended.job_id.encode()
-        messages = [(self._usage, tenant, attempt.to_bytes()) for attempt in attempts]
-        messages.append((self._results, job, ended.to_bytes()))
         await _until_done(
             lambda: asyncio.gather(
                 *(self._broker.publish(value, topic, key=key, headers=headers) for topic, key, value in messages)
             ),
-            job=ended.job_id,
+            job=job,
         )
 
     async def bury(self, letter: DeadLetter) -> None:
