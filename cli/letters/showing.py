@@ -54,7 +54,7 @@ def show_record(entry: Entry, record: Original, now: datetime) -> None:
         ("id", entry.id),
         ("set aside", f"{entry.failed_at:%Y-%m-%d %H:%M:%S}Z, {ago(entry.failed_at, now)}, by {entry.service}"),
         ("reason", entry.reason.value if entry.code is None else f"{entry.reason.value} ({entry.code})"),
-        ("why", entry.message),
+        ("why", _plain(entry.message)),
         ("tenant", entry.tenant or "-"),
         ("count", str(entry.times)),
         ("replays", str(entry.replays)),
@@ -81,7 +81,7 @@ def record_told(entry: Entry, record: Original) -> JsonObject:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = _plain(" ".join(text.split()))
     return line if len(line) <= _MESSAGE_CELLS else line[: _MESSAGE_CELLS - 1] + "…"
 
 
@@ -93,6 +93,9 @@ def _pretty(value: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    """What is no text, and what would steer a terminal, is escaped."""
-    text = value.decode(errors="backslashreplace")
+    return _plain(value.decode(errors="backslashreplace"))
+
+
+def _plain(text: str) -> str:
+    """What would steer a terminal is escaped."""
     return "".join(each if each.isprintable() or each in "\n\t" else repr(each)[1:-1] for each in text)
