@@ -93,7 +93,7 @@ class WorkerMeasures:
         level(metrics.JOBS_WAITING).set_function(lambda: subscriber.waiting_jobs)
         level(metrics.RECORDS_BEHIND).set_function(lambda: subscriber.behind)
         level(metrics.POLL_AGE).set_function(lambda: subscriber.poll_age)
-        level(metrics.OLDEST_JOB).set_function(lambda: max(subscriber.ages().values(), default=0.0))
+        level(metrics.OLDEST_JOB).set_function(lambda: subscriber.oldest_job)
         level(metrics.WORK_SECONDS).set_function(
             lambda: self._pace[lane].work_seconds(subscriber.behind + subscriber.waiting_jobs)
         )

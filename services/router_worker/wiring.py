@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.handler import RecordHandler
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
+from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
@@ -114,7 +115,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         handler = RecordHandler(server, outcomes, utc_now)
         lanes = {
             lane: subscribe(broker, intake, AdminCommittedOffsets(admin), seats, measures.of_lane(lane))
-            for lane, intake in _intakes(settings).items()
+            for lane, intake in _intakes(settings, config).items()
         }
         for subscriber in lanes.values():
             subscriber(handler.handle, decoder=raw_value)
@@ -185,13 +186,14 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
     )
 
 
-def _intakes(settings: Settings) -> dict[Lane, Intake]:
+def _intakes(settings: Settings, config: Config) -> dict[Lane, Intake]:
     slots = {Lane.INTERACTIVE: settings.interactive_slots, Lane.BATCH: settings.batch_slots}
     return {
         lane: Intake(
-            topic=topic.at(settings.topic_prefix),
+            topics=(topic.at(settings.topic_prefix),),
             group=f"{settings.namespace}.workers.{lane}",
             slots=slots[lane],
+            weights=config.weights,
             drain_seconds=settings.drain_seconds,
             session_timeout_ms=int(settings.session_seconds * 1000),
             on_stop=settings.on_stop,

@@ -97,11 +97,11 @@ JOBS_SHADOWED = Level("sluice_jobs_shadowed", "Jobs of this worker's partitions 
 UNCOMMITTED = Level("sluice_uncommitted_offsets", "Offsets admitted and not yet committed.", ("topic", "partition"))
 WATERMARK_AGE = Level(
     "sluice_watermark_age_seconds",
-    "Since the oldest unfinished job of the partition was taken.",
+    "Since the oldest unfinished job of the partition was read.",
     ("topic", "partition"),
     "seconds",
 )
-OLDEST_JOB = Level("sluice_oldest_job_seconds", "Since the oldest unfinished job was taken.", ("lane",), "seconds")
+OLDEST_JOB = Level("sluice_oldest_job_seconds", "Since the longest running job got its slot.", ("lane",), "seconds")
 COMMITS = Count("sluice_commits_total", "Offset commits.", ("lane", "outcome"))
 REBALANCES = Count("sluice_rebalances_total", "Times the partitions were dealt anew.", ("lane",))
 WORK_SECONDS = Level(

@@ -4,8 +4,11 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.router_worker.consumption.delivery import current_delivery
 from tests.suites.consumption import committed, consuming, new_topic, produce
@@ -116,10 +119,81 @@ async def test_a_full_partition_does_not_starve_the_others(kafka_url: str, topic
     await produce(kafka_url, topic, 3000, partition=0)
     await produce(kafka_url, topic, 1, partition=3)
     async with consuming(kafka_url, topic, handler, slots=100):
-        await until(lambda: len(order) == 100, "the slots fill")
+        await until(lambda: len(order) == 88, "the slots fill, but for those reserved for other tenants")
         gate.set()
         await until(lambda: len(order) >= 300, "a few rounds")
         assert order[:300].count(b"0") == 2  # the first of partition 0 and the only one of partition 3
+
+
+def a_record(tenant: str, number: int = 0, size: int = 0, **fields: object) -> bytes:
+    job = {"tenant": tenant, "input_tokens": 100, "body": {}, "number": number, "filling": "x" * size}
+    return orjson.dumps(job | fields)
+
+
+async def publish(kafka_url: str, topic: str, *values: bytes) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_url, acks="all") as producer:
+        for value in values:
+            await producer.send(topic, value, partition=1)
+
+
+async def test_a_job_behind_a_flood_in_the_same_partition_does_not_wait_for_it(kafka_url: str, topic: str) -> None:
+    seen: list[str] = []
+
+    async def endless(value: bytes) -> None:
+        seen.append(orjson.loads(value)["tenant"])
+        await asyncio.Event().wait()
+
+    flood = [a_record("hog", number) for number in range(5000)]
+    await publish(kafka_url, topic, *flood, a_record("guest"))
+    async with consuming(kafka_url, topic, endless, slots=40, drain_seconds=0) as subscriber:
+        await until(lambda: "guest" in seen, "the guest's job runs")
+        assert seen.count("hog") == 35
+        assert subscriber.waiting_jobs == 5000 - 35
+
+
+async def test_what_memory_has_no_room_for_is_read_again_when_its_turn_comes(kafka_url: str, topic: str) -> None:
+    records = [a_record("hog", number, 100_000) for number in range(120)]
+    seen: list[bytes] = []
+
+    async def quick(value: bytes) -> None:
+        seen.append(value)
+        await asyncio.sleep(0.01)
+
+    await publish(kafka_url, topic, *records)
+    async with consuming(kafka_url, topic, quick, slots=4):
+        await until(lambda: len(seen) == 120, "all run")
+    assert sorted(seen) == sorted(records)
+    assert (await committed(kafka_url, topic))[1] == 120
+
+
+async def test_a_job_that_must_not_begin_yet_takes_no_slot_and_begins_in_time(kafka_url: str, topic: str) -> None:
+    ran: dict[str, datetime] = {}
+
+    async def note(value: bytes) -> None:
+        ran[orjson.loads(value)["tenant"]] = datetime.now(UTC)
+
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    await publish(kafka_url, topic, a_record("later", not_before=due.isoformat()), a_record("now"))
+    async with consuming(kafka_url, topic, note, slots=1):
+        await until(lambda: "now" in ran, "the job behind it runs")
+        assert "later" not in ran
+        await until(lambda: "later" in ran, "it runs")
+    assert timedelta() <= ran["later"] - due < timedelta(seconds=0.5)
+
+
+async def test_a_deadline_that_passes_in_the_waiting_room_is_noticed_at_once(kafka_url: str, topic: str) -> None:
+    ran: dict[int, datetime] = {}
+
+    async def endless(value: bytes) -> None:
+        ran[orjson.loads(value)["number"]] = datetime.now(UTC)
+        await asyncio.Event().wait()
+
+    deadline = datetime.now(UTC) + timedelta(seconds=2)
+    await publish(kafka_url, topic, a_record("a", 0), a_record("a", 1), a_record("a", 2, deadline=deadline.isoformat()))
+    async with consuming(kafka_url, topic, endless, slots=1, drain_seconds=0):
+        await until(lambda: 2 in ran, "it is delivered, to be ended")
+    assert 1 not in ran
+    assert timedelta() <= ran[2] - deadline < timedelta(seconds=0.5)
 
 
 async def test_a_crashed_worker_repeats_no_more_than_what_it_ran(kafka_url: str, topic: str) -> None:

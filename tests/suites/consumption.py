@@ -11,7 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faststream.kafka import KafkaBroker
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
+from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 
 __all__ = ["PARTITIONS", "Counted", "NamedSeat", "committed", "consuming", "new_topic", "produce"]
@@ -75,7 +76,7 @@ async def consuming(
     await admin.start()
     broker = KafkaBroker(kafka_url, apply_types=False, logger=None, graceful_timeout=None)
     intake = Intake(
-        topic, f"{topic}.group", **{"slots": 50, "drain_seconds": 5, "heartbeat_interval_ms": 300} | options
+        (topic,), f"{topic}.group", **{"slots": 50, "drain_seconds": 5, "heartbeat_interval_ms": 300} | options
     )
     committed = AdminCommittedOffsets(admin)
     subscriber = subscribe(broker, intake, committed, seat or NamedSeat(), measures or Counted())

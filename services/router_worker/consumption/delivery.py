@@ -1,6 +1,7 @@
 """A record on its way through the worker: where it came from, and the slot it occupies."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -29,8 +30,10 @@ class Delivery:
         self.slot.give_back()
 
     def step_back(self) -> None:
-        self.slot.give_back()
-        self.slot = self.slots.take()
+        self.slot.take_back()
+
+    def resting(self) -> AbstractContextManager[None]:
+        return self.slots.resting(self.slot)
 
 
 class Acknowledgement:

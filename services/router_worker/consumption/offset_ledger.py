@@ -66,6 +66,9 @@ class OffsetLedger:
         self._pending[offset] = now
         return True
 
+    def is_pending(self, offset: int) -> bool:
+        return offset in self._pending
+
     def finish(self, offset: int) -> None:
         if offset in self._pending:
             del self._pending[offset]
@@ -90,13 +93,16 @@ class OffsetLedger:
 def _encode(watermark: int, done: set[int]) -> str:
     if not done:
         return ""
-    bits = sum(1 << (offset - watermark) for offset in done)
-    return base64.b85encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
+    bits = bytearray((max(done) - watermark) // 8 + 1)
+    for offset in done:
+        place = offset - watermark
+        bits[place // 8] |= 1 << place % 8
+    return base64.b85encode(bits).decode()
 
 
 def _decode(progress: Progress) -> set[int]:
     try:
-        bits = int.from_bytes(base64.b85decode(progress.metadata), "little")
+        bits = base64.b85decode(progress.metadata)
     except ValueError:
         return set()
-    return {progress.offset + place for place in range(bits.bit_length()) if bits >> place & 1}
+    return {progress.offset + place for place in range(8 * len(bits)) if bits[place // 8] >> place % 8 & 1}

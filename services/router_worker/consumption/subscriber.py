@@ -1,15 +1,16 @@
 """Consume jobs that last minutes and finish in any order, committing only what has ended, on top of FastStream.
 
-Theory. The poll loop only admits: each record becomes a task of its own that runs FastStream's whole pipeline
-(middlewares, decoding, acknowledgement). An acknowledgement marks the record's offset in its partition's ledger; a
-committer writes the watermark and the bitmap above it on a timer, at a revoke and at the stop. Rebalances are eager: a
-revoke takes everything, an assignment brings back what stays. Jobs of a partition that moved go on here; their new
-owner shadows them.
+Theory. The poll loop only admits: each record joins the waiting room, and becomes a task of its own when its turn
+comes, which runs FastStream's whole pipeline (middlewares, decoding, acknowledgement). An acknowledgement marks the
+record's offset in its partition's ledger; a committer writes the watermark and the bitmap above it on a timer, at a
+revoke and at the stop. Rebalances are eager: a revoke takes everything, an assignment brings back what stays. Jobs of a
+partition that moved go on here; their new owner shadows them.
 
 Rules for editing.
 - Nothing is admitted between a revoke and the end of `on_assigned`: aiokafka hands out records before it has returned.
 - No waiting in the revoke callback: it is the whole group's gap.
 - Never `pause()`: it throws the fetch buffer away. Poll the partitions that have room instead.
+- Reading does not wait for slots: only a full window stops it, and only that partition.
 - A ledger never jumps: a record beyond the expected offset seeks back once before it is believed.
 - No commit while the group is joining, except the one inside the revoke callback, which the broker accepts.
 """
@@ -17,7 +18,7 @@ Rules for editing.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -26,37 +27,29 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 
 from services.router_worker.consumption.commits import Commits
-from services.router_worker.consumption.delivery import Acknowledgement, Delivery, current_delivery
+from services.router_worker.consumption.deliveries import Deliveries
 from services.router_worker.consumption.intake import fair_share, rotated
+from services.router_worker.consumption.lane import Intake
 from services.router_worker.consumption.membership import Membership
 from services.router_worker.consumption.offset_ledger import OffsetLedger
+from services.router_worker.consumption.second_reading import SecondReading
 from services.router_worker.consumption.slots import Slots
+from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
 from services.router_worker.ports import IntakeMeasures, Seat
 from services.router_worker.settings import OnStop
+from shared.clock import utc_now
 
-__all__ = ["Intake", "WatermarkSubscriber"]
+__all__ = ["WatermarkSubscriber"]
 
 log = structlog.get_logger("consumption")
 
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
 _MEASURE_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """How one lane is consumed."""
-
-    topic: str
-    group: str
-    slots: int
-    window: int = 2000
-    """How far deliveries of a partition may run ahead of its watermark; bounds the replay after a crash."""
-    commit_seconds: float = 0.25
-    drain_seconds: float = 20.0
-    session_timeout_ms: int = 10_000
-    heartbeat_interval_ms: int = 1_000
-    on_stop: OnStop = OnStop.LEAVE
+_POLL_SECONDS: Final = 1.0
+_POLL_RECORDS: Final = 200
+"""Read at once: a few milliseconds of work, so that nobody's stream stutters while a backlog is read."""
+_REREAD_BYTES: Final = 131_072
 
 
 class WatermarkSubscriber(DefaultSubscriber):
@@ -74,12 +67,14 @@ class WatermarkSubscriber(DefaultSubscriber):
         self._seat = seat
         self._member: Membership | None = None
         self._measures = measures
-        self.slots = Slots(intake.slots)
+        self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now)
+        self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}
-        self._deliveries: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Event()
         self._gate.set()
         self._dirty = asyncio.Event()
+        self._moved = asyncio.Event()
+        """A window may have room again."""
         self._joined = False
         self._turn = 0
         self.behind = 0
@@ -97,6 +92,7 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     async def start(self) -> None:
         await super().start()
+        self.add_task(self._deliveries.run, (self._gate,))
         self.add_task(self._keep_committing)
         self.add_task(self._keep_measuring)
 
@@ -107,15 +103,24 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     @property
     def waiting_jobs(self) -> int:
-        """Records that were delivered and have no slot yet: none, as no more are taken than there are slots."""
-        return 0
+        """Records that were read and have no slot yet."""
+        return len(self._room)
+
+    @property
+    def oldest_job(self) -> float:
+        """Seconds that the job which has run longest has run."""
+        return self._deliveries.oldest_seconds
+
+    @property
+    def slots(self) -> Slots:
+        return self._room.slots
 
     def spans(self) -> dict[TopicPartition, int]:
         """How far deliveries of each partition have run ahead of its watermark."""
         return {partition: ledger.span for partition, ledger in self._commits.ledgers()}
 
     def ages(self) -> dict[TopicPartition, float]:
-        """Seconds since the oldest unfinished record of each partition was delivered; 0 where none is unfinished."""
+        """Seconds since the oldest unfinished record of each partition was read; 0 where none is unfinished."""
         now = time.monotonic()
         return {
             partition: 0.0 if ledger.oldest is None else now - ledger.oldest
@@ -124,7 +129,7 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     @property
     def poll_age(self) -> float:
-        """Seconds since Kafka was asked for records. It is not asked while no slot is free."""
+        """Seconds since Kafka was asked for records."""
         return time.monotonic() - self._polled_at
 
     @property
@@ -140,16 +145,15 @@ class WatermarkSubscriber(DefaultSubscriber):
     # --- intake ---
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> Batch | None:
-        """The next records, fairly over the partitions that have room, never more than there are free slots."""
-        await self.slots.room()
+        """The next records, fairly over the partitions whose window has room, whether a slot is free or not."""
         await self._gate.wait()
         self._polled_at = time.monotonic()
         open_partitions = sorted(tp for tp in consumer.assignment() if self._has_window(tp))
         if not open_partitions:
-            await asyncio.sleep(0.05)  # nothing assigned, or every window full: both end by an event elsewhere
+            await self._until_moved()
             return None
         self._turn += 1
-        room = self.slots.free
+        room = _POLL_RECORDS
         batch: Batch = {}
         for place, partition in enumerate(rotated(open_partitions, self._turn)):
             share = fair_share(room, len(open_partitions) - place)
@@ -161,8 +165,15 @@ class WatermarkSubscriber(DefaultSubscriber):
                 room -= len(records)
         if batch:
             return batch
-        batch.update(await consumer.getmany(*open_partitions, timeout_ms=250, max_records=self.slots.free))
+        batch.update(await consumer.getmany(*open_partitions, timeout_ms=250, max_records=_POLL_RECORDS))
         return batch
+
+    async def _until_moved(self) -> None:
+        """Nothing is assigned, or every window is full."""
+        self._moved.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._moved.wait()
 
     def _has_window(self, partition: TopicPartition) -> bool:
         ledger = self._commits.ledger(partition)
@@ -181,7 +192,8 @@ class WatermarkSubscriber(DefaultSubscriber):
             now = time.monotonic()
             for record in records:
                 if ledger.admit(record.offset, now):
-                    self._launch(record, ledger)
+                    self._room.admit(record, ledger)
+        await asyncio.sleep(0)  # a backlog is read without ever waiting: let the others of this loop have their turn
 
     def _out_of_step(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, ledger: OffsetLedger, first: int
@@ -195,33 +207,24 @@ class WatermarkSubscriber(DefaultSubscriber):
         consumer.seek(partition, expected)
         return True
 
-    def _launch(self, record: ConsumerRecord, ledger: OffsetLedger) -> None:
-        delivery = Delivery(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            key=record.key,
-            value=record.value or b"",
-            headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
-            slots=self.slots,
-            slot=self.slots.take(),
-        )
-        record.consumer = Acknowledgement(delivery)
-        task = asyncio.create_task(self._deliver(record, delivery, ledger), name=f"{record.topic}@{record.offset}")
-        self._deliveries.add(task)
-        task.add_done_callback(self._deliveries.discard)
+    def _is_ours(self, ticket: Ticket) -> bool:
+        ledger = self._commits.ledger(ticket.partition)
+        return ledger is ticket.ledger and ledger.is_pending(ticket.offset)
 
-    async def _deliver(self, record: ConsumerRecord, delivery: Delivery, ledger: OffsetLedger) -> None:
-        current_delivery.set(delivery)
-        try:
-            await self.consume(record)
-        finally:
-            delivery.slot.give_back()
-        if delivery.finished:
-            ledger.finish(delivery.offset)
-            self._dirty.set()
+    def _new_reader(self) -> AIOKafkaConsumer:
+        return super().builder(
+            group_id=None,
+            client_id=self.client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_REREAD_BYTES,
+        )
 
     # --- commits ---
+
+    def _finished(self) -> None:
+        self._dirty.set()
+        self._moved.set()
 
     async def _keep_committing(self) -> None:
         while True:
@@ -243,7 +246,7 @@ class WatermarkSubscriber(DefaultSubscriber):
                     async with asyncio.timeout(_MEASURE_SECONDS):
                         self.behind = await self._commits.behind(self.consumer)
                 except (KafkaError, IllegalStateError, TimeoutError) as error:
-                    log.info("lag_unknown", topic=self._intake.topic, reason=repr(error))
+                    log.info("lag_unknown", group=self._intake.group, reason=repr(error))
             await asyncio.sleep(_MEASURE_SECONDS)
 
     # --- rebalances ---
@@ -271,12 +274,14 @@ class WatermarkSubscriber(DefaultSubscriber):
             await self._commits.adopt(self.consumer, assigned)
         except (KafkaError, TimeoutError) as error:
             # The gate stays shut: records are not admitted without a ledger that knows where to begin.
-            log.warning("assignment_not_understood", topic=self._intake.topic, reason=repr(error))
+            log.warning("assignment_not_understood", group=self._intake.group, reason=repr(error))
             return
+        self._room.dismiss(lambda ticket: not self._is_ours(ticket))
         self._joined = True
         self._gate.set()
         self._dirty.set()
-        log.info("partitions_assigned", topic=self._intake.topic, partitions=sorted(tp.partition for tp in assigned))
+        self._moved.set()
+        log.info("partitions_assigned", group=self._intake.group, partitions=sorted(tp.partition for tp in assigned))
 
     # --- stop ---
 
@@ -291,10 +296,5 @@ class WatermarkSubscriber(DefaultSubscriber):
                 self._member.forget_name()
             self.consumer = None
             await consumer.stop()
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=self._intake.drain_seconds)
-        for delivery in self._deliveries:
-            delivery.cancel()
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=5)
+        await self._deliveries.drain(self._intake.drain_seconds)
         await super().stop()

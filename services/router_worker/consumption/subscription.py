@@ -13,7 +13,8 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.middlewares import AckPolicy
 
 from services.router_worker.consumption.commits import Commits, CommittedOffsets
-from services.router_worker.consumption.subscriber import Intake, WatermarkSubscriber
+from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.ports import IntakeMeasures, Seat
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def subscribe(
     listener = _Listener()
     outer = cast("KafkaBrokerConfig", broker.config)
     config = KafkaSubscriberConfig(
-        topics=[Topic(intake.topic, declare=False)],
+        topics=[Topic(topic, declare=False) for topic in intake.topics],
         group_id=intake.group,
         listener=listener,
         connection_args={
@@ -70,7 +71,7 @@ def subscribe(
         _outer_config=outer,
         calls=calls,
         specification_config=KafkaSubscriberSpecificationConfig(
-            topics=config.topics, title_=intake.topic, description_=None
+            topics=config.topics, title_=intake.group, description_=None
         ),
     )
     commits = Commits(intake.group, committed, measures)
