@@ -24,6 +24,12 @@ def _readable(redis_url: str) -> str:
     return redis_url
 
 
+def _of_libpq(postgres_url: str) -> str:
+    if not postgres_url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected postgresql://user:password@host:port/database")
+    return postgres_url
+
+
 class KafkaSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
@@ -79,8 +85,14 @@ class CommonSettings(KafkaSettings):
     `redis+cluster://host:port,host:port` is a Cluster; `rediss+…` again is TLS. Options such as
     `?ssl_ca_certs=/etc/ca.pem` go to the connections.
     """
-    postgres_url: str = Field("postgresql://sluice:sluice@127.0.0.1:5432/sluice", validation_alias="POSTGRES_URL")
-    """`postgresql://user:password@host:port/database`."""
+    postgres_url: Annotated[str, AfterValidator(_of_libpq)] = Field(
+        "postgresql://sluice:sluice@127.0.0.1:5432/sluice", validation_alias="POSTGRES_URL"
+    )
+    """`postgresql://user:password@host:port/database`, with options such as `?sslmode=verify-full&sslrootcert=ca.pem`.
+
+    Of several hosts, `host:port,host:port`, the first that answers is taken; `target_session_attrs=read-write` takes
+    the primary.
+    """
     config_path: Path = Field(Path("sluice.yaml"), validation_alias="SLUICE_CONFIG")
     """The configuration, the same for all processes."""
     namespace: str = Field("sluice", validation_alias="SLUICE_NAMESPACE")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import asyncpg
-from sqlalchemy import Insert, make_url, text
+from sqlalchemy import Insert, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,16 +31,18 @@ _ROW_AT_FAULT: Final = ("22", "23")
 
 
 def engine_for(url: str) -> AsyncEngine:
-    """`url` is a libpq URL, such as other programs take it; its `sslmode` is understood."""
-    parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    if "sslmode" in parsed.query:
-        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": parsed.query["sslmode"]})
+    """`url` is a libpq URL, such as other programs take it, several hosts and options of TLS included."""
+
+    async def connect() -> asyncpg.Connection:
+        # The driver reads the URL itself, as it does in ingress: SQLAlchemy knows neither `sslrootcert` nor two hosts.
+        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS)
+
     return create_async_engine(
-        parsed,
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=_CONNECT_SECONDS,
-        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
     )
 
 
