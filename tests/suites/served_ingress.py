@@ -106,7 +106,7 @@ class StandIn:
     async def _play(self, job: Job) -> None:
         if await self.writer.redis.hexists(self.writer.keyspace.job(job.id).claim, "outcome"):
             return  # played by one before this, and read again
-        last: object = job.body["messages"][-1]["content"]  # type: ignore[index, call-overload]
+        last: object = job.body["messages"][-1].get("content")  # type: ignore[index, call-overload, union-attr]
         await self.writer.take(job, "stand-in")
         match str(last).rpartition(" ")[2]:
             case "fail":

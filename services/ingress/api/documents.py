@@ -2,8 +2,12 @@
 
 from typing import Any, Final
 
+from starlette.responses import Response
+
 from services.ingress.admission.chat_body import ChatBody
+from services.ingress.api.parameters import CHAT_HEADERS, JOB_HEADERS, LAST_EVENT_ID, described
 from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer, ModelList, ModelObject
+from shared.job_log import EventType
 
 __all__ = ["CANCEL_JOB", "CHAT", "CREATE_JOBS", "EVENTS", "GET_JOB", "LIST_JOBS", "LIST_MODELS", "MODEL", "SECURITY"]
 
@@ -28,20 +32,10 @@ _ERRORS: Final = {
     504: "The deadline passed first.",
 }
 
-_HEADERS: Final = {
-    "x-sluice-lane": "`interactive` or `batch`; what may wait costs others less.",
-    "x-sluice-deadline": "Seconds after which the job expires, counted from `x-sluice-not-before` when that is given.",
-    "x-sluice-not-before": "When the job may begin, as in `2026-11-21T06:00:00Z`. "
-    "A job's own field `not_before` goes before it.",
-    "x-sluice-on-interrupt": "What happens when the answer breaks off after a part of it was shown: "
-    "`restart`, `fail` or `continue`.",
-    "x-sluice-feature": "The feature of your product that asks; a dimension of the usage tables.",
-    "traceparent": "W3C trace context; the job continues the trace.",
-    "x-request-id": "Comes back on the answer and stands in every line of the log.",
-}
-_CHAT_HEADERS: Final = {
-    "x-sluice-on-disconnect": "`continue` lets the job go on when its client leaves; otherwise it is cancelled.",
-    "prefer": "`respond-async` answers 202 at once, `wait=N` after N seconds without an answer (RFC 7240).",
+_ANSWER_HEADERS: Final = {
+    401: {"WWW-Authenticate": "`Bearer`."},
+    405: {"Allow": "The methods the path has."},
+    503: {"Retry-After": "In so many seconds it may work."},
 }
 
 _JSON: Final = "application/json"
@@ -51,14 +45,15 @@ _SSE: Final = "text/event-stream"
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorBody, "description": _ERRORS[status]} for status in statuses}
+    return {
+        status: {"model": ErrorBody, "description": _ERRORS[status]}
+        | ({"headers": _texts(_ANSWER_HEADERS[status])} if status in _ANSWER_HEADERS else {})
+        for status in statuses
+    }
 
 
-def _headers(found: dict[str, str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
-        for name, text in found.items()
-    ]
+def _texts(headers: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in headers.items()}
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +92,23 @@ _LINE_SCHEMA: Final[dict[str, Any]] = {
         "body": _CHAT_SCHEMA,
     },
 }
-_ACCEPTED_HEADERS: Final[dict[str, Any]] = {"Location": {"schema": {"type": "string"}, "description": "The job."}}
+_CHUNK_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "Each event. Its data is a `chat.completion.chunk` or an error, the last one's `[DONE]`.",
+    "required": ["data"],
+    "properties": {"data": {"type": "string"}},
+}
+_EVENT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "Each event. Its data is JSON.",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": [str(event) for event in EventType]},
+        "data": {"type": "string"},
+    },
+}
+_ACCEPTED_HEADERS: Final = _texts({"Location": "The job."})
 
 CHAT: Final[dict[str, Any]] = {
     "operation_id": "createChatCompletion",
@@ -107,14 +118,14 @@ CHAT: Final[dict[str, Any]] = {
     "responses": {
         200: {
             "description": "The completion; with `stream: true` its chunks.",
-            "content": {_JSON: {"schema": {"type": "object"}}, _SSE: {"schema": {"type": "string"}}},
+            "content": {_JSON: {"schema": {"type": "object"}}, _SSE: {"schema": _CHUNK_SCHEMA}},
         },
         202: {"model": JobObject, "description": "Accepted, as preferred.", "headers": _ACCEPTED_HEADERS},
         **_errors(400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503, 504),
     },
     "openapi_extra": {
         "requestBody": _body({_JSON: {"schema": _CHAT_SCHEMA}}),
-        "parameters": _headers(_HEADERS | _CHAT_HEADERS),
+        "parameters": described(CHAT_HEADERS),
     },
 }
 
@@ -155,7 +166,7 @@ CREATE_JOBS: Final[dict[str, Any]] = {
                 _NDJSON: {"schema": {"type": "string"}},
             }
         ),
-        "parameters": _headers(_HEADERS),
+        "parameters": described(JOB_HEADERS),
     },
 }
 
@@ -187,12 +198,11 @@ EVENTS: Final[dict[str, Any]] = {
     "tags": ["Jobs"],
     "summary": "Follow a job's events",
     "description": _EVENTS_TEXT,
+    "response_class": Response,
     "responses": {
-        200: {"description": "The events.", "content": {_SSE: {"schema": {"type": "string"}}}},
+        200: {"description": "The events.", "content": {_SSE: {"schema": _EVENT_SCHEMA}}},
         204: {"description": "The job has ended and there is nothing behind the cursor: do not come again."},
         **_errors(400, 401, 404, 405, 500, 503),
     },
-    "openapi_extra": {
-        "parameters": _headers({"last-event-id": "The `id` of the last event seen; goes before `after`."}),
-    },
+    "openapi_extra": {"parameters": described(LAST_EVENT_ID)},
 }

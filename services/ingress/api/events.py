@@ -11,6 +11,7 @@ from services.ingress.api.documents import EVENTS
 from services.ingress.api.doors import Doors
 from services.ingress.api.identity import identify
 from services.ingress.api.jobs import JobIdInPath, known_job
+from services.ingress.api.parameters import EVENT_CURSOR
 from services.ingress.api.problems import ProblemError, bad_cursor
 from services.ingress.api.reply import JOB_ID, Exchange, Reply
 from services.ingress.api.sse import SSE_HEADERS, EventStream, StalledReaderError, event_frame
@@ -30,7 +31,9 @@ def event_routes(app: FastAPI, doors: Doors) -> None:
     async def follow_job(
         request: Request,
         job_id: JobIdInPath,
-        after: Annotated[str | None, Query(description="The `id` of the last event seen.")] = None,
+        after: Annotated[
+            str | None, Query(description="The `id` of the last event seen.", json_schema_extra=EVENT_CURSOR)
+        ] = None,
     ) -> Response:
         caller = identify(request.headers, doors.callers)
         cursor = _cursor(request.headers.get("last-event-id") or after)

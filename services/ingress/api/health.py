@@ -39,6 +39,7 @@ def health_routes(app: FastAPI, probes: ASGIApp) -> None:
         "/metrics",
         tags=["Operation"],
         operation_id="metrics",
+        response_class=Response,
         responses={200: {"description": "For Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:

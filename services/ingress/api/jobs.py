@@ -7,6 +7,7 @@ from fastapi import FastAPI, Path, Query, Request
 from starlette.responses import Response
 
 from services.ingress.admission import Manner
+from services.ingress.api import parameters
 from services.ingress.api.body import read_body
 from services.ingress.api.chat_reply import accepted_response
 from services.ingress.api.documents import CANCEL_JOB, CREATE_JOBS, GET_JOB, LIST_JOBS
@@ -26,7 +27,12 @@ __all__ = ["job_routes", "known_job"]
 
 _SINGLE: Final = Manner(Door.JOBS, Lane.INTERACTIVE, streams_unless_told=True)
 
-JobIdInPath = Annotated[str, Path(alias="job_id", description="As in `Location`: `job_` and 32 hex digits.")]
+JobIdInPath = Annotated[
+    str,
+    Path(
+        alias="job_id", description="As in `Location`: `job_` and 32 hex digits.", json_schema_extra=parameters.JOB_ID
+    ),
+]
 
 
 def job_routes(app: FastAPI, doors: Doors) -> None:
@@ -45,7 +51,9 @@ def job_routes(app: FastAPI, doors: Doors) -> None:
     async def list_jobs(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        after: Annotated[str | None, Query(description="`last_id` of the page before.")] = None,
+        after: Annotated[
+            str | None, Query(description="`last_id` of the page before.", json_schema_extra=parameters.JOB_CURSOR)
+        ] = None,
         status: JobState | None = None,
     ) -> JobList:
         caller = identify(request.headers, doors.callers)

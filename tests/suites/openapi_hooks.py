@@ -1,0 +1,13 @@
+"""What schemathesis cannot know from the document: which models there are. Without one, no request gets far."""
+
+from typing import Any
+
+import schemathesis
+
+
+@schemathesis.hook
+def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
+    """Two of three names become one that is served; the third stays unknown."""
+    if isinstance(body, dict) and isinstance(model := body.get("model"), str) and len(model) % 3:
+        return body | {"model": "gpt-4o-mini"}
+    return body
