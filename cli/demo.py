@@ -61,7 +61,7 @@ def demo(
     if not console.is_terminal:
         console.width = _LOG_WIDTH
     try:
-        with display_for(console) as display:
+        with display_for(console, os.environ) as display:
             outcome = asyncio.run(
                 _until_told(perform(asked, seed, keep=keep, display=display, environ=os.environ), display)
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -80,9 +80,10 @@ class LiveDisplay:
 
 
 @contextmanager
-def display_for(console: Console) -> Iterator[Display]:
+def display_for(console: Console, environ: Mapping[str, str]) -> Iterator[Display]:
+    """Bars where they can move and somebody looks."""
     began = time.monotonic()
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal or environ.get("CI"):
         yield PlainDisplay(console, began)
         return
     with Live(
@@ -108,10 +109,10 @@ def _counts(progress: Progress) -> str:
 
 def _bars(progress: Progress) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for door, planned in progress.planned.items():
-        ended = progress.ended[door]
+    for door, name in DOOR_NAMES.items():
+        planned, ended = progress.planned[door], progress.ended[door]
         table.add_row(
-            f"  {DOOR_NAMES[door]}",
+            f"  {name}",
             ProgressBar(total=planned, completed=ended, width=_BAR_WIDTH),
             Text(f"{ended}/{planned}", style="green" if ended == planned else ""),
         )

@@ -27,9 +27,9 @@ _YOUNG_SECONDS: Final = 60.0
 
 
 @contextmanager
-def run_folder(*, keep: bool) -> Iterator[Path]:
-    _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=_KEPT_PREFIX if keep else _PREFIX))
+def run_folder(parent: Path, *, keep: bool) -> Iterator[Path]:
+    _sweep(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_KEPT_PREFIX if keep else _PREFIX, dir=parent))
     folder.chmod(_PASSABLE)
     try:
         yield folder
@@ -42,9 +42,9 @@ def stack_folder(folder: Path) -> StackFolder:
     return StackFolder(folder / "stack")
 
 
-def _sweep() -> None:
+def _sweep(parent: Path) -> None:
     """Nobody else deletes what a run left that got SIGKILL."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in parent.glob(f"{_PREFIX}*"):
         if _is_ours(folder) and _is_abandoned(stack_folder(folder).lock):
             _delete(folder)
 

@@ -1,9 +1,11 @@
 """The demo from beginning to end: a folder, a stage on it, the scene, the verdicts; afterwards nothing is left."""
 
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.demonstration.checks import judge
 from cli.demonstration.display import Display
@@ -37,7 +39,7 @@ async def perform(
     errands = planned(prompts, seed)
     watch = StackWatch(display.tell)
     clock = _StopWatch({}, time.monotonic())
-    with run_folder(keep=keep) as folder:
+    with run_folder(Path(tempfile.gettempdir()), keep=keep) as folder:
         models = sorted({prompt.model for prompt in prompts})
         async with running_stage(folder, models, seed, environ=environ, watch=watch) as stage:
             display.tell(f"everything is ready at {stage.stack.gateway_url}")
