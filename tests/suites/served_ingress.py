@@ -206,6 +206,8 @@ async def _consumer(stack: AsyncExitStack, place: Place, *topics: str) -> AIOKaf
 
 async def _collect(consumer: AIOKafkaConsumer, letters: list[DeadLetter]) -> None:
     async for record in consumer:
+        if record.value is None:
+            continue  # a decision about one
         letter = DeadLetter.model_validate_json(record.value)
         letters.append(letter)
 
