@@ -23,30 +23,17 @@ ingress on its only one. Beside these there are the `process_*` metrics of the c
 A label has a bounded set of values. No tenant, key or job is ever a label: for those ask the
 [tables](data-dictionary.md)."""
 
-_UNMEASURED: Final = """\
-## Named, not measured yet
-
-These names are reserved by the table; no process exposes them in this version."""
-
 
 def page() -> str:
+    """Those that somebody measures."""
     names = {service: mentioned(f"services/{service}", metrics.__name__) for service in _SERVICES}
-    rows = [(metric, _measured_by(metric, names)) for metric in METRICS]
-    parts = [NOTICE, _PREFACE]
-    parts.append(
-        table(
-            ("metric", "kind", "labels", "unit", "measured by", "meaning"),
-            [
-                (code(metric.name), _kind(metric), codes(metric.labels), _unit(metric), ", ".join(who), metric.meaning)
-                for metric, who in rows
-                if who
-            ],
-        )
-    )
-    absent = [(code(metric.name), metric.meaning) for metric, who in rows if not who]
-    if absent:
-        parts += [_UNMEASURED, table(("metric", "meaning"), absent)]
-    return "\n\n".join(parts) + "\n"
+    rows = [
+        (code(metric.name), _kind(metric), codes(metric.labels), _unit(metric), ", ".join(who), metric.meaning)
+        for metric in METRICS
+        if (who := _measured_by(metric, names))
+    ]
+    measured = table(("metric", "kind", "labels", "unit", "measured by", "meaning"), rows)
+    return "\n\n".join([NOTICE, _PREFACE, measured]) + "\n"
 
 
 def _measured_by(metric: Metric, names: Mapping[str, frozenset[str]]) -> tuple[str, ...]:

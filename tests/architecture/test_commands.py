@@ -99,6 +99,13 @@ def test_ingress_answers_every_path_that_is_mentioned(document: Path, served: se
     assert [f"{method} {path}" for method, path in mentioned if (method, shape(path)) not in served] == []
 
 
+def test_every_path_of_ingress_is_in_the_reference(served: set[tuple[str, str]]) -> None:
+    told = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    named = {shape(path) for path in re.findall(r"/[\w./{}]+", told)}
+
+    assert {path for _, path in served} - named == set()
+
+
 @pytest.mark.parametrize("document", documents(), ids=name_of)
 def test_python_in_a_document_is_python(document: Path) -> None:
     for code in fenced(document.read_text(encoding="utf-8"), "python"):

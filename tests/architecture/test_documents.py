@@ -8,12 +8,15 @@ import pytest
 from pydantic import BaseModel
 
 from cli.variables import VARIABLES
+from docs.generators.docstrings import field_docs
 from docs.generators.environment import SETTINGS, variables_of
 from shared.config.schema import Config
 from shared.telemetry.metrics import METRICS, Spread
 from shared.topics import TOPICS
 from tests.architecture.documents import anchors, documents, mentions, prose
 from tests.architecture.tree import ROOT, name_of, tracked
+
+PARTS = ("bucket", "sum", "count")
 
 every_document = pytest.mark.parametrize("document", documents(), ids=name_of)
 
@@ -43,6 +46,17 @@ def _dead(document: Path) -> Iterator[str]:
         is_dead = not target.exists() or ROOT not in target.resolve().parents
         if is_dead or (fragment and fragment not in anchors(told_in(target))):
             yield link
+
+
+def test_every_document_is_led_to_by_another() -> None:
+    led_to = {
+        (document.parent / link.partition("#")[0]).resolve()
+        for document in documents()
+        for link in LINK.findall(prose(told_in(document)))
+    }
+    entrances = {ROOT / "README.md", ROOT / "CHANGELOG.md"}
+
+    assert [name_of(path) for path in set(documents()) - led_to - entrances] == []
 
 
 @every_document
@@ -86,15 +100,19 @@ def test_environment_variables_that_are_named_are_read_by_somebody(document: Pat
     assert named - ENVIRONMENT - NEVER_OURS == set()
 
 
+@pytest.mark.parametrize("service", SETTINGS)
+def test_every_environment_variable_says_what_it_means(service: str) -> None:
+    meanings = field_docs(SETTINGS[service])
+
+    assert [name for name in SETTINGS[service].model_fields if not meanings.get(name)] == []
+
+
 @every_document
 def test_metrics_that_are_named_are_measured(document: Path) -> None:
     known = {metric.name for metric in METRICS}
     known |= {f"{metric.name}_{part}" for metric in METRICS if isinstance(metric, Spread) for part in PARTS}
 
     assert set(re.findall(r"\bsluice_[a-z_]+\b", told_in(document))) - known == set()
-
-
-PARTS = ("bucket", "sum", "count")
 
 
 @every_document
