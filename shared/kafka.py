@@ -15,7 +15,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config
 
-__all__ = ["Difference", "TopicsReport", "ensure_topics", "new_producer"]
+__all__ = ["Difference", "TopicsReport", "ensure_topics", "new_producer", "partition_counts"]
 
 _SETTLE_SECONDS: Final = 15.0
 
@@ -54,7 +54,7 @@ async def ensure_topics(kafka: KafkaAccess | str, prefix: str, topics: Sequence[
         present = set(await admin.list_topics()) & wanted.keys()
         created = await _create(admin, {name: topic for name, topic in wanted.items() if name not in present})
         existing = {name: topic for name, topic in wanted.items() if name not in created}
-        described = await _described(admin, list(wanted))
+        described = await partition_counts(admin, list(wanted))
         differences = await _differences(admin, existing, described) if existing else ()
     return TopicsReport(tuple(created), tuple(existing), differences)
 
@@ -101,7 +101,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic]) -> list
     return created
 
 
-async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+async def partition_counts(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
     """How many partitions each has. A broker learns of a new topic some milliseconds after the controller agreed."""
     async with asyncio.timeout(_SETTLE_SECONDS):
         while True:

@@ -77,7 +77,7 @@ TIERS = tuple(
         ),
     )
     for name, delay in (
-        ("10s", timedelta(seconds=10)),
+        ("5s", timedelta(seconds=5)),
         ("1m", timedelta(minutes=1)),
         ("10m", timedelta(minutes=10)),
         ("1h", timedelta(hours=1)),

@@ -36,7 +36,7 @@ class _Pace:
 class LaneMeasures:
     """What happens to the partitions of one lane."""
 
-    def __init__(self, instruments: Instruments, lane: Lane) -> None:
+    def __init__(self, instruments: Instruments, lane: str) -> None:
         self._commits = instruments.counter(metrics.COMMITS)
         self._rebalances = instruments.counter(metrics.REBALANCES).labels(lane)
         self._lane = lane
@@ -67,12 +67,12 @@ class WorkerMeasures:
         self._refills = instruments.counter(metrics.LOG_REFILLS)
         self._records = instruments.counter(metrics.RECORDS)
         self._failovers = instruments.counter(metrics.FAILOVERS)
-        self._pace = {lane: _Pace() for lane in Lane}
+        self._pace: dict[str, _Pace] = {lane: _Pace() for lane in Lane}
 
-    def of_lane(self, lane: Lane) -> LaneMeasures:
+    def of_lane(self, lane: str) -> LaneMeasures:
         return LaneMeasures(self._instruments, lane)
 
-    def watch(self, lanes: Mapping[Lane, WatermarkSubscriber], shadowed: Sized) -> None:
+    def watch(self, lanes: Mapping[str, WatermarkSubscriber], shadowed: Sized) -> None:
         """The levels that are read when somebody asks, instead of being told."""
         self._instruments.gauge(metrics.JOBS_SHADOWED).set_function(lambda: len(shadowed))
         for lane, subscriber in lanes.items():
@@ -85,7 +85,7 @@ class WorkerMeasures:
             metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.ages() for subscriber in subscribers])
         )
 
-    def _watch_lane(self, lane: Lane, subscriber: WatermarkSubscriber) -> None:
+    def _watch_lane(self, lane: str, subscriber: WatermarkSubscriber) -> None:
         def level(metric: metrics.Level) -> Gauge:
             return self._instruments.gauge(metric).labels(lane)
 
@@ -94,9 +94,10 @@ class WorkerMeasures:
         level(metrics.RECORDS_BEHIND).set_function(lambda: subscriber.behind)
         level(metrics.POLL_AGE).set_function(lambda: subscriber.poll_age)
         level(metrics.OLDEST_JOB).set_function(lambda: subscriber.oldest_job)
-        level(metrics.WORK_SECONDS).set_function(
-            lambda: self._pace[lane].work_seconds(subscriber.behind + subscriber.waiting_jobs)
-        )
+        if pace := self._pace.get(lane):
+            level(metrics.WORK_SECONDS).set_function(
+                lambda: pace.work_seconds(subscriber.behind + subscriber.waiting_jobs)
+            )
 
     def attempt_began(self, begun: AttemptBegun) -> None:
         self._open_calls.labels(begun.provider, begun.deployment).inc()

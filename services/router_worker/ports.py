@@ -1,6 +1,7 @@
 """What running a job needs from the world, named for the need."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ __all__ = [
     "Graveyard",
     "IntakeMeasures",
     "JobLog",
+    "JobQueue",
     "Journals",
     "Liveness",
     "Look",
@@ -57,6 +59,8 @@ class Taken:
     """What former owners noted when they began an attempt, by its number."""
     finished: Mapping[int, bytes]
     """What they noted at its end, where they lived to see it."""
+    deferral: int = 0
+    """The epoch that put the job off last, 0 for none: its record counts, and older ones do not."""
     forgotten: int = 0
     """How many attempts Redis may have forgotten: ours are numbered beyond, and readers may hold a part of one."""
 
@@ -142,6 +146,10 @@ class Seat(Protocol):
 
 class Place(Protocol):
     """The slot in which a job runs. Nothing blocks."""
+
+    def resting(self) -> AbstractContextManager[None]:
+        """While the job only waits, others may have its slot, if not too many rest already."""
+        ...
 
     def step_aside(self) -> None:
         """Wait without a slot: somebody else runs the job."""
@@ -257,6 +265,12 @@ class Outcomes(Protocol):
 
     async def charge(self, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
         """The attempts alone, of a job that somebody else ends."""
+        ...
+
+
+class JobQueue(Protocol):
+    async def put(self, job: Job, traceparent: str | None) -> None:
+        """Place a job on Kafka where it has to wait, or may go. Waits until Kafka has it, however long that takes."""
         ...
 
 

@@ -1,15 +1,16 @@
 """A job while it runs here, and how it may end."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
-from services.router_worker.ports import JobLog, Taken
+from services.router_worker.ports import JobLog, Place, Taken
 from services.router_worker.routing.plan import Plan
 from services.router_worker.running import Interrupt
 from shared.contracts import AttemptFinished, Job, JobError, JobStatus
 
-__all__ = ["CANCELLED", "KILLS_ITS_WORKERS", "Run", "Verdict"]
+__all__ = ["CANCELLED", "KILLS_ITS_WORKERS", "PutOff", "Run", "Verdict"]
 
 
 @dataclass(slots=True)
@@ -17,6 +18,7 @@ class Run:
     job: Job
     taken: Taken
     plan: Plan
+    place: Place
     log: JobLog
     claim: dict[str, bytes]
     """The fields of the claim as they stand, for restoring it should Redis lose it."""
@@ -32,6 +34,13 @@ class Run:
 class Verdict:
     status: JobStatus
     error: JobError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """Nobody can take the job for a while: it is to wait elsewhere."""
+
+    until: datetime
 
 
 KILLS_ITS_WORKERS = Verdict(

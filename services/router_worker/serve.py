@@ -8,6 +8,7 @@ who runs a job is the claim's answer, what it does next is the journey's.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import anyio
 import structlog
@@ -18,6 +19,7 @@ from services.router_worker.patience import until_answered
 from services.router_worker.ports import (
     Claims,
     Ended,
+    JobQueue,
     Journals,
     Measures,
     Outcomes,
@@ -29,12 +31,12 @@ from services.router_worker.ports import (
     Unreachable,
 )
 from services.router_worker.routing.plan import Plan
-from services.router_worker.run import CANCELLED, Run, Verdict
+from services.router_worker.run import CANCELLED, PutOff, Run, Verdict
 from services.router_worker.running import Interrupt, RunningJobs, Why
 from services.router_worker.travel import Traveller
 from shared.clock import Clock
 from shared.config.schema import Retention
-from shared.contracts import AttemptStatus, Job
+from shared.contracts import AttemptFinished, AttemptStatus, Job
 from shared.job_log import facts_of
 
 __all__ = ["Server"]
@@ -53,6 +55,7 @@ class Server:
     shadows: Shadows
     journals: Journals
     outcomes: Outcomes
+    queue: JobQueue
     traveller: Traveller
     measures: Measures
     running: RunningJobs
@@ -72,8 +75,12 @@ class Server:
                 case Ended() as ended if self._must_publish(job, ended):
                     await self._publish(Outcome.model_validate_json(ended.outcome), traceparent)
                     return
+                case Taken() as taken if taken.deferral > (job.deferral or 0) and not taken.cancelled:
+                    await until_answered(lambda: self.claims.hand_over(job.id, taken.epoch))
+                    log.info("older_record", job=job.id, deferral=taken.deferral)
+                    return
                 case Taken() as taken:
-                    if await self._run(job, taken, traceparent):
+                    if await self._run(job, taken, place, traceparent):
                         return
                     self.measures.fenced()
                     log.info("fenced", job=job.id, epoch=taken.epoch)
@@ -90,18 +97,18 @@ class Server:
         remaining = (job.deadline - self.clock()).total_seconds()
         return int((max(remaining, 0) + _CLAIM_MARGIN_SECONDS) * 1000)
 
-    async def _run(self, job: Job, taken: Taken, traceparent: str | None) -> bool:
+    async def _run(self, job: Job, taken: Taken, place: Place, traceparent: str | None) -> bool:
         """False when a higher epoch took the job away: somebody else ends it."""
         scope = anyio.CancelScope()
-        run = self._open(job, taken, Interrupt(scope), traceparent)
+        run = self._open(job, taken, place, Interrupt(scope), traceparent)
         bound = structlog.contextvars.bound_contextvars(job=job.id, epoch=taken.epoch)
         with bound, self.running.entered(job.id, run.interrupt):
             try:
-                verdict = CANCELLED
+                then: Verdict | PutOff = CANCELLED
                 with scope:
-                    verdict = await self.traveller.travel(run)
-                ended = run.interrupt.why is not Why.FENCED and await self._end(run, verdict)
-                if not ended:
+                    then = await self.traveller.travel(run)
+                done = run.interrupt.why is not Why.FENCED and await self._conclude(run, then)
+                if not done:
                     await self._charge_own(run)
             except asyncio.CancelledError:
                 with anyio.move_on_after(_HAND_OVER_SECONDS, shield=True):
@@ -109,21 +116,47 @@ class Server:
                 raise
             finally:
                 run.log.close()
-        return ended
+        return done
 
-    def _open(self, job: Job, taken: Taken, interrupt: Interrupt, traceparent: str | None) -> Run:
+    def _open(self, job: Job, taken: Taken, place: Place, interrupt: Interrupt, traceparent: str | None) -> Run:
         claim = {"job": facts_of(job).to_bytes(), "owner": self.worker.encode(), "epoch": b"%d" % taken.epoch}
+        if taken.deferral:
+            claim["deferral"] = b"%d" % taken.deferral
         fence = lambda: interrupt.stop(Why.FENCED)  # noqa: E731 - a name for an argument, not a function of its own
         return Run(
             job=job,
             taken=taken,
             plan=self.plan(job.model),
+            place=place,
             log=self.journals.open(job, taken, claim, self._claim_ttl_ms(job), fence),
             claim=claim,
             interrupt=interrupt,
             assembler=Assembler(),
             traceparent=traceparent,
         )
+
+    async def _conclude(self, run: Run, then: Verdict | PutOff) -> bool:
+        match then:
+            case Verdict():
+                return await self._end(run, then)
+            case PutOff(until):
+                return await self._put_off(run, until)
+
+    async def _put_off(self, run: Run, until: datetime) -> bool:
+        """The new record first, then the mark that makes older ones mean nothing: whatever dies, one of them counts."""
+        job = run.job.model_copy(update={"not_before": until, "deferral": run.taken.epoch})
+        await self.outcomes.charge(self._own(run), run.traceparent)
+        await self.queue.put(job, run.traceparent)
+        await self.traveller.note(run, "deferral", b"%d" % run.taken.epoch)
+        match run.interrupt.why:
+            case Why.FENCED:
+                return False
+            case Why.CANCELLED:
+                return await self._end(run, CANCELLED)
+            case None:
+                await until_answered(lambda: self.claims.hand_over(job.id, run.taken.epoch))
+                log.info("put_off", until=until.isoformat())
+                return True
 
     async def _end(self, run: Run, verdict: Verdict) -> bool:
         now = self.clock()
@@ -163,8 +196,10 @@ class Server:
         if run.current is not None:
             lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
             self.traveller.close(run, lost)
-        own = [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
-        await self.outcomes.charge(own, run.traceparent)
+        await self.outcomes.charge(self._own(run), run.traceparent)
+
+    def _own(self, run: Run) -> list[AttemptFinished]:
+        return [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
 
     async def _hand_over(self, run: Run) -> None:
         """This worker stops with the job unfinished: charge what was used and let anybody go on at once."""

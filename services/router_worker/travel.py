@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio.lowlevel
 import orjson
@@ -31,7 +32,7 @@ from services.router_worker.routing.journey import (
     advance,
     begin,
 )
-from services.router_worker.run import CANCELLED, KILLS_ITS_WORKERS, Run, Verdict
+from services.router_worker.run import CANCELLED, KILLS_ITS_WORKERS, PutOff, Run, Verdict
 from services.router_worker.running import Why
 from services.router_worker.shown import read_back
 from shared.clock import Clock
@@ -56,9 +57,14 @@ class Traveller:
     measures: Measures
     retries: Retries
     clock: Clock
+    longest_wait: timedelta
+    """A job that waits longer does so elsewhere, unless readers hold a part of its answer."""
 
-    async def travel(self, run: Run) -> Verdict:
-        """How the job ends. Cancelling this closes the provider call; `run.current` then tells how far it came."""
+    async def travel(self, run: Run) -> Verdict | PutOff:
+        """How the job ends, or when to go on with it.
+
+        Cancelling this closes the provider call; `run.current` then tells how far it came.
+        """
         shown = await self._charge_former_owners(run)
         if verdict := _foregone(run.taken):
             return verdict
@@ -73,13 +79,14 @@ class Traveller:
         )
         while True:
             match step:
-                case Succeed():
-                    return Verdict(JobStatus.SUCCEEDED)
-                case GiveUp(failure, outcome):
-                    return Verdict(JobStatus(outcome.value), job_error(failure))
+                case Succeed() | GiveUp():
+                    return _verdict(step)
                 case Wait(until, why):
                     run.log.note(EventType.PROGRESS, _json(step="waiting", until=until, why=why))
-                    await asyncio.sleep(max(0.0, (until - self.clock()).total_seconds()))
+                    if until - self.clock() > self.longest_wait and not journey.shown:
+                        return PutOff(until)
+                    with run.place.resting():
+                        await asyncio.sleep(max(0.0, (until - self.clock()).total_seconds()))
                     journey, step = advance(journey, Waited(self.clock()))
                 case Restart(call):
                     run.log.note(EventType.RESTART, _json(attempt=call.attempt))
@@ -169,6 +176,14 @@ class Traveller:
         self.measures.attempt_ended(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
         await self.note(run, f"f{begun.attempt}", lost.to_bytes())
+
+
+def _verdict(step: Succeed | GiveUp) -> Verdict:
+    match step:
+        case Succeed():
+            return Verdict(JobStatus.SUCCEEDED)
+        case GiveUp(failure, outcome):
+            return Verdict(JobStatus(outcome.value), job_error(failure))
 
 
 def _foregone(taken: Taken) -> Verdict | None:

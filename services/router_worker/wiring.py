@@ -4,8 +4,8 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.handler import RecordHandler
-from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
@@ -27,6 +27,7 @@ from services.router_worker.measures import WorkerMeasures
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.outcomes import KafkaOutcomes
+from services.router_worker.publishing.queue import KafkaJobQueue, Mover
 from services.router_worker.routing.plan import plan
 from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
@@ -36,17 +37,20 @@ from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics
+from shared.kafka import ensure_topics, partition_counts
 from shared.lifecycle import until_reachable
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
 from shared.tokens import TokenCounter
-from shared.topics import JOBS
+from shared.topics import JOBS, TIERS, TOPICS
 
 __all__ = ["Worker", "wire"]
 
 log = structlog.get_logger("worker")
+
+_MOVES_AT_ONCE: Final = 64
+"""How many jobs may be on their way out of a tier."""
 
 _REDIS_SECONDS = 2.0
 
@@ -97,14 +101,23 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         broker = _broker(settings, worker)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
+        counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
+        queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, config.batch_partitions, utc_now)
         server = Server(
             worker=worker,
             claims=claims,
             shadows=shadows,
             journals=flusher,
             outcomes=outcomes,
+            queue=queue,
             traveller=Traveller(
-                claims, providers, TokenizerEstimates(TokenCounter()), measures, config.retries, utc_now
+                claims,
+                providers,
+                TokenizerEstimates(TokenCounter()),
+                measures,
+                config.retries,
+                utc_now,
+                longest_wait=TIERS[0].delay,
             ),
             measures=measures,
             running=running,
@@ -112,13 +125,13 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             retention=config.retention,
             clock=utc_now,
         )
-        handler = RecordHandler(server, outcomes, utc_now)
+        runs, moves = RecordHandler(server, outcomes, utc_now), RecordHandler(Mover(queue), outcomes, utc_now)
         lanes = {
             lane: subscribe(broker, intake, AdminCommittedOffsets(admin), seats, measures.of_lane(lane))
             for lane, intake in _intakes(settings, config).items()
         }
-        for subscriber in lanes.values():
-            subscriber(handler.handle, decoder=raw_value)
+        for lane, subscriber in lanes.items():
+            subscriber(moves.handle if lane == DEFERRED else runs.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
 
         await until_reachable("redis", heartbeat.beat, stop)
@@ -151,7 +164,7 @@ async def _background(*runs: Coroutine[Any, Any, None]) -> None:
             group.create_task(run)
 
 
-def _renaming(lanes: Mapping[Lane, WatermarkSubscriber]) -> Callable[[str | None], None]:
+def _renaming(lanes: Mapping[str, WatermarkSubscriber]) -> Callable[[str | None], None]:
     def rename(name: str | None) -> None:
         for subscriber in lanes.values():
             subscriber.rename(name)
@@ -186,20 +199,31 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
     )
 
 
-def _intakes(settings: Settings, config: Config) -> dict[Lane, Intake]:
+def _intakes(settings: Settings, config: Config) -> dict[str, Intake]:
+    delays = {tier.topic.at(settings.topic_prefix): tier.delay for tier in TIERS}
+    every_lane = Intake(
+        topics=(),
+        group="",
+        slots=_MOVES_AT_ONCE,
+        weights=config.weights,
+        session_timeout_ms=int(settings.session_seconds * 1000),
+        on_stop=settings.on_stop,
+    )
     slots = {Lane.INTERACTIVE: settings.interactive_slots, Lane.BATCH: settings.batch_slots}
-    return {
-        lane: Intake(
+    lanes: dict[str, Intake] = {
+        lane: replace(
+            every_lane,
             topics=(topic.at(settings.topic_prefix),),
             group=f"{settings.namespace}.workers.{lane}",
             slots=slots[lane],
-            weights=config.weights,
             drain_seconds=settings.drain_seconds,
-            session_timeout_ms=int(settings.session_seconds * 1000),
-            on_stop=settings.on_stop,
         )
         for lane, topic in JOBS.items()
     }
+    deferred = replace(
+        every_lane, topics=tuple(delays), group=f"{settings.namespace}.workers.{DEFERRED}", weigh=in_tiers(delays)
+    )
+    return lanes | {DEFERRED: deferred}
 
 
 def _missing(heartbeat: Heartbeat, settings: Settings, lanes: list[WatermarkSubscriber]) -> Mapping[str, str | None]:

@@ -23,7 +23,7 @@ class ServesJobs(Protocol):
 
 
 class RecordHandler:
-    """`handle` serves both lanes. Returning acknowledges the record, so nothing returns before it is dealt with."""
+    """`handle` serves a lane. Returning acknowledges the record, so nothing returns before it is dealt with."""
 
     def __init__(self, server: ServesJobs, graveyard: Graveyard, clock: Clock) -> None:
         self._server = server

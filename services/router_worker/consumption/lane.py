@@ -2,18 +2,35 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from aiokafka import ConsumerRecord
 
 from services.router_worker.scheduling.weighing import Weight, weigh
 from services.router_worker.settings import OnStop
 
-__all__ = ["Intake"]
+__all__ = ["DEFERRED", "Intake", "in_tiers"]
+
+
+DEFERRED: Final = "deferred"
+"""What the lane of those that must not begin yet is called beside `interactive` and `batch`."""
 
 
 def of_job(record: ConsumerRecord) -> Weight:
     """Of a record that holds a job."""
     return weigh(record.value or b"")
+
+
+def in_tiers(delays: Mapping[str, timedelta]) -> Callable[[ConsumerRecord], Weight]:
+    """Of a record whose topic keeps it for a time, counted from the record's own; `delays` are by topic."""
+
+    def weigh_in_tier(record: ConsumerRecord) -> Weight:
+        weight = of_job(record)
+        over = datetime.fromtimestamp(record.timestamp / 1000, UTC) + delays[record.topic]
+        return Weight(weight.tenant, 1, min(over, weight.not_before or over), weight.deadline)
+
+    return weigh_in_tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class RedisClaims:
                     deaths=int(fields.get(b"deaths", 0)),
                     begun=_numbered(fields, b"a"),
                     finished=_numbered(fields, b"f"),
+                    deferral=int(fields.get(b"deferral", 0)),
                     forgotten=int(reply[4]),
                 )
 

@@ -1,23 +1,18 @@
 """Puts outcomes and dead letters on Kafka, and does not come back before they are there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-import structlog
-from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from services.router_worker.publishing.sending import until_sent
 from shared.contracts import AttemptFinished, DeadLetter, JobEnded
 from shared.topics import DEAD_LETTERS, RESULTS, USAGE
 
 __all__ = ["KafkaOutcomes"]
 
-log = structlog.get_logger("publishing")
-
 Message = tuple[str, bytes, bytes]
 """Topic, key, value."""
-
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class KafkaOutcomes:
@@ -42,7 +37,7 @@ class KafkaOutcomes:
 
     async def _send(self, messages: Sequence[Message], traceparent: str | None, *, job: str) -> None:
         headers = {"traceparent": traceparent} if traceparent else {}
-        await _until_done(
+        await until_sent(
             lambda: asyncio.gather(
                 *(self._broker.publish(value, topic, key=key, headers=headers) for topic, key, value in messages)
             ),
@@ -51,19 +46,6 @@ class KafkaOutcomes:
 
     async def bury(self, letter: DeadLetter) -> None:
         key = f"{letter.topic}/{letter.partition}/{letter.offset}"
-        await _until_done(
+        await until_sent(
             lambda: self._broker.publish(letter.to_bytes(), self._dead_letters, key=key.encode()), origin=key
         )
-
-
-async def _until_done(send: Callable[[], Awaitable[object]], **what: str) -> None:
-    pause = 0.1
-    while True:
-        try:
-            await send()
-        except KafkaError as error:
-            log.warning("kafka_refused", reason=repr(error), **what)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-        else:
-            return
