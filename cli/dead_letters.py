@@ -24,7 +24,7 @@ dead_letters = typer.Typer(
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ID...", help="As `list` names them: topic/partition/offset.", show_default=False),
+    typer.Argument(metavar="ID", help="As `list` names them: topic/partition/offset.", show_default=False),
 ]
 Topic = Annotated[str | None, typer.Option(help="Only those that came from it.", show_default=False)]
 Reason = Annotated[

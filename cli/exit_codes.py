@@ -23,7 +23,7 @@ MEANINGS: Final = MappingProxyType(
         ExitCode.SETUP: "something has to be set right first; stderr says what, in one line",
         ExitCode.USAGE: "the command line was not understood",
         ExitCode.DEFECT: "a defect in Sluice; stderr has the traceback",
-        ExitCode.SOME_FAILED: "done, but some lines were refused or some jobs did not succeed",
+        ExitCode.SOME_FAILED: "done in part: lines were refused, jobs did not succeed, or an id was not known",
         ExitCode.TIMED_OUT: "the time given with --timeout was over first",
         ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
     }

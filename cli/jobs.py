@@ -18,7 +18,7 @@ _PAGE: Final = 100
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 Key = Annotated[str | None, typer.Option(help="The API key.  [default: $SLUICE_API_KEY]", show_default=False)]
-JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs: job_…", show_default=False)]
+JobIds = Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of jobs: job_…", show_default=False)]
 
 
 @jobs.command("list")

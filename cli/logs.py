@@ -20,7 +20,7 @@ _LOOK_SECONDS: Final = 0.2
 def logs(
     services: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SERVICE...", help="ingress, worker-1, accounting, kafka …  [default: all of them]"),
+        typer.Argument(metavar="SERVICE", help="ingress, worker-1, accounting, kafka …  [default: all of them]"),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines of each, from its end.")] = 50,
