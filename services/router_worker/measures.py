@@ -39,6 +39,7 @@ class LaneMeasures:
     def __init__(self, instruments: Instruments, lane: str) -> None:
         self._commits = instruments.counter(metrics.COMMITS)
         self._rebalances = instruments.counter(metrics.REBALANCES).labels(lane)
+        self._rebuilds = instruments.counter(metrics.REBUILDS).labels(lane)
         self._lane = lane
 
     def committed(self, outcome: str) -> None:
@@ -46,6 +47,9 @@ class LaneMeasures:
 
     def rebalanced(self) -> None:
         self._rebalances.inc()
+
+    def rebuilt(self) -> None:
+        self._rebuilds.inc()
 
 
 class WorkerMeasures:
@@ -79,10 +83,10 @@ class WorkerMeasures:
             self._watch_lane(lane, subscriber)
         subscribers = list(lanes.values())
         self._instruments.readings(
-            metrics.UNCOMMITTED, lambda: _by_partition([subscriber.spans() for subscriber in subscribers])
+            metrics.UNCOMMITTED, lambda: _by_partition([subscriber.commits.spans() for subscriber in subscribers])
         )
         self._instruments.readings(
-            metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.ages() for subscriber in subscribers])
+            metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.commits.ages() for subscriber in subscribers])
         )
 
     def _watch_lane(self, lane: str, subscriber: WatermarkSubscriber) -> None:

@@ -249,6 +249,10 @@ class IntakeMeasures(Protocol):
 
     def rebalanced(self) -> None: ...
 
+    def rebuilt(self) -> None:
+        """A consumer that was stuck was replaced."""
+        ...
+
 
 class FlushMeasures(Protocol):
     """Whoever counts what the flusher writes. Nothing blocks, nothing raises."""

@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from redis.exceptions import RedisError
 
-from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.handler import RecordHandler
 from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
+from services.router_worker.consumption.register import GroupRegister
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
@@ -23,6 +23,7 @@ from services.router_worker.fleet.heartbeat import Heartbeat
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
+from services.router_worker.health import Health
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
@@ -72,6 +73,16 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
     running = RunningJobs()
     turns = itertools.count()
     async with AsyncExitStack() as stack:
+        health = Health(stop, instruments)
+        await stack.enter_async_context(
+            serving_probes(
+                settings.probe_port,
+                instruments.registry,
+                ready=health.ready,
+                live=health.live,
+                host=settings.probe_host,
+            )
+        )
         redis = redis_client(settings.redis_url, call_seconds=_REDIS_SECONDS)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
@@ -95,7 +106,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
-        await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
+        with health.awaiting("kafka"):
+            await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
         await admin.start()
         stack.push_async_callback(admin.close)
 
@@ -127,33 +139,26 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         runs, moves = RecordHandler(server, outcomes, utc_now), RecordHandler(Mover(queue), outcomes, utc_now)
         lanes = {
-            lane: subscribe(broker, intake, AdminCommittedOffsets(admin), seats, measures.of_lane(lane))
+            lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
             for lane, intake in _intakes(settings, config).items()
         }
         for lane, subscriber in lanes.items():
             subscriber(moves.handle if lane == DEFERRED else runs.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
 
-        await until_reachable("redis", heartbeat.beat, stop)
+        with health.awaiting("redis"):
+            await until_reachable("redis", heartbeat.beat, stop)
+            await until_reachable("redis", seats.take, stop)
         stack.push_async_callback(heartbeat.leave)
-        await until_reachable("redis", seats.take, stop)
         stack.push_async_callback(_leave_seat, seats, settings.on_stop)
         background = asyncio.create_task(
             _background(heartbeat.run(), flusher.run(), shadows.run(), tells.run(), seats.run(_renaming(lanes))),
             name="background",
         )
         stack.push_async_callback(_cancelled, background)
-        await broker.start()
+        health.watch(heartbeat, longest_silence=settings.dead_after_seconds, lanes=lanes)
         stack.push_async_callback(broker.stop)
-        await stack.enter_async_context(
-            serving_probes(
-                settings.probe_port,
-                instruments.registry,
-                ready=lambda: _missing(heartbeat, settings, list(lanes.values())),
-                live=lambda: None,
-                host=settings.probe_host,
-            )
-        )
+        await broker.start()
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
 
@@ -224,11 +229,3 @@ def _intakes(settings: Settings, config: Config) -> dict[str, Intake]:
         every_lane, topics=tuple(delays), group=f"{settings.namespace}.workers.{DEFERRED}", weigh=in_tiers(delays)
     )
     return lanes | {DEFERRED: deferred}
-
-
-def _missing(heartbeat: Heartbeat, settings: Settings, lanes: list[WatermarkSubscriber]) -> Mapping[str, str | None]:
-    redis_away = heartbeat.age_seconds > settings.dead_after_seconds
-    return {
-        "redis": f"no heartbeat for {heartbeat.age_seconds:.0f} s" if redis_away else None,
-        "kafka": None if all(lane.assigned for lane in lanes) else "no partitions assigned yet",
-    }

@@ -104,6 +104,7 @@ WATERMARK_AGE = Level(
 OLDEST_JOB = Level("sluice_oldest_job_seconds", "Since the longest running job got its slot.", ("lane",), "seconds")
 COMMITS = Count("sluice_commits_total", "Offset commits.", ("lane", "outcome"))
 REBALANCES = Count("sluice_rebalances_total", "Times the partitions were dealt anew.", ("lane",))
+REBUILDS = Count("sluice_consumer_rebuilds_total", "Consumers that were stuck, and replaced.", ("lane",))
 WORK_SECONDS = Level(
     "sluice_estimated_work_seconds",
     "Slot time that what waits for this worker will take, by how long its jobs took lately; for an autoscaler.",

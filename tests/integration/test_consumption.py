@@ -160,8 +160,8 @@ async def test_what_memory_has_no_room_for_is_read_again_when_its_turn_comes(kaf
         await asyncio.sleep(0.01)
 
     await publish(kafka_url, topic, *records)
-    async with consuming(kafka_url, topic, quick, slots=4):
-        await until(lambda: len(seen) == 120, "all run")
+    async with consuming(kafka_url, topic, quick, slots=4) as subscriber:
+        await until(lambda: len(seen) == 120 and not subscriber.running_jobs, "all end")
     assert sorted(seen) == sorted(records)
     assert (await committed(kafka_url, topic))[1] == 120
 

@@ -25,7 +25,7 @@ async def ignore(value: bytes) -> None:
 
 def assigned(subscriber: WatermarkSubscriber) -> frozenset[TopicPartition]:
     """What it has, once it has understood it."""
-    return subscriber.consumer.assignment() if subscriber.consumer and subscriber.assigned else frozenset()
+    return subscriber.consumer.assignment() if subscriber.consumer and subscriber.unsettled is None else frozenset()
 
 
 async def happens_not(event: Callable[[], bool], seconds: float) -> None:

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faststream.kafka import KafkaBroker
 
-from services.router_worker.consumption.committed import AdminCommittedOffsets
 from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.register import GroupRegister
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 
@@ -26,6 +26,7 @@ class Counted:
     """The port `IntakeMeasures`."""
 
     rebalances: int = 0
+    rebuilds: int = 0
     commits: Counter[str] = field(default_factory=Counter)
 
     def committed(self, outcome: str) -> None:
@@ -33,6 +34,9 @@ class Counted:
 
     def rebalanced(self) -> None:
         self.rebalances += 1
+
+    def rebuilt(self) -> None:
+        self.rebuilds += 1
 
 
 @dataclass(slots=True)
@@ -78,8 +82,8 @@ async def consuming(
     intake = Intake(
         (topic,), f"{topic}.group", **{"slots": 50, "drain_seconds": 5, "heartbeat_interval_ms": 300} | options
     )
-    committed = AdminCommittedOffsets(admin)
-    subscriber = subscribe(broker, intake, committed, seat or NamedSeat(), measures or Counted())
+    register = GroupRegister(admin, intake.group)
+    subscriber = subscribe(broker, intake, register, seat or NamedSeat(), measures or Counted())
 
     async def handle(value: bytes) -> None:
         await handler(value)

@@ -5,7 +5,8 @@ repeated by the next owner, and the claims absorb it.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -16,7 +17,7 @@ from aiokafka.structs import OffsetAndMetadata
 from services.router_worker.consumption.offset_ledger import OffsetLedger, Progress
 from services.router_worker.ports import IntakeMeasures
 
-__all__ = ["Commits", "CommittedOffsets"]
+__all__ = ["Commits", "Register"]
 
 log = structlog.get_logger("consumption")
 
@@ -25,19 +26,22 @@ _PATIENCE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.1
 
 
-class CommittedOffsets(Protocol):
-    async def read(self, group: str, partitions: set[TopicPartition]) -> Mapping[TopicPartition, Progress]:
-        """What the group has committed, metadata included; nothing for a partition without a commit.
+class Register(Protocol):
+    """What Kafka knows of a group. Each call waits until the broker answers, and raises KafkaError when it refuses."""
 
-        Waits until the broker answers. Raises KafkaError when it refuses.
-        """
+    async def lists(self, member: str) -> bool:
+        """Whether the group has this member."""
+        ...
+
+    async def committed(self, partitions: set[TopicPartition]) -> Mapping[TopicPartition, Progress]:
+        """What the group has committed, metadata included; nothing for a partition without a commit."""
         ...
 
 
 class Commits:
-    def __init__(self, group: str, committed: CommittedOffsets, measures: IntakeMeasures) -> None:
+    def __init__(self, group: str, register: Register, measures: IntakeMeasures) -> None:
         self._group = group
-        self._committed = committed
+        self._register = register
         self._measures = measures
         self._ledgers: dict[TopicPartition, OffsetLedger] = {}
         self._told: dict[TopicPartition, Progress] = {}
@@ -46,8 +50,17 @@ class Commits:
         """None while the partition is not ours."""
         return self._ledgers.get(partition)
 
-    def ledgers(self) -> Iterator[tuple[TopicPartition, OffsetLedger]]:
-        yield from self._ledgers.items()
+    def spans(self) -> dict[TopicPartition, int]:
+        """How far deliveries of each partition have run ahead of its watermark."""
+        return {partition: ledger.span for partition, ledger in self._ledgers.items()}
+
+    def ages(self) -> dict[TopicPartition, float]:
+        """Seconds since the oldest unfinished record of each partition was read; 0 where none is unfinished."""
+        now = time.monotonic()
+        return {
+            partition: 0.0 if ledger.oldest is None else now - ledger.oldest
+            for partition, ledger in self._ledgers.items()
+        }
 
     async def adopt(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
         """Afterwards there is a ledger for each assigned partition and for no other.
@@ -101,7 +114,7 @@ class Commits:
         """Asks again until it is told: while a coordinator moves or loads, it refuses for some milliseconds."""
         while True:
             try:
-                committed = await self._committed.read(self._group, assigned)
+                committed = await self._register.committed(assigned)
                 uncommitted = list(assigned - committed.keys())
                 beginnings = await consumer.beginning_offsets(uncommitted) if uncommitted else {}
             except KafkaError as error:

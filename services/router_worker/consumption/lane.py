@@ -1,4 +1,4 @@
-"""How one lane is consumed: its topics, its bounds, and what its records weigh."""
+"""How is one lane consumed, and what does its subscriber work with?"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,13 @@ from typing import Final
 
 from aiokafka import ConsumerRecord
 
+from services.router_worker.consumption.commits import Commits, Register
+from services.router_worker.consumption.vigil import Patience
+from services.router_worker.ports import IntakeMeasures, Seat
 from services.router_worker.scheduling.weighing import Weight, weigh
 from services.router_worker.settings import OnStop
 
-__all__ = ["DEFERRED", "Intake", "in_tiers"]
+__all__ = ["DEFERRED", "Intake", "Parts", "in_tiers"]
 
 
 DEFERRED: Final = "deferred"
@@ -35,6 +38,8 @@ def in_tiers(delays: Mapping[str, timedelta]) -> Callable[[ConsumerRecord], Weig
 
 @dataclass(frozen=True, slots=True)
 class Intake:
+    """Its topics, its bounds, and what its records weigh."""
+
     topics: tuple[str, ...]
     group: str
     slots: int
@@ -48,3 +53,12 @@ class Intake:
     session_timeout_ms: int = 10_000
     heartbeat_interval_ms: int = 1_000
     on_stop: OnStop = OnStop.LEAVE
+    patience: Patience = Patience()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    commits: Commits
+    register: Register
+    seat: Seat
+    measures: IntakeMeasures

@@ -7,11 +7,20 @@ out. Therefore a name that is not surely ours is forgotten before the next join.
 when it stops, and may stay as it is until somebody takes its name.
 """
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from shared.groups import member_id_of
 
 __all__ = ["Membership"]
+
+log = structlog.get_logger("consumption")
+
+_STOP_SECONDS: Final = 5.0
 
 
 class Membership:
@@ -20,25 +29,50 @@ class Membership:
         self._forgotten_as: str | None = None
 
     @property
-    def member_id(self) -> str:
+    def id(self) -> str:
         """As Kafka knows it; empty while it does not."""
-        return str(self._coordinator.member_id) if self._coordinator else ""
+        return member_id_of(self._consumer)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether what joins and stays in the group has ended: this consumer never gets a record again."""
+        return self._coordinator is not None and bool(self._coordinator._coordination_task.done())  # noqa: SLF001
 
     def check(self) -> None:
-        """Raises the KafkaError that aiokafka keeps for the next poll; it does not go on before somebody took it."""
-        if self._coordinator:
+        """Raises the KafkaError that aiokafka keeps for the next poll; it does not go on before somebody took it.
+
+        While no slot is free nobody polls.
+        """
+        if self._coordinator and not self.is_dead:
             self._coordinator.check_errors()
 
-    def forget_name(self) -> None:
-        if self._coordinator:
-            self._coordinator._group_instance_id = None  # noqa: SLF001 - there is no public way
-            self._forgotten_as = self.member_id
+    async def end(self) -> None:
+        """Stop the consumer, within a few seconds even when Kafka is away or the consumer is broken. Never raises."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._consumer.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.info("consumer_cut_off", reason=repr(error))
+            await self._cut_off()
 
-    def recall_name(self, name: str) -> None:
-        """Go on under the name, if Kafka still knows this member by it."""
-        if self._coordinator and self._forgotten_as == self.member_id:
-            self._coordinator._group_instance_id = name  # noqa: SLF001
-            self._forgotten_as = None
+    def rename(self, name: str | None) -> None:
+        """Forget the name, or go on under it if Kafka still knows this member by it."""
+        coordinator = self._coordinator
+        if coordinator is None:
+            return
+        if name is None and coordinator._group_instance_id is not None:  # noqa: SLF001 - there is no public way
+            coordinator._group_instance_id, self._forgotten_as = None, self.id  # noqa: SLF001
+        elif name is not None and self._forgotten_as == self.id:
+            coordinator._group_instance_id, self._forgotten_as = name, None  # noqa: SLF001
+
+    async def _cut_off(self) -> None:
+        """End what an interrupted `stop` has left running."""
+        if self._coordinator:
+            await self._coordinator._stop_heartbeat_task()  # noqa: SLF001
+            await self._coordinator._stop_commit_offsets_refresh_task()  # noqa: SLF001
+        if self._consumer._fetcher:  # noqa: SLF001
+            await self._consumer._fetcher.close()  # noqa: SLF001
+        await self._consumer._client.close()  # noqa: SLF001
 
     @property
     def _coordinator(self) -> Any:  # noqa: ANN401 - aiokafka is untyped

@@ -23,19 +23,18 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 
-from services.router_worker.consumption.commits import Commits
 from services.router_worker.consumption.deliveries import Deliveries
 from services.router_worker.consumption.intake import fair_share, rotated
-from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.lane import Intake, Parts
 from services.router_worker.consumption.membership import Membership
 from services.router_worker.consumption.offset_ledger import OffsetLedger
 from services.router_worker.consumption.second_reading import SecondReading
 from services.router_worker.consumption.slots import Slots
+from services.router_worker.consumption.vigil import Vigil
 from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
-from services.router_worker.ports import IntakeMeasures, Seat
 from services.router_worker.settings import OnStop
 from shared.clock import utc_now
 
@@ -45,7 +44,8 @@ log = structlog.get_logger("consumption")
 
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
-_MEASURE_SECONDS: Final = 5.0
+_LONGEST_POLL_SECONDS: Final = 10.0
+"""Kafka is asked about once a second, even when every window is full."""
 _POLL_SECONDS: Final = 1.0
 _POLL_RECORDS: Final = 200
 """Read at once: a few milliseconds of work, so that nobody's stream stutters while a backlog is read."""
@@ -53,28 +53,21 @@ _REREAD_BYTES: Final = 131_072
 
 
 class WatermarkSubscriber(DefaultSubscriber):
-    def __init__(
-        self,
-        intake: Intake,
-        commits: Commits,
-        seat: Seat,
-        measures: IntakeMeasures,
-        *faststream: Any,  # noqa: ANN401 - handed on
-    ) -> None:
+    def __init__(self, intake: Intake, parts: Parts, *faststream: Any) -> None:  # noqa: ANN401 - handed on
         super().__init__(*faststream)
         self._intake = intake
-        self._commits = commits
-        self._seat = seat
+        self._parts = parts
         self._member: Membership | None = None
-        self._measures = measures
+        self.commits = parts.commits
+        self.vigil = Vigil(self, parts.measures, intake.group, intake.patience)
+        self._vigil: asyncio.Task[None] | None = None
         self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now)
         self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}
         self._gate = asyncio.Event()
         self._gate.set()
         self._dirty = asyncio.Event()
-        self._moved = asyncio.Event()
-        """A window may have room again."""
+        self._moved = asyncio.Event()  # a window may have room again
         self._joined = False
         self._turn = 0
         self.behind = 0
@@ -86,15 +79,18 @@ class WatermarkSubscriber(DefaultSubscriber):
         return self._build
 
     def _build(self, **options: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - handed on
-        consumer = super().builder(**options, group_instance_id=self._seat.name)
+        consumer = super().builder(**options, group_instance_id=self._parts.seat.name)
         self._member = Membership(consumer)
         return consumer
 
     async def start(self) -> None:
+        await self._begin()
+        self._vigil = asyncio.create_task(self.vigil.run(), name=f"vigil over {self._intake.group}")
+
+    async def _begin(self) -> None:
         await super().start()
         self.add_task(self._deliveries.run, (self._gate,))
         self.add_task(self._keep_committing)
-        self.add_task(self._keep_measuring)
 
     @property
     def running_jobs(self) -> int:
@@ -115,18 +111,6 @@ class WatermarkSubscriber(DefaultSubscriber):
     def slots(self) -> Slots:
         return self._room.slots
 
-    def spans(self) -> dict[TopicPartition, int]:
-        """How far deliveries of each partition have run ahead of its watermark."""
-        return {partition: ledger.span for partition, ledger in self._commits.ledgers()}
-
-    def ages(self) -> dict[TopicPartition, float]:
-        """Seconds since the oldest unfinished record of each partition was read; 0 where none is unfinished."""
-        now = time.monotonic()
-        return {
-            partition: 0.0 if ledger.oldest is None else now - ledger.oldest
-            for partition, ledger in self._commits.ledgers()
-        }
-
     @property
     def poll_age(self) -> float:
         """Seconds since Kafka was asked for records."""
@@ -135,12 +119,14 @@ class WatermarkSubscriber(DefaultSubscriber):
     @property
     def member_id(self) -> str:
         """As Kafka knows this consumer; empty while it does not."""
-        return self._member.member_id if self._member is not None else ""
+        return self._member.id if self._member is not None else ""
 
     @property
-    def assigned(self) -> bool:
-        """Whether this consumer takes part in its group."""
-        return self._joined and self._gate.is_set()
+    def unsettled(self) -> str | None:
+        """Why nothing is taken from Kafka now; None when this consumer takes part in its group."""
+        if not self._joined:
+            return "has not joined its group yet"
+        return None if self._gate.is_set() else "its partitions are being dealt anew"
 
     # --- intake ---
 
@@ -176,7 +162,7 @@ class WatermarkSubscriber(DefaultSubscriber):
                 await self._moved.wait()
 
     def _has_window(self, partition: TopicPartition) -> bool:
-        ledger = self._commits.ledger(partition)
+        ledger = self.commits.ledger(partition)
         return ledger is None or ledger.span < self._intake.window
 
     async def consume_one(self, msg: Batch) -> None:
@@ -184,7 +170,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         if self.consumer is None:
             return
         for partition, records in msg.items():
-            ledger = self._commits.ledger(partition)
+            ledger = self.commits.ledger(partition)
             if ledger is None or partition not in self.consumer.assignment():
                 continue  # lost meanwhile: whoever has it now gets them from the committed offset
             if self._out_of_step(self.consumer, partition, ledger, records[0].offset):
@@ -208,7 +194,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         return True
 
     def _is_ours(self, ticket: Ticket) -> bool:
-        ledger = self._commits.ledger(ticket.partition)
+        ledger = self.commits.ledger(ticket.partition)
         return ledger is ticket.ledger and ledger.is_pending(ticket.offset)
 
     def _new_reader(self) -> AIOKafkaConsumer:
@@ -235,43 +221,55 @@ class WatermarkSubscriber(DefaultSubscriber):
             await asyncio.sleep(self._intake.commit_seconds)
 
     async def _commit(self) -> None:
-        if self.consumer is not None and not await self._commits.tell(self.consumer):
+        if self.consumer is not None and not await self.commits.tell(self.consumer):
             self._dirty.set()
 
-    async def _keep_measuring(self) -> None:
-        while True:
-            await self._gate.wait()
-            if self.consumer is not None:
-                try:
-                    async with asyncio.timeout(_MEASURE_SECONDS):
-                        self.behind = await self._commits.behind(self.consumer)
-                except (KafkaError, IllegalStateError, TimeoutError) as error:
-                    log.info("lag_unknown", group=self._intake.group, reason=repr(error))
-            await asyncio.sleep(_MEASURE_SECONDS)
+    # --- progress: what the vigil watches ---
+
+    async def ask(self) -> bool:
+        if self.consumer is not None:
+            self.behind = await self.commits.behind(self.consumer)
+        return await self._parts.register.lists(self.member_id)
+
+    @property
+    def is_dead(self) -> bool:
+        return self._member is None or self._member.is_dead
+
+    def ailment(self) -> str | None:
+        if self._member is not None:
+            self._member.check()
+        if self.unsettled is None and self.poll_age > _LONGEST_POLL_SECONDS:
+            return f"has not asked for records for {self.poll_age:.0f} s"
+        return self.unsettled
+
+    async def rebuild(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        self.tasks.clear()
+        self._gate.clear()
+        if self._member is not None:
+            await self._member.end()
+        await self._begin()
 
     # --- rebalances ---
 
     async def on_revoked(self) -> None:
         await self._commit()
         self._gate.clear()
-        self.rename(await self._seat.confirm())
+        self.rename(await self._parts.seat.confirm())
 
     def rename(self, name: str | None) -> None:
         """Join under this name from now on, or under none."""
-        if self._member is None:
-            return
-        if name is None:
-            self._member.forget_name()
-        else:
-            self._member.recall_name(name)
+        if self._member is not None:
+            self._member.rename(name)
 
     async def on_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._measures.rebalanced()
+        self._parts.measures.rebalanced()
         self._sought.clear()
         if self.consumer is None:
             return
         try:
-            await self._commits.adopt(self.consumer, assigned)
+            await self.commits.adopt(self.consumer, assigned)
         except (KafkaError, TimeoutError) as error:
             # The gate stays shut: records are not admitted without a ledger that knows where to begin.
             log.warning("assignment_not_understood", group=self._intake.group, reason=repr(error))
@@ -287,14 +285,16 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     async def stop(self) -> None:
         """Leave the group first, so that others go on at once; then finish what runs here, within the drain time."""
-        consumer = self.consumer
-        if consumer is not None:
-            for task in self.tasks:
-                task.cancel()
+        if self._vigil is not None:
+            self._vigil.cancel()
+            await asyncio.wait([self._vigil])
+        for task in self.tasks:
+            task.cancel()
+        if self._member is not None:
             await self._commit()
-            if self._intake.on_stop is OnStop.LEAVE and self._member is not None:
-                self._member.forget_name()
+            if self._intake.on_stop is OnStop.LEAVE:
+                self._member.rename(None)
             self.consumer = None
-            await consumer.stop()
+            await self._member.end()
         await self._deliveries.drain(self._intake.drain_seconds)
         await super().stop()

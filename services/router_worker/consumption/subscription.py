@@ -12,8 +12,8 @@ from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubsc
 from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
 from faststream.middlewares import AckPolicy
 
-from services.router_worker.consumption.commits import Commits, CommittedOffsets
-from services.router_worker.consumption.lane import Intake
+from services.router_worker.consumption.commits import Commits, Register
+from services.router_worker.consumption.lane import Intake, Parts
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.ports import IntakeMeasures, Seat
 
@@ -46,7 +46,7 @@ def _own_assignor() -> type[StickyPartitionAssignor]:
 
 
 def subscribe(
-    broker: KafkaBroker, intake: Intake, committed: CommittedOffsets, seat: Seat, measures: IntakeMeasures
+    broker: KafkaBroker, intake: Intake, register: Register, seat: Seat, measures: IntakeMeasures
 ) -> WatermarkSubscriber:
     listener = _Listener()
     outer = cast("KafkaBrokerConfig", broker.config)
@@ -74,8 +74,8 @@ def subscribe(
             topics=config.topics, title_=intake.group, description_=None
         ),
     )
-    commits = Commits(intake.group, committed, measures)
-    subscriber = WatermarkSubscriber(intake, commits, seat, measures, config, specification, calls)
+    commits = Commits(intake.group, register, measures)
+    subscriber = WatermarkSubscriber(intake, Parts(commits, register, seat, measures), config, specification, calls)
     listener.subscriber = subscriber
     super(KafkaRegistrator, broker).subscriber(subscriber)
     subscriber.add_call(parser_=None, decoder_=None, codec_=None, dependencies_=())
