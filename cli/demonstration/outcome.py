@@ -29,8 +29,13 @@ class Outcome:
         return sum(self.phases.values())
 
 
-def nothing_left_running(started: Mapping[int, str], alive: Iterable[int]) -> Verdict:
-    """`started`: every process of the run by its id; `alive`: those of them that still run."""
-    faults = tuple(f"{started[pid]} still runs (pid {pid})" for pid in alive)
+def nothing_left_running(started: Mapping[int, str], alive: Iterable[int], *, has_children: bool) -> Verdict:
+    """`started`: every process of the run by its id; `alive`: those of them that still run.
+
+    `has_children`: whether any process of ours is left at all, such as one that waits for what they started themselves.
+    """
+    faults = [f"{started[pid]} still runs (pid {pid})" for pid in alive]
     finding = f"{len(started)} processes started, {len(started) - len(faults)} ended"
-    return Verdict("nothing was left running", finding, faults)
+    if has_children and not faults:
+        faults.append("a process that one of them started still runs")
+    return Verdict("nothing was left running", finding, tuple(faults))

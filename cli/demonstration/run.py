@@ -49,7 +49,8 @@ async def perform(
             display.tell("ending everything")
             price_of = second_opinion(stage.config)
         clock.lap("stop")
-    verdicts = (*judge(evidence, price_of), nothing_left_running(watch.pids, filter(_lives, watch.pids)))
+    left = nothing_left_running(watch.pids, filter(_lives, watch.pids), has_children=_has_children())
+    verdicts = (*judge(evidence, price_of), left)
     return Outcome(figures_of(evidence), verdicts, clock.phases, seed, folder if keep else None)
 
 
@@ -61,3 +62,14 @@ def _lives(pid: int) -> bool:
     except PermissionError:  # somebody else's: the number has been given away already
         return False
     return True
+
+
+def _has_children() -> bool:
+    """Every process runs below a keeper of ours, which ends when all is gone that the process has left behind."""
+    while True:
+        try:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if not ended:
+            return True

@@ -315,6 +315,18 @@ def test_no_reading_but_the_due_one_passes(data: st.DataObject) -> None:
     assert verdict.holds == (events == log)
 
 
+def test_a_call_nobody_has_a_price_for_costs_nothing_that_is_known() -> None:
+    evidence = sound()
+    assert unpriced(evidence, None) == ()
+    assert any("nobody has a price" in fault for fault in unpriced(evidence, Nanodollars(1)))
+
+
+def unpriced(evidence: Evidence, cost: Nanodollars | None) -> tuple[str, ...]:
+    """What is said of the cost of all calls when no price is known."""
+    ledger = tuple(replace(row, cost=cost) for row in evidence.ledger)
+    return judge(replace(evidence, ledger=ledger), lambda *_: None)[-1].faults
+
+
 def test_a_log_that_is_not_in_order_is_no_measure() -> None:
     log = a_log(an_ending(CHATTED), ("1-2", "delta", a_delta("a")), ("1-1", "delta", a_delta("b")))
     stream = JobStream(CHATTED, log, (Reading("reader", None, log, 2),))
@@ -322,6 +334,11 @@ def test_a_log_that_is_not_in_order_is_no_measure() -> None:
 
 
 def test_a_process_that_lives_on_is_named() -> None:
-    assert nothing_left_running({1: "kafka", 2: "worker-1"}, [2]) == Verdict(
+    assert nothing_left_running({1: "kafka", 2: "worker-1"}, [2], has_children=True) == Verdict(
         "nothing was left running", "2 processes started, 1 ended", ("worker-1 still runs (pid 2)",)
     )
+
+
+def test_a_process_that_nobody_knows_by_name_is_missed_too() -> None:
+    assert nothing_left_running({1: "kafka"}, [], has_children=False).holds
+    assert not nothing_left_running({1: "kafka"}, [], has_children=True).holds
