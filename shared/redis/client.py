@@ -12,7 +12,12 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import ConstantBackoff, NoBackoff
 
 from shared.redis.address import Kind, RedisAddress, parse_address
@@ -69,7 +74,8 @@ def _primary(address: RedisAddress, common: dict[str, Any], call_seconds: float)
     pool = _BlockingSentinelPool(  # type: ignore[no-untyped-call]
         address.service,
         sentinel,
-        **common | {"max_connections": _CONNECTIONS, "timeout": call_seconds} | options | {"ssl": address.tls},
+        **common | {"max_connections": _CONNECTIONS, "timeout": call_seconds} | options,
+        connection_class=packing(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection),
     )
     return _Watched(pool, sentinel.sentinels)
 

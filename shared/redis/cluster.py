@@ -15,6 +15,8 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
+from shared.redis.packing import packing
+
 __all__ = ["ScriptedCluster"]
 
 _AT_ONCE: Final = 32
@@ -31,6 +33,7 @@ def _as_away() -> Iterator[None]:
 class ScriptedCluster(RedisCluster):
     def __init__(self, *, call_seconds: float, **options: Any) -> None:  # noqa: ANN401 - redis-py's own options
         super().__init__(**options)
+        self.connection_kwargs["connection_class"] = packing(self.connection_kwargs["connection_class"])
         self._call_seconds = call_seconds
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._scripts: dict[str, AsyncScript] = {}
