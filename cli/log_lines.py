@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.contracts import JsonObject
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_sentence", "as_text"]
 
 _TIME: Final = slice(len("2026-11-01T"), len("2026-11-01T08:30:00.123"))
 
@@ -21,6 +21,16 @@ def as_text(line: str) -> str:
     rest = " ".join(f"{name}={_value(value)}" for name, value in found.items() if value is not None)
     text = f"{at[_TIME]} {level:<7} {event}  {rest}".rstrip()
     return f"{text}\n{trace}" if isinstance(trace, str) else text
+
+
+def as_sentence(line: str) -> str:
+    """What an event says in the middle of an error: itself, and what its traceback ends with."""
+    found = _record(line)
+    if found is None:
+        return line
+    trace = found.get("exception")
+    why = trace.strip().splitlines()[-1:] if isinstance(trace, str) else []
+    return ": ".join([str(found["event"]), *why])
 
 
 def as_json(line: str, service: str) -> JsonObject:

@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 
 from cli.exit_codes import ExitCode
+from cli.log_lines import as_sentence
 from cli.stack.probing import NOT_ANSWERING, ask
 from cli.stack.restarts import Patience
 from cli.stack.service import Service
@@ -147,7 +148,7 @@ def last_words(log: Path) -> str:
             lines = file.read().decode(errors="replace").strip().splitlines()
     except FileNotFoundError:
         lines = []
-    return lines[-1].strip().removeprefix("sluice: ") if lines else "it said nothing"
+    return as_sentence(lines[-1].strip()).removeprefix("sluice: ") if lines else "it said nothing"
 
 
 def _told(code: int) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cli.exit_codes import ExitCode
 from cli.log_files import LogFile
-from cli.log_lines import as_json, as_text
+from cli.log_lines import as_json, as_sentence, as_text
 
 EVENT = '{"at":"2026-11-21T12:22:55.972044Z","level":"warning","event":"away","server":"kafka","why":"no answer","n":3}'
 
@@ -22,6 +22,14 @@ def test_a_traceback_stands_on_lines_of_its_own() -> None:
     line = json.dumps({"at": "2026-11-21T12:22:55Z", "level": "error", "event": "broke", "exception": "Traceback\n  x"})
 
     assert as_text(line).splitlines()[1:] == ["Traceback", "  x"]
+
+
+def test_in_an_error_an_event_is_itself_and_the_end_of_its_traceback() -> None:
+    fault = json.dumps({"level": "critical", "event": "fault", "exception": 'Traceback\n  File "x"\nKeyError: 5\n'})
+
+    assert as_sentence(fault) == "fault: KeyError: 5"
+    assert as_sentence(EVENT) == "away"
+    assert as_sentence("plain words") == "plain words"
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs"])))
