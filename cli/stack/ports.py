@@ -1,12 +1,11 @@
 """Which ports do the services listen on? The ones they had last time, else free ones; a wish is a wish."""
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from devstack.ports import HIGHEST, LOWEST, is_free
+from devstack.ports import any_free, is_free
 from shared.errors import OperatorError
 
 __all__ = ["GATEWAY", "demand", "settle"]
@@ -23,13 +22,13 @@ def demand(port: int, *, option: str) -> int:
 
 
 def settle(names: Iterable[str], record: Path) -> Mapping[str, int]:
-    """A port for each name, recorded for the next time."""
+    """A port for each name, recorded for the next time. Raises ServersUnavailable when none is free."""
     before = _recorded(record)
     chosen: dict[str, int] = {}
     for name in names:
         last = before.get(name)
         if last is None or last in chosen.values() or not is_free(last):
-            last = _any_free(frozenset(chosen.values()))
+            last = any_free(taken=frozenset(chosen.values()))
         chosen[name] = last
     record.write_text(json.dumps({**before, **chosen}) + "\n")
     return chosen
@@ -39,11 +38,3 @@ def _recorded(record: Path) -> Mapping[str, int]:
     if not record.exists():
         return {}
     return {str(name): int(port) for name, port in json.loads(record.read_text()).items()}
-
-
-def _any_free(taken: frozenset[int]) -> int:
-    for _ in range(1000):
-        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
-        if port not in taken and is_free(port):
-            return port
-    raise OperatorError(f"No port between {LOWEST} and {HIGHEST} is free.")
