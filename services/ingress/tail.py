@@ -50,6 +50,16 @@ class Tails:
             raise unanswered
         return archived
 
+    async def settled(self, tenant: str, job: JobId) -> JobRecord | None:
+        """As `look`, for who would stop reading by it. The archive may know of an end that the log has lost.
+
+        Raises UnavailableError also when the log does not answer: it may hold more than the end.
+        """
+        record = await self._job_log.look(job)
+        if record is not None and (record.ended is not None or record.tenant != tenant):
+            return record if record.tenant == tenant else None
+        return await self._archive.find(tenant, job) or record
+
     @asynccontextmanager
     async def follow(self, tenant: str, job: JobId, after: Cursor) -> AsyncIterator["Tail"]:
         """Entering it raises UnavailableError."""
@@ -79,7 +89,7 @@ class Tail:
 
     async def _end_elsewhere(self) -> Sequence[Entry]:
         try:
-            record = await self._tails.look(self._tenant, self._job)
+            record = await self._tails.settled(self._tenant, self._job)
         except UnavailableError:
             return ()
         if record is None or record.ended is None:

@@ -38,6 +38,8 @@ def event_routes(app: FastAPI, doors: Doors) -> None:
         caller = identify(request.headers, doors.callers)
         cursor = _cursor(request.headers.get("last-event-id") or after)
         record = await known_job(doors, caller.tenant, job_id)
+        if record.ended is not None and record.end is None:
+            record = await doors.tails.settled(caller.tenant, record.id) or record
         headers: dict[str, str] = {JOB_ID: record.id}
         if record.ended is None or (record.end is not None and cursor < record.end):
             return EventsReply(doors, record, cursor)
