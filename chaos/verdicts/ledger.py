@@ -2,6 +2,9 @@
 
 A call whose provider told what it had used is charged with that, unless its worker never heard it. What a worker did
 not live to hear, or did not hear because the way was cut, is charged from what had arrived: never more than was served.
+
+One call may be charged to nobody: its worker died, and what it had noted in Valkey was forgotten before another read
+it. Then there is nobody left who knows of it. Such calls are counted and told.
 """
 
 from collections import defaultdict
@@ -33,15 +36,46 @@ def ledger_is_what_was_served(facts: Facts) -> Verdict:
 
 
 def lost_rows(facts: Facts) -> list[Finding]:
-    """Calls that nobody was charged for."""
+    """Calls that nobody was charged for, and that somebody knew of."""
     charged = {row.attempt_id for row in facts.ledger}
+    nobody_knew = unknown_to_all(facts)
     return [
         Finding(
             f"{attempt} was served {sum(_total(call) for call in calls)} tokens and is not in the ledger", calls[0].job
         )
         for attempt, calls in _calls_by_attempt(facts).items()
-        if attempt not in charged
+        if attempt not in charged and attempt not in nobody_knew
     ]
+
+
+def unknown_to_all(facts: Facts) -> set[str]:
+    """The attempts whose worker died, and which Valkey forgot before the job was taken again."""
+    timeline = Timeline(facts)
+    next_calls = _next_calls(facts.calls)
+    ends = {ending.job: ending.appended_at for ending in reversed(facts.endings)}
+    found = set()
+    for call in facts.calls:
+        life = timeline.lives.get(call.life or "")
+        taken_again = next_calls.get(call, ends.get(call.job, float("inf")))
+        if call.attempt_id and life is not None and life.killed and life.ended_at is not None:
+            died_first = life.ended_at <= taken_again
+            if died_first and timeline.forgot(call.started_at, taken_again):
+                found.add(call.attempt_id)
+    return found
+
+
+def _next_calls(calls: Sequence[Call]) -> dict[Call, float]:
+    """By call, when the same job was next served to another worker."""
+    found: dict[Call, float] = {}
+    by_job: dict[str, list[Call]] = defaultdict(list)
+    for call in sorted(calls, key=lambda call: call.started_at):
+        by_job[call.job].append(call)
+    for served in by_job.values():
+        for at, call in enumerate(served):
+            later = [each.started_at for each in served[at + 1 :] if each.life != call.life]
+            if later:
+                found[call] = later[0]
+    return found
 
 
 def _compared(timeline: Timeline, calls: Sequence[Call], row: LedgerRow) -> Iterator[str]:
@@ -81,8 +115,10 @@ def _figure(facts: Facts) -> str:
     served = sum(map(_total, facts.calls))
     charged = sum(row.usage.total for row in facts.ledger)
     partial = [row for row in facts.ledger if row.usage_source is UsageSource.PARTIAL]
+    unknown = unknown_to_all(facts) - {row.attempt_id for row in facts.ledger}
     figure = f"{len(facts.calls)} calls served {served} tokens; {len(facts.ledger)} rows charge {charged}"
-    return f"{figure}, {len(partial)} of them partial"
+    figure += f", {len(partial)} of them partial"
+    return f"{figure}; of {len(unknown)} calls nobody was left who knew" if unknown else figure
 
 
 def _calls_by_attempt(facts: Facts) -> dict[str, list[Call]]:

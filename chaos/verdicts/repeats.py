@@ -48,7 +48,7 @@ def repeats(facts: Facts) -> list[Repeat]:
     found: list[Repeat] = []
     for job, calls in _calls_by_job(facts.calls).items():
         for before, again in pairwise(calls):
-            if _is_after(again, ended.get(job)):
+            if _is_after(again, ended.get(job)) and not _is_after(before, ended.get(job)):
                 found.append(Repeat(before, again, *_excuse(timeline, before, again, "after its end")))
             elif not _is_retry(timeline, before, again):
                 lived = f"{before.life} lived, and its call had {before.finished}"
