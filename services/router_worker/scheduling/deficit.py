@@ -6,8 +6,7 @@ everybody is granted tokens by weight, as many grants for each as the first of t
 that both wait all the time, neither gets ahead of what its weight says by more than a grant and its largest job,
 whatever the size and the number of their jobs; a tenant alone gets everything.
 
-Somebody may be let go before its turn as long as it does not owe too much; it pays all the same, and its turn then
-comes later.
+Somebody may be let go before its turn; it pays all the same, and its turn then comes later.
 
 Rules for editing: every waiting tenant gets the same number of grants; credit is not saved up while nothing waits; the
 first of a tenant's queue is always one that still waits.
@@ -22,8 +21,6 @@ __all__ = ["DeficitRoundRobin", "Waiting"]
 
 _GRANT: Final = 256
 """Tokens a round and unit of weight. Far smaller than most jobs, so that a heavy tenant's jobs do not go in a row."""
-_MOST_GRANTS_OWED: Final = 128
-"""Whoever owes more waits for its turn. Enough for some dozens of jobs, so that a small batch goes at once."""
 
 
 class Waiting(Protocol):
@@ -88,14 +85,15 @@ class DeficitRoundRobin(Generic[Item]):
             self._begin_round()
         return self._serve(name)
 
-    def next_before_its_turn(self, may_go: Callable[[str], bool]) -> Item | None:
-        """The item of a tenant that may go at once; of several, whoever owes least. None when no such tenant waits."""
-        least = max(
-            (name for name in self._circle if may_go(name)), key=lambda name: self._circle[name].grants, default=None
-        )
-        if least is None or self._circle[least].grants < -_MOST_GRANTS_OWED:
+    def next_before_its_turn(self, may_go: Callable[[str, int], bool]) -> Item | None:
+        """The item of a tenant that may go at once, which its name and the number of its items decide.
+
+        Of several, whoever owes least. None when no such tenant waits.
+        """
+        eligible = [name for name, tenant in self._circle.items() if may_go(name, len(tenant.waiting))]
+        if not eligible:
             return None
-        return self._serve(least)
+        return self._serve(max(eligible, key=lambda name: self._circle[name].grants))
 
     def prune(self, tenant: str) -> None:
         """Must follow when an item of this tenant has gone by another way."""

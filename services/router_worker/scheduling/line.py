@@ -4,9 +4,9 @@ Theory. A record joins the line when it is read. One that must not go yet sleeps
 deficit round robin of their tenants. One whose deadline passes while it waits goes at once, before everybody: it only
 has to be ended, which costs no provider call and next to no time.
 
-The last slots are reserved for newcomers: only a tenant that holds fewer jobs than the reserve has slots may take them.
-Without this, whoever comes after a flood would wait until one of the flood's jobs ends, which may take minutes. A
-newcomer's jobs are charged to its credit like all others, so the weights hold in the long run.
+The last slots are reserved for those who want little: only a tenant whose jobs, running and waiting, all fit into the
+reserve may take them. Without this, a few jobs that come after a flood would wait until some of the flood's end, which
+may take minutes. Among those who have a backlog the turns alone decide, and so the weights hold.
 """
 
 import heapq
@@ -26,7 +26,7 @@ _SLACK: Final = 1024
 
 
 def reserve_of(slots: int) -> int:
-    """How many of a lane's slots are for newcomers."""
+    """How many of a lane's slots are for those who want little."""
     return slots // 8
 
 
@@ -81,7 +81,7 @@ class Line(Generic[Item]):
         if free > self._reserve:
             item = self._turns.next()
         elif free > 0:
-            item = self._turns.next_before_its_turn(lambda tenant: held(tenant) < self._reserve)
+            item = self._turns.next_before_its_turn(lambda tenant, waiting: held(tenant) + waiting <= self._reserve)
         else:
             item = None
         return None if item is None else self._leave(item)
