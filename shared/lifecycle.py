@@ -19,7 +19,7 @@ import uvloop
 from shared.backoff import Backoff
 from shared.errors import OperatorError
 
-__all__ = ["Backoff", "Stopping", "run", "sleep_unless", "spare_the_collector", "until_reachable"]
+__all__ = ["Backoff", "Startup", "Stopping", "run", "sleep_unless", "spare_the_collector", "until_reachable"]
 
 log = structlog.get_logger()
 
@@ -94,6 +94,32 @@ async def until_reachable(
             return
         if await sleep_unless(stop, backoff.delay(failures, random.random())):  # noqa: S311 - jitter, not a secret
             raise Stopping(name)
+
+
+class Startup:
+    """What a process waits for before it is ready, and whether it is about to end: for those who ask meanwhile."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._awaited: str | None = None
+        self.is_over = False
+
+    async def reach(self, server: str, probe: Callable[[], Awaitable[object]]) -> None:
+        """As `until_reachable`."""
+        self._awaited = server
+        await until_reachable(server, probe, self._stop)
+        self._awaited = None
+
+    def over(self) -> None:
+        """From now on the process says for itself what is missing."""
+        self.is_over = True
+
+    def missing(self) -> dict[str, str | None]:
+        if self._stop.is_set():
+            return {"process": "stopping"}
+        if self._awaited is not None:
+            return {self._awaited: "has not answered yet"}
+        return {"process": None if self.is_over else "starting"}
 
 
 async def sleep_unless(stop: asyncio.Event, seconds: float) -> bool:

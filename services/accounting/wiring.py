@@ -1,12 +1,13 @@
 """Who is who in accounting. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Never, TypeVar
 
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,9 +27,9 @@ from services.accounting.settings import Settings
 from shared.clock import utc_now
 from shared.config import Config
 from shared.kafka import ensure_topics
-from shared.lifecycle import until_reachable
+from shared.lifecycle import Startup
 from shared.telemetry.instruments import Instruments
-from shared.telemetry.metrics import JOB_EVENTS, LEDGER_BEHIND, RESULT_EVENTS, USAGE_EVENTS, Count
+from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
 from shared.telemetry.probes import serving_probes
 from shared.topics import JOBS, RESULTS, USAGE, Topic
 
@@ -38,6 +39,7 @@ log = structlog.get_logger("accounting")
 
 M = TypeVar("M")
 
+_CLIENT: Final = "sluice-accounting"
 _GRACE_SECONDS: Final = 10
 """How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
 
@@ -55,20 +57,8 @@ class Accounting:
 async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> AsyncIterator[Accounting]:
     instruments = Instruments("accounting")
     async with AsyncExitStack() as stack:
-        engine = engine_for(settings.postgres_url)
-        stack.push_async_callback(engine.dispose)
-        await until_reachable("postgres", lambda: ping(engine), stop)
-        if settings.migrate_at_start:
-            await migrate(engine)
-        await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
-
-        broker = _broker(settings)
-        lines = _lines(settings, config, instruments, broker, engine)
-        health = Health(lines, lambda: ping(engine), instruments.gauge(LEDGER_BEHIND))
-        await broker.start()
-        stack.push_async_callback(broker.stop)
-        background = asyncio.create_task(_background(lines, health), name="background")
-        stack.push_async_callback(_cancelled, background)
+        startup = Startup(stop)
+        health = Health(startup, instruments)
         port = await stack.enter_async_context(
             serving_probes(
                 settings.probe_port,
@@ -78,6 +68,23 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 host=settings.probe_host,
             )
         )
+        engine = engine_for(settings.postgres_url)
+        stack.push_async_callback(engine.dispose)
+        await startup.reach("postgres", lambda: ping(engine))
+        if settings.migrate_at_start:
+            await migrate(engine)
+        await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
+        admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=_CLIENT)
+        await admin.start()
+        stack.push_async_callback(admin.close)
+
+        broker = _broker(settings)
+        lines = _lines(settings, config, instruments, broker, engine)
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        watch = health.watch(lines, admin, lambda: ping(engine))
+        background = asyncio.create_task(_background(lines, watch), name="background")
+        stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
         yield Accounting(port, background)
 
@@ -116,7 +123,7 @@ def _broker(settings: Settings) -> KafkaBroker:
     return KafkaBroker(
         settings.kafka.servers,
         security=settings.kafka.security(),
-        client_id="sluice-accounting",
+        client_id=_CLIENT,
         acks="all",
         enable_idempotence=True,
         allow_auto_create_topics=False,
@@ -126,9 +133,9 @@ def _broker(settings: Settings) -> KafkaBroker:
     )
 
 
-async def _background(lines: Sequence[Line], health: Health) -> None:
+async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never]) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(health.watch(), name="health")
+        group.create_task(watch, name="health")
         for line in lines:
             group.create_task(_faultless(line), name=line.name)
 

@@ -1,13 +1,12 @@
 """Is this worker ready, is it alive? Not ready: what is missing, by name. Not alive: only when a restart would help."""
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
+from shared.lifecycle import Startup
 from shared.telemetry import Instruments
 from shared.telemetry.metrics import DEPENDENCY_UP
 
@@ -31,30 +30,21 @@ class _Parts:
 class Health:
     """Answers from the first moment: what is not there yet is missing."""
 
-    def __init__(self, stopping: asyncio.Event, instruments: Instruments) -> None:
-        self._stopping = stopping
-        self._awaited: str | None = None
+    def __init__(self, startup: Startup, instruments: Instruments) -> None:
+        self._startup = startup
         self._parts: _Parts | None = None
         up = instruments.gauge(DEPENDENCY_UP)
         for server in ("kafka", "redis"):
             up.labels(server).set_function(partial(self._is_up, server))
 
-    @contextmanager
-    def awaiting(self, server: str) -> Iterator[None]:
-        """Nothing goes on before this server answers."""
-        self._awaited = server
-        yield
-        self._awaited = None
-
     def watch(self, pulse: Pulse, *, longest_silence: float, lanes: Mapping[str, WatermarkSubscriber]) -> None:
         self._parts = _Parts(pulse, longest_silence, lanes)
+        self._startup.over()
 
     def ready(self) -> Mapping[str, str | None]:
-        missing: dict[str, str | None] = {"worker": "stopping" if self._stopping.is_set() else None}
-        if self._awaited is not None:
-            missing[self._awaited] = "has not answered yet"
+        missing = self._startup.missing()
         if self._parts is None:
-            return missing | {"worker": missing["worker"] or "starting"}
+            return missing
         silence = self._parts.pulse.age_seconds
         missing["redis"] = f"no answer for {silence:.0f} s" if silence > self._parts.longest_silence else None
         missing["kafka"] = None

@@ -39,7 +39,7 @@ from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.kafka import ensure_topics, partition_counts
-from shared.lifecycle import until_reachable
+from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
@@ -73,7 +73,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
     running = RunningJobs()
     turns = itertools.count()
     async with AsyncExitStack() as stack:
-        health = Health(stop, instruments)
+        startup = Startup(stop)
+        health = Health(startup, instruments)
         await stack.enter_async_context(
             serving_probes(
                 settings.probe_port,
@@ -106,8 +107,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
-        with health.awaiting("kafka"):
-            await until_reachable("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix), stop)
+        await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         await admin.start()
         stack.push_async_callback(admin.close)
 
@@ -146,9 +146,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             subscriber(moves.handle if lane == DEFERRED else runs.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
 
-        with health.awaiting("redis"):
-            await until_reachable("redis", heartbeat.beat, stop)
-            await until_reachable("redis", seats.take, stop)
+        await startup.reach("redis", heartbeat.beat)
+        await startup.reach("redis", seats.take)
         stack.push_async_callback(heartbeat.leave)
         stack.push_async_callback(_leave_seat, seats, settings.on_stop)
         background = asyncio.create_task(

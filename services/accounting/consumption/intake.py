@@ -19,6 +19,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
 from services.accounting.ports import Consumed, Record
+from shared.groups import member_id_of
 
 __all__ = ["Intake", "Source"]
 
@@ -54,6 +55,7 @@ class Intake:
     def __init__(self, broker: KafkaBroker, source: Source, take: Take) -> None:
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Fails when a batch could not be recorded for a reason nobody foresaw. Nothing is taken after that."""
+        self.group = source.group
         self._take = take
         self._in_hand = 0
         self._busy_since: float | None = None
@@ -78,6 +80,11 @@ class Intake:
     def busy_seconds(self) -> float:
         """How long the batch in hand has been in hand."""
         return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
+    @property
+    def member_id(self) -> str:
+        """As Kafka knows this consumer; empty while it does not."""
+        return member_id_of(self._consumer())
 
     async def behind(self) -> int:
         """How many records of this consumer's partitions are not recorded yet. Raises KafkaError or TimeoutError."""
