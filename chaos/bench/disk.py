@@ -23,15 +23,17 @@ class Disk:
 
     async def watch(self) -> Never:
         while True:
-            now = time.monotonic()
-            self._seen.append((now, self._sizes()))
-            while self._seen[0][0] < now - _REMEMBERED_SECONDS:
-                self._seen.popleft()
+            self.look(time.monotonic())
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def lose(self, seconds: float) -> int:
-        """Everything written in the last `seconds` is gone. The server must not run. Returns the bytes lost."""
-        before = self._at(time.monotonic() - seconds)
+    def look(self, now: float) -> None:
+        self._seen.append((now, self._sizes()))
+        while self._seen[0][0] < now - _REMEMBERED_SECONDS:
+            self._seen.popleft()
+
+    def lose(self, since: float) -> int:
+        """Everything written since is gone. The server must not run. Returns the bytes lost."""
+        before = self._at(since)
         lost = 0
         for file, size in self._sizes().items():
             kept = min(size, before.get(file, 0))

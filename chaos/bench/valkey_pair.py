@@ -1,6 +1,7 @@
 """Valkey with a replica that can take its place: a primary's death, a flush, a failover, as clients see them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class ValkeyPair:
     async def power_cut(self, seconds: float) -> str:
         """As `kill`, and what it wrote last is lost. Returns what that was, in words."""
         await self._primary.server.kill()
-        lost = self._primary.disk.lose(_POWER_CUT_SECONDS)
+        lost = self._primary.disk.lose(time.monotonic() - _POWER_CUT_SECONDS)
         await asyncio.sleep(seconds)
         await self._primary.up()
         return f"{lost} bytes of the log lost"
