@@ -14,7 +14,7 @@ SHORTEST_SECONDS: Final = 600.0
 
 _PAGE: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
 _BEGIN: Final = "<!-- runs: written by `python -m chaos --record` -->\n"
-_RULE: Final = "|---|"
+_RULE: Final = "| --- |"
 
 
 def record(outcome: Outcome) -> None:

@@ -3,8 +3,8 @@
 A call whose provider told what it had used is charged with that, unless its worker never heard it. What a worker did
 not live to hear, or did not hear because the way was cut, is charged from what had arrived: never more than was served.
 
-One call may be charged to nobody: its worker died, and what it had noted in Valkey was forgotten before another read
-it. Then there is nobody left who knows of it. Such calls are counted and told.
+One call may be charged to nobody: its worker has ended, and what it had noted in Valkey was forgotten before another
+read it. Then there is nobody left who knows of it. Such calls are counted and told.
 """
 
 from collections import defaultdict
@@ -49,7 +49,7 @@ def lost_rows(facts: Facts) -> list[Finding]:
 
 
 def unknown_to_all(facts: Facts) -> set[str]:
-    """The attempts whose worker died, and which Valkey forgot before the job was taken again."""
+    """The attempts whose worker had ended, and which Valkey forgot before the job was taken again."""
     timeline = Timeline(facts)
     next_calls = _next_calls(facts.calls)
     ends = {ending.job: ending.appended_at for ending in reversed(facts.endings)}
@@ -57,9 +57,9 @@ def unknown_to_all(facts: Facts) -> set[str]:
     for call in facts.calls:
         life = timeline.lives.get(call.life or "")
         taken_again = next_calls.get(call, ends.get(call.job, float("inf")))
-        if call.attempt_id and life is not None and life.killed and life.ended_at is not None:
-            died_first = life.ended_at <= taken_again
-            if died_first and timeline.forgot(call.started_at, taken_again):
+        if call.attempt_id and life is not None and life.ended_at is not None:
+            ended_first = life.ended_at <= taken_again
+            if ended_first and timeline.forgot(call.started_at, taken_again):
                 found.add(call.attempt_id)
     return found
 

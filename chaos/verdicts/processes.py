@@ -1,5 +1,7 @@
 """Did every process live until it was killed or asked to end, and end when it was asked?"""
 
+from signal import SIGTERM
+
 from chaos.facts import Facts, Life
 from chaos.verdicts.verdict import Finding, Verdict
 
@@ -17,6 +19,8 @@ def processes_lived(facts: Facts) -> Verdict:
 def _wrong(life: Life) -> str | None:
     if life.ended_by_itself:
         return f"{life.name} ended by itself with code {life.exit_code}"
+    if life.ready_at is None and life.exit_code == -SIGTERM:
+        return None  # asked before it had begun to listen for that
     if life.asked_to_end_at is not None and not life.killed and life.exit_code != 0:
         return f"{life.name} was asked to end and ended with code {life.exit_code}"
     return None

@@ -73,7 +73,7 @@ PAGE = """# Reliability
 
 <!-- runs: written by `python -m chaos --record` -->
 | Date | Seed |
-|---|---|
+| --- | --- |
 | before | 1 |
 
 After.
@@ -83,7 +83,7 @@ After.
 def test_a_run_is_recorded_on_top_of_the_table() -> None:
     new = row(outcome(good_run()), datetime(2026, 11, 21, tzinfo=UTC))
     lines = with_row(PAGE, new).splitlines()
-    at = lines.index("|---|---|") + 1
+    at = lines.index("| --- | --- |") + 1
     assert lines[at].startswith("| 2026-11-21 |")
     assert lines[at + 1] == "| before | 1 |"
     assert "all hold" in lines[at]
