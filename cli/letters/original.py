@@ -18,8 +18,6 @@ from shared.errors import OperatorError
 
 __all__ = ["Original", "original"]
 
-_LEFT_BEHIND: Final = "value_too_large"
-"""The code of a letter whose record did not fit into it."""
 _NO_TEXT: Final = "\ufffd"
 """Stands in a letter's header for bytes that were no UTF-8."""
 _READ_SECONDS: Final = 10.0
@@ -35,11 +33,10 @@ class Original:
 async def original(kafka: Known, letter: DeadLetter) -> Original:
     """Raises OperatorError when the value is neither in the letter nor on its topic any more."""
     carried = Original(letter.key, letter.value, [(name, text.encode()) for name, text in letter.headers])
-    lacks_value = letter.code == _LEFT_BEHIND and not letter.value
-    if not lacks_value and not any(_NO_TEXT in text for _, text in letter.headers):
+    if not letter.lacks_value and not any(_NO_TEXT in text for _, text in letter.headers):
         return carried
     found = await _from_its_topic(kafka, TopicPartition(letter.topic, letter.partition), letter.offset)
-    if found is None and lacks_value:
+    if found is None and letter.lacks_value:
         raise OperatorError(f"{letter.origin} was too large for a letter, and its topic keeps it no longer.")
     return found or carried
 

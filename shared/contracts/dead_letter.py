@@ -25,6 +25,9 @@ REPLAY_OF_HEADER: Final = "sluice-replay-of"
 """On the same record: the origin of the letter that it was."""
 
 
+_LEFT_BEHIND: Final = "value_too_large"
+
+
 def _decoded(value: object) -> object:
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 
@@ -76,3 +79,11 @@ class DeadLetter(WireModel):
     def origin(self) -> str:
         """Where the record was; the key of the letter, and its name to people."""
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    def without_value(self) -> "DeadLetter":
+        """With its envelope a record may be larger than a broker takes. Its origin still has it, for a while."""
+        return self.model_copy(update={"value": b"", "code": _LEFT_BEHIND})
+
+    @property
+    def lacks_value(self) -> bool:
+        return self.code == _LEFT_BEHIND and not self.value

@@ -246,14 +246,16 @@ async def test_a_bad_record_is_buried_with_its_reason_and_stops_nothing_behind_i
         job = a_job()
         await fleet.producer.send_and_wait(topic, b"\xff not json", partition=0)
         await fleet.producer.send_and_wait(topic, b'{"id": 1}', partition=0)
+        await fleet.producer.send_and_wait(topic, b"\xff" * 900_000, partition=0)
         await fleet.producer.send_and_wait(topic, job.to_bytes(), partition=0)
         await fleet.ended(job)
-        await until(lambda: len(fleet.dead_letters) == 2, "both are buried")
+        await until(lambda: len(fleet.dead_letters) == 3, "all three are buried")
         by_offset = {letter.offset: letter for letter in fleet.dead_letters}
         assert by_offset[0].reason is DeadLetterReason.UNDECODABLE
         assert by_offset[0].value == b"\xff not json"
         assert by_offset[1].reason is DeadLetterReason.SCHEMA
         assert "id" in by_offset[1].message
+        assert by_offset[2].lacks_value, "with its envelope it is larger than a record may be"
 
 
 async def test_a_record_delivered_twice_is_run_once(start: Start) -> None:

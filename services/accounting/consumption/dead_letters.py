@@ -40,6 +40,4 @@ class KafkaDeadLetters:
         try:
             await self._broker.publish(letter.to_bytes(), self._topic, key=origin.encode())
         except MessageSizeTooLargeError:
-            # With its envelope the record is larger than the broker takes. Its origin still has it, for a while.
-            without = letter.model_copy(update={"value": b"", "code": "value_too_large"})
-            await self._broker.publish(without.to_bytes(), self._topic, key=origin.encode())
+            await self._broker.publish(letter.without_value().to_bytes(), self._topic, key=origin.encode())

@@ -51,7 +51,6 @@ class KafkaDeadLetters:
         try:
             await self._records.send(self._topic, key=origin.encode(), value=letter.to_bytes(), headers=())
         except RecordTooLargeError:
-            # With its envelope the record is larger than the broker takes. Its origin still has it, for a while.
-            without = letter.model_copy(update={"value": b"", "code": "value_too_large"})
-            await self._records.send(self._topic, key=origin.encode(), value=without.to_bytes(), headers=())
+            bytes_without = letter.without_value().to_bytes()
+            await self._records.send(self._topic, key=origin.encode(), value=bytes_without, headers=())
         self._counted.labels(letter.topic, letter.reason).inc()

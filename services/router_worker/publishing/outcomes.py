@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from aiokafka.errors import MessageSizeTooLargeError
 from faststream.kafka import KafkaBroker
 
 from services.router_worker.publishing.sending import until_sent
@@ -45,7 +46,11 @@ class KafkaOutcomes:
         )
 
     async def bury(self, letter: DeadLetter) -> None:
-        key = f"{letter.topic}/{letter.partition}/{letter.offset}"
-        await until_sent(
-            lambda: self._broker.publish(letter.to_bytes(), self._dead_letters, key=key.encode()), origin=key
-        )
+        async def send() -> None:
+            key = letter.origin.encode()
+            try:
+                await self._broker.publish(letter.to_bytes(), self._dead_letters, key=key)
+            except MessageSizeTooLargeError:
+                await self._broker.publish(letter.without_value().to_bytes(), self._dead_letters, key=key)
+
+        await until_sent(send, origin=letter.origin)
