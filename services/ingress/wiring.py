@@ -168,6 +168,9 @@ async def _topic_door(
         return
     # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
     await asyncio.to_thread(importlib.import_module, "faststream.kafka")
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from services.ingress.adapters.attendance import Attendance
     from services.ingress.adapters.submit_topics import Binding, SubmitTopics, submit_broker
 
     door = SubmitTopics(
@@ -176,7 +179,10 @@ async def _topic_door(
             settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
             for topic, bound in config.submit_topics.items()
         },
-        group=f"{settings.namespace}.submissions",
+        attendance=Attendance(
+            AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
+            f"{settings.namespace}.submissions",
+        ),
         body_bytes=config.limits.body_bytes,
         submissions=submissions,
         dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),

@@ -8,6 +8,7 @@ job's id is made of its record's place, so that a repeat is the same job. While 
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,12 +19,14 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
+from services.ingress.adapters.attendance import Attendance
 from services.ingress.admission import Caller, Manner, Reason, Refused, read_request, read_wishes
 from services.ingress.ports import DeadLetterQueue, RecordTooLargeError, UnavailableError, UnconfirmedError
 from services.ingress.submissions import Submissions
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
+from shared.groups import member_id_of
 from shared.ids import derived_job_id
 from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
@@ -35,6 +38,7 @@ log = structlog.get_logger()
 
 _BATCH: Final = 256
 _IDLE_MS: Final = 50
+_STOP_SECONDS: Final = 15
 _DAY_MS: Final = 86_400_000
 """A batch waits for Kafka as long as it takes, and the consumer stays in its group."""
 _COMMIT_SECONDS: Final = 10
@@ -66,7 +70,7 @@ class SubmitTopics:
         broker: KafkaBroker,
         bindings: Mapping[str, Binding],
         *,
-        group: str,
+        attendance: Attendance,
         body_bytes: int,
         submissions: Submissions,
         dead_letters: DeadLetterQueue,
@@ -81,10 +85,11 @@ class SubmitTopics:
         self._counted = instruments.counter(SUBMISSIONS)
         self._stopping = False
         self._broker = broker
+        self._attendance = attendance
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._subscriber = broker.subscriber(
             *bindings,
-            group_id=group,
+            group_id=attendance.group,
             batch=True,
             max_records=_BATCH,
             batch_timeout_ms=_IDLE_MS,
@@ -99,15 +104,29 @@ class SubmitTopics:
 
     async def run(self) -> None:
         """Until cancelled. Raises what nobody foresaw: going on would commit past a record that was not settled."""
+        attending = asyncio.create_task(self._attendance.keep(self), name="attendance")
         try:
-            await self._connect()
-            await self._fault
+            ends: set[asyncio.Future[Any]] = {attending, self._fault}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await (self._fault if self._fault.done() else attending)
         finally:
             # What still waits for Kafka is given up: its offsets are not committed, and another replica takes it.
             self._stopping = True
-            await self._broker.stop()
+            attending.cancel()
+            await asyncio.wait([attending])
+            await self.disconnect()
 
-    async def _connect(self) -> None:
+    def member_id(self) -> str:
+        consumer = self._subscriber.consumer
+        return member_id_of(consumer) if consumer is not None else ""
+
+    async def disconnect(self) -> None:
+        """A consumer that is broken may never stop by itself."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._broker.stop()
+
+    async def connect(self) -> None:
         failures = 0
         while True:
             try:
@@ -116,7 +135,7 @@ class SubmitTopics:
                 failures += 1
                 if failures == 1:
                     log.warning("submit_topics_unreachable", reason=repr(error))
-                await self._broker.stop()
+                await self.disconnect()
                 await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
             else:
                 log.info("submit_topics_followed", topics=sorted(self._bindings))
