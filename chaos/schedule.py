@@ -108,6 +108,8 @@ _SERVER_BAG: Final = (
     (Act.FAILOVER, "valkey"),
     (Act.KILL, "postgres"),
 )
+_FREEZE_BAG: Final = ((0.5, 4.0), (6.5, 9.0))
+"""In seconds: shorter and longer than a worker may be silent before it is taken for dead."""
 _LINK_BAG: Final = (Act.CUT, Act.HOLD, Act.DELAY, Act.HALF_OPEN, Act.DESERTED)
 _CLIENT_BAG: Final = ("pubsub", "normal")
 
@@ -150,16 +152,17 @@ class _Company:
 
 def _processes(seconds: float, cast: Cast, rng: "Random") -> Iterator[Fault]:
     company = _Company(cast)
-    bag = _bag(_PROCESS_BAG, rng)
+    bag, freezes = _bag(_PROCESS_BAG, rng), {role: _bag(_FREEZE_BAG, rng) for role in Role}
     for at in _beats(seconds, 3.0, 5.5, rng):
         act, role = next(bag)
-        fault = _process_fault(at, act, role, company, rng)
+        freeze = rng.uniform(*next(freezes[role])) if act is Act.FREEZE else 0.0
+        fault = _process_fault(at, act, role, company, rng, freeze)
         if fault is not None:
             company.busy_until[fault.target] = at + fault.seconds + _BUSY_SECONDS.get(act, 0.0)
             yield fault
 
 
-def _process_fault(at: float, act: Act, role: Role, company: _Company, rng: "Random") -> Fault | None:
+def _process_fault(at: float, act: Act, role: Role, company: _Company, rng: "Random", freeze: float) -> Fault | None:
     if act in (Act.JOIN, Act.LEAVE):
         if company.busy_until.get(company.cast.spare, 0.0) > at:
             return None
@@ -172,8 +175,7 @@ def _process_fault(at: float, act: Act, role: Role, company: _Company, rng: "Ran
         case Act.KILL:
             return Fault(at, act, target, round(rng.choice((0.0, 0.5, rng.uniform(1.0, 6.0))), 1))
         case Act.FREEZE:
-            # Shorter and longer than a worker may be silent.
-            return Fault(at, act, target, round(rng.choice((rng.uniform(0.5, 4.0), rng.uniform(6.0, 9.0))), 1))
+            return Fault(at, act, target, round(freeze, 1))
         case _:
             return Fault(at, act, target)
 
