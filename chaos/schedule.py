@@ -108,8 +108,8 @@ _SERVER_BAG: Final = (
     (Act.FAILOVER, "valkey"),
     (Act.KILL, "postgres"),
 )
-_FREEZE_BAG: Final = ((0.5, 4.0), (6.5, 9.0))
-"""In seconds: shorter and longer than a worker may be silent before it is taken for dead."""
+_FREEZE_BAG: Final = ((0.5, 4.0), (9.0, 14.0))
+"""In seconds: shorter than a worker may be silent, and long enough for another to have its partitions and its jobs."""
 _LINK_BAG: Final = (Act.CUT, Act.HOLD, Act.DELAY, Act.HALF_OPEN, Act.DESERTED)
 _CLIENT_BAG: Final = ("pubsub", "normal")
 
