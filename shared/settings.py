@@ -93,6 +93,10 @@ class CommonSettings(KafkaSettings):
     Of several hosts, `host:port,host:port`, the first that answers is taken; `target_session_attrs=read-write` takes
     the primary.
     """
+    blobs_url: str = Field(".sluice/blobs", validation_alias="SLUICE_BLOBS_URL")
+    """Where requests and answers go that are too large for a record: a directory that all processes share, or
+    `s3://bucket/prefix` with the credentials in the usual variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …).
+    """
     config_path: Path = Field(Path("sluice.yaml"), validation_alias="SLUICE_CONFIG")
     """The configuration, the same for all processes."""
     namespace: str = Field("sluice", validation_alias="SLUICE_NAMESPACE")

@@ -37,11 +37,16 @@ _OTHERS: Final[Mapping[str, tuple[str, Problem]]] = MappingProxyType(
         "bad_cursor": ("`Last-Event-ID` or `?after=` is no event's id.", problems.bad_cursor("")),
         "bad_parameter": ("A query parameter is wrong; JSONL without a line.", problems.bad_parameter("limit", "")),
         "body_too_large": ("The body is larger than `limits.body_bytes`.", problems.body_too_large(0)),
+        "too_many_large": (
+            "Other large requests use all the memory there is for them.",
+            problems.too_many_large(),
+        ),
+        "too_slow": ("A large request came too slowly.", problems.too_slow(120)),
         "record_too_large": ("The job is larger than a Kafka record may be.", problems.record_too_large()),
         "no_such_path": ("No such path.", problems.no_such_path("GET", "/")),
         "method_not_allowed": ("The path exists, the method does not.", problems.method_not_allowed("PUT", "/", "GET")),
         "of_unavailable": (
-            "Kafka is away; of Redis and PostgreSQL likewise: `redis_unavailable`, `postgres_unavailable`.",
+            "Kafka is away; of others likewise: `redis_unavailable`, `postgres_unavailable`, `blobs_unavailable`.",
             problems.of_unavailable(UnavailableError(Dependency.KAFKA, "")),
         ),
         "unconfirmed": (

@@ -24,6 +24,7 @@ from services.accounting.migrations import migrate
 from services.accounting.prices.genai import GenaiPrices
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
+from shared.blobs import Sweeper, open_blobs
 from shared.clock import utc_now
 from shared.config import Config
 from shared.kafka import ensure_topics
@@ -83,7 +84,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await broker.start()
         stack.push_async_callback(broker.stop)
         watch = health.watch(lines, admin, lambda: ping(engine))
-        background = asyncio.create_task(_background(lines, watch), name="background")
+        sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
+        background = asyncio.create_task(_background(lines, watch, sweeper), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
         yield Accounting(port, background)
@@ -133,9 +135,10 @@ def _broker(settings: Settings) -> KafkaBroker:
     )
 
 
-async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never]) -> None:
+async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never], sweeper: Sweeper) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(watch, name="health")
+        group.create_task(sweeper.run(), name="sweeper")
         for line in lines:
             group.create_task(_faultless(line), name=line.name)
 

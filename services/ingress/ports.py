@@ -15,6 +15,7 @@ from shared.telemetry.traces import TraceContext
 
 __all__ = [
     "Cancellation",
+    "ClaimChecks",
     "DeadLetterQueue",
     "Dependency",
     "Following",
@@ -34,6 +35,8 @@ class Dependency(StrEnum):
     KAFKA = "kafka"
     REDIS = "redis"
     POSTGRES = "postgres"
+    BLOBS = "blobs"
+    """Needed by large requests and answers only."""
 
 
 class UnavailableError(Exception):
@@ -119,6 +122,18 @@ class JobLog(Protocol):
 
     async def cancel(self, job: JobId) -> Cancellation:
         """Mark the job and tell the worker that runs it. May be repeated; a job that has ended stays as it is."""
+        ...
+
+
+class ClaimChecks(Protocol):
+    """Content that is too large for a record, left in the blob store. Both raise UnavailableError."""
+
+    async def leave(self, job: Job) -> Job:
+        """The same job, whose body the blob store has. Call it before the job is queued."""
+        ...
+
+    async def whole(self, ended: JobEnded) -> JobEnded:
+        """The same end, with its answer; with an error instead when the store has it no longer."""
         ...
 
 

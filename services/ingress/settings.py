@@ -33,5 +33,7 @@ class IngressSettings(CommonSettings):
     """A reader that takes nothing for so long is let go."""
     reader_entries: PositiveInt = Field(1024, validation_alias="SLUICE_READER_ENTRIES")
     """What is kept in memory for a reader that is behind; one that is further behind reads the log again."""
+    large_bodies: PositiveInt = Field(4, validation_alias="SLUICE_LARGE_BODIES")
+    """How many requests that are too large for a record may be in memory at once; the next ones wait unread."""
     drain_seconds: PositiveInt = Field(25, validation_alias="SLUICE_DRAIN_SECONDS")
     """How long open answers may take to end once the process is asked to stop."""

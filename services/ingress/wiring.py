@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from starlette.types import ASGIApp
 from uvicorn._types import ASGIApplication
 
+from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
 from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueue
 from services.ingress.adapters.kafka_records import KafkaRecords
@@ -24,12 +25,14 @@ from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
+from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
 from services.ingress.ports import Dependency
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
 from shared import catalog
+from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config, Model
 from shared.job_log import Keyspace
@@ -62,11 +65,12 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     known = {name: _catalogued(name, model) for name, model in config.models.items()}
     models = {name: _facts(model, known[name]) for name, model in config.models.items()}
     callers = Callers(config.tenants)
-    servers = {server: Reachability(server) for server in Dependency}
+    servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
+    claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
     async with AsyncExitStack() as stack:
         job_log, listener = _job_log(stack, settings, config, servers[Dependency.REDIS], instruments)
         archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
-        records = _records(settings, config, servers[Dependency.KAFKA], instruments)
+        records = _records(settings, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
             job_log=job_log,
@@ -80,11 +84,13 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         doors = Doors(
             callers=callers,
             submissions=submissions,
-            tails=Tails(job_log, archive),
+            tails=Tails(job_log, archive, claim_checks),
             job_log=job_log,
             archive=archive,
             models=models,
+            claim_checks=claim_checks,
             body_bytes=config.limits.body_bytes,
+            large=LargeBodies(settings.large_bodies),
             instruments=instruments,
             clock=utc_now,
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
@@ -142,10 +148,8 @@ async def _archive(stack: AsyncExitStack, settings: IngressSettings, reachabilit
     return PostgresArchive(pool, reachability, call_seconds=settings.postgres_seconds)
 
 
-def _records(
-    settings: IngressSettings, config: Config, reachability: Reachability, instruments: Instruments
-) -> KafkaRecords:
-    largest = config.limits.body_bytes + _ENVELOPE_BYTES
+def _records(settings: IngressSettings, reachability: Reachability, instruments: Instruments) -> KafkaRecords:
+    largest = INLINE_BYTES + _ENVELOPE_BYTES
     return KafkaRecords(
         lambda: new_producer(settings.kafka, settings.replica, max_request_bytes=largest),
         instruments,
@@ -183,7 +187,8 @@ async def _topic_door(
             AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
             f"{settings.namespace}.submissions",
         ),
-        body_bytes=config.limits.body_bytes,
+        # A record cannot be larger than a broker takes, and becomes one again.
+        body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
         submissions=submissions,
         dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),
         clock=utc_now,

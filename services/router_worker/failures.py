@@ -47,6 +47,8 @@ class FailureKind(StrEnum):
     PERMISSION = "permission"
     MODEL_NOT_FOUND = "model_not_found"
 
+    BODY_LOST = "body_lost"
+    """The request was left in the blob store, which has it not."""
     DEADLINE = "deadline"
     """The job's own time ran out, which is nobody's fault."""
     UNKNOWN = "unknown"

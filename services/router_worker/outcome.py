@@ -239,6 +239,7 @@ _ERRORS: Mapping[FailureKind, tuple[int, str, str]] = {
     FailureKind.AUTH: (502, "server_error", "provider_auth"),
     FailureKind.PERMISSION: (502, "server_error", "provider_auth"),
     FailureKind.MODEL_NOT_FOUND: (502, "server_error", "provider_model_not_found"),
+    FailureKind.BODY_LOST: (500, "server_error", "request_body_lost"),
     FailureKind.DEADLINE: (504, "server_error", "deadline_exceeded"),
     FailureKind.UNKNOWN: (502, "server_error", "provider_error"),
 }

@@ -24,6 +24,7 @@ __all__ = [
     "JobLog",
     "JobQueue",
     "Journals",
+    "LargeAnswers",
     "Liveness",
     "Look",
     "Measures",
@@ -211,6 +212,12 @@ class ProviderCalls(Protocol):
 
         Closing the iterator, or cancelling whoever waits for it, closes the provider's connection at once.
         """
+        ...
+
+
+class LargeAnswers(Protocol):
+    async def leave(self, ended: JobEnded) -> JobEnded:
+        """The same end, whose answer the blob store has. Waits for that, however long it takes."""
         ...
 
 

@@ -21,6 +21,7 @@ from services.router_worker.ports import (
     Ended,
     JobQueue,
     Journals,
+    LargeAnswers,
     Measures,
     Outcomes,
     Owned,
@@ -34,6 +35,7 @@ from services.router_worker.routing.plan import Plan
 from services.router_worker.run import CANCELLED, PutOff, Run, Verdict
 from services.router_worker.running import Interrupt, RunningJobs, Why
 from services.router_worker.travel import Traveller
+from shared.blobs import INLINE_BYTES
 from shared.clock import Clock
 from shared.config.schema import Retention
 from shared.contracts import AttemptFinished, AttemptStatus, Job
@@ -54,6 +56,7 @@ class Server:
     claims: Claims
     shadows: Shadows
     journals: Journals
+    answers: LargeAnswers
     outcomes: Outcomes
     queue: JobQueue
     traveller: Traveller
@@ -172,10 +175,14 @@ class Server:
             error=verdict.error,
             now=now,
         )
+        told = ended.to_bytes()
+        if len(told) > INLINE_BYTES:
+            ended = await self.answers.leave(ended)
+            told = ended.to_bytes()
         outcome = Outcome(ended=ended, attempts=tuple(run.attempts))
         ttl_ms = self.retention.job_log_seconds * 1000
         event = terminal_event(verdict.status)
-        if not await run.log.end(event, ended.to_bytes(), outcome.to_bytes(), ttl_ms):
+        if not await run.log.end(event, told, outcome.to_bytes(), ttl_ms):
             return False
         run.claim["published"] = b"1"
         await self._publish(outcome, run.traceparent)

@@ -29,6 +29,8 @@ class Settings(CommonSettings):
     """How many interactive jobs may run here at once. Reserved: batch jobs never take them."""
     batch_slots: int = Field(200, gt=0, validation_alias="SLUICE_BATCH_SLOTS")
     """How many batch jobs may run here at once."""
+    large_jobs: int = Field(8, gt=0, validation_alias="SLUICE_LARGE_JOBS")
+    """How many jobs whose request is too large for a record may be calling a provider at once."""
     tick_seconds: float = Field(0.01, gt=0, le=1, validation_alias="SLUICE_TICK_SECONDS")
     """How long later tokens of a stream may wait for company on their way to Redis."""
     heartbeat_seconds: float = Field(1.0, gt=0, validation_alias="SLUICE_HEARTBEAT_SECONDS")

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
 from services.router_worker.health import Health
+from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
@@ -34,6 +36,7 @@ from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
 from services.router_worker.settings import OnStop, Settings
 from services.router_worker.travel import Traveller
+from shared.blobs import open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
@@ -106,6 +109,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
+        blobs = open_blobs(settings.blobs_url)
+        calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         await admin.start()
@@ -120,11 +125,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             claims=claims,
             shadows=shadows,
             journals=flusher,
+            answers=LeftAnswers(blobs, kept=timedelta(seconds=config.retention.large_answer_seconds)),
             outcomes=outcomes,
             queue=queue,
             traveller=Traveller(
                 claims,
-                providers,
+                calls,
                 TokenizerEstimates(TokenCounter()),
                 measures,
                 config.retries,

@@ -161,8 +161,8 @@ class PriceOverride(Section):
 
 
 class Limits(Section):
-    body_bytes: Annotated[int, Field(gt=0, le=950_000)] = 900_000
-    """413 above it. A job travels as one Kafka record, and a broker takes 1 MB unless told otherwise."""
+    body_bytes: Annotated[int, Field(gt=0, le=33_554_432)] = 33_554_432
+    """413 above it. What does not fit into a Kafka record (900,000 bytes) travels through the blob store."""
     job_seconds: Seconds = 600
     """The deadline of an interactive job, counted from its acceptance."""
     batch_job_seconds: Seconds = 86_400
@@ -176,6 +176,8 @@ class Retention(Section):
 
     job_log_seconds: PositiveInt = 3600
     """How long an ended job's stream can be read again token by token; afterwards its result comes from Postgres."""
+    large_answer_seconds: PositiveInt = 604_800
+    """How long an answer that is too large for a Kafka record stays in the blob store, and can be read."""
     content: bool = True
     """Whether prompts and answers are kept in the `jobs` table. Usage and cost always are."""
 

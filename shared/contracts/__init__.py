@@ -1,6 +1,7 @@
 """The messages the services exchange. Nothing else crosses between them but the job log (`shared.job_log`)."""
 
 from shared.contracts.base import JsonObject, WireModel
+from shared.contracts.blob import BlobRef
 from shared.contracts.dead_letter import (
     DECISION_HEADER,
     REPLAY_OF_HEADER,
@@ -22,6 +23,7 @@ __all__ = [
     "AttemptStatus",
     "AttemptSummary",
     "BatchLine",
+    "BlobRef",
     "DeadLetter",
     "DeadLetterReason",
     "Decision",

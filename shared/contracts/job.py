@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.contracts.base import JsonObject, WireModel
+from shared.contracts.blob import BlobRef
 from shared.ids import JobId
 
 __all__ = ["Door", "Interruption", "Job", "Lane"]
@@ -45,7 +46,9 @@ class Job(WireModel):
     endpoint: Literal["/v1/chat/completions"] = "/v1/chat/completions"
     model: str
     body: JsonObject
-    """The request as the caller sent it, unknown fields included."""
+    """The request as the caller sent it, unknown fields included; empty where it was left in the blob store."""
+    body_blob: BlobRef | None = None
+    """Where the request is when it is too large for a record."""
     streamed: bool
     """Whether deltas go into the job log. The terminal event, with the whole result, always does."""
     on_interrupt: Interruption

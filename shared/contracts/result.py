@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from shared.contracts.base import JsonObject, WireModel
+from shared.contracts.blob import BlobRef
 from shared.contracts.job import Lane
 from shared.contracts.usage import AttemptStatus, TokenUsage
 from shared.ids import JobId
@@ -58,6 +59,8 @@ class JobEnded(WireModel):
     status: JobStatus
     response: JsonObject | None = None
     """The `chat.completion` object; what had arrived so far when the job was cut short."""
+    response_blob: BlobRef | None = None
+    """Where the response is when it is too large for a record."""
     error: JobError | None = None
     finish_reason: str | None = None
     usage: TokenUsage

@@ -10,20 +10,15 @@ from typing import cast
 import orjson
 from starlette.types import ASGIApp
 
+from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
 from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
 from services.ingress.admission import Caller, CompletionRequest, Facts, ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
+from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
-from services.ingress.ports import (
-    Cancellation,
-    Dependency,
-    Following,
-    JobRecord,
-    Progress,
-    UnavailableError,
-)
+from services.ingress.ports import Cancellation, Dependency, Following, JobRecord, Progress, UnavailableError
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
 from shared.clock import utc_now
@@ -47,6 +42,7 @@ from shared.contracts import (
 from shared.ids import JobId, completion_id, new_job_id
 from shared.job_log import Cursor, Entry, EventType, JobFacts, encode_entry, facts_of
 from shared.telemetry import Instruments, TraceContext, probes
+from tests.suites.blobs import MemoryBlobs
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -360,6 +356,7 @@ class MemoryIngress:
     archive: MemoryArchive
     tokens: FixedTokens
     doors: Doors
+    blobs: MemoryBlobs
     problems: dict[str, str | None]
     """What `/readyz` says."""
 
@@ -390,6 +387,8 @@ def memory_ingress(*, body_bytes: int = 100_000, patience: Patience | None = Non
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
     models = {"gpt-4o": ModelFacts(8192, 4096), "gpt-4o-mini": ModelFacts(), "org/model": ModelFacts()}
     instruments = Instruments("ingress")
+    blobs = MemoryBlobs()
+    claim_checks = BlobClaimChecks(blobs)
     doors = Doors(
         callers=Callers(TENANTS),
         submissions=Submissions(
@@ -402,11 +401,13 @@ def memory_ingress(*, body_bytes: int = 100_000, patience: Patience | None = Non
             clock=utc_now,
             instruments=instruments,
         ),
-        tails=Tails(job_log, archive),
+        tails=Tails(job_log, archive, claim_checks),
         job_log=job_log,
         archive=archive,
         models=models,
+        claim_checks=claim_checks,
         body_bytes=body_bytes,
+        large=LargeBodies(),
         instruments=instruments,
         clock=utc_now,
         patience=patience or Patience(),
@@ -414,4 +415,4 @@ def memory_ingress(*, body_bytes: int = 100_000, patience: Patience | None = Non
     problems: dict[str, str | None] = {"kafka": None}
     health = cast("ASGIApp", probes(instruments.registry, ready=lambda: problems, live=lambda: None))
     app = create_app(doors, health, version="test")
-    return MemoryIngress(app, job_log, queue, archive, tokens, doors, problems)
+    return MemoryIngress(app, job_log, queue, archive, tokens, doors, blobs, problems)

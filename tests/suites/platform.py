@@ -78,6 +78,11 @@ class Platform:
         return f"{self.name}."
 
     @property
+    def blobs(self) -> Path:
+        """Where content lies that is too large for a record."""
+        return self.folder / "blobs"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "KAFKA_URL": self.servers.kafka_url,
@@ -87,6 +92,7 @@ class Platform:
             "SLUICE_NAMESPACE": self.name,
             "SLUICE_TOPIC_PREFIX": self.topic_prefix,
             "SLUICE_PROBE_HOST": "127.0.0.1",
+            "SLUICE_BLOBS_URL": str(self.blobs),
             "SLUICE_DEAD_AFTER_SECONDS": "1.5",
             "SLUICE_HEARTBEAT_SECONDS": "0.3",
         }

@@ -7,6 +7,7 @@ from shared.contracts import (
     AttemptFinished,
     AttemptStatus,
     AttemptSummary,
+    BlobRef,
     DeadLetter,
     DeadLetterReason,
     Door,
@@ -158,3 +159,11 @@ EXAMPLES: Final[dict[str, WireModel]] = {
         failed_at=ACCEPTED,
     ),
 }
+
+# All fields at once, though one of each pair is empty in life.
+EXAMPLES["job-large.v1"] = EXAMPLES["job-put-off.v1"].model_copy(
+    update={"body_blob": BlobRef(key=f"2024-12-04T11/acme/{JOB}/request", size=20_000_000)}
+)
+EXAMPLES["job-ended-large.v1"] = EXAMPLES["job-ended.v1"].model_copy(
+    update={"response_blob": BlobRef(key=f"2024-12-11T10/acme/{JOB}/response-2", size=1_500_000)}
+)

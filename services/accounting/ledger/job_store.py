@@ -13,7 +13,7 @@ from services.accounting.ledger.staging import Staging
 from services.accounting.ledger.tables import jobs
 from services.accounting.ports import Added, Consumed
 from shared.config.schema import Retention
-from shared.contracts import Job, JobEnded
+from shared.contracts import BlobRef, Job, JobEnded, JsonObject
 
 __all__ = ["PostgresJobs"]
 
@@ -41,6 +41,13 @@ _ended = Staging("incoming_ended", jobs, ENDED)
 _ending = Batches(_ended, _filling(_ended, jobs.c.status == QUEUED, keep={*_NAMED} - {"status"}))
 
 
+def _kept(content: JsonObject | None, blob: BlobRef | None, retention: Retention) -> JsonObject | None:
+    """What is too large for a record is not copied into a row either: the row says where it was left."""
+    if not retention.content:
+        return None
+    return content if blob is None else {"object": "blob", "key": blob.key, "size": blob.size}
+
+
 class PostgresJobs:
     """The port `JobShelf`."""
 
@@ -50,10 +57,10 @@ class PostgresJobs:
 
     async def accept(self, accepted: Sequence[Job], consumed: Consumed) -> Added:
         first = {job.id: job for job in reversed(accepted)}.values()
-        rows = [accepted_row(job, content=job.body if self._retention.content else None) for job in first]
+        rows = [accepted_row(job, content=_kept(job.body, job.body_blob, self._retention)) for job in first]
         return Added(rows=len(await _accepting.write(self._engine, rows, consumed)))
 
     async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
         first = {end.job_id: end for end in reversed(ended)}.values()
-        rows = [ended_row(end, content=end.response if self._retention.content else None) for end in first]
+        rows = [ended_row(end, content=_kept(end.response, end.response_blob, self._retention)) for end in first]
         return Added(rows=len(await _ending.write(self._engine, rows, consumed)))

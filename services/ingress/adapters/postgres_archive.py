@@ -13,7 +13,7 @@ import orjson
 
 from services.ingress.adapters.reachability import Reachability, plain
 from services.ingress.ports import Dependency, JobRecord, Progress, UnavailableError
-from shared.contracts import AttemptSummary, JobEnded, JobError, JobStatus, Lane, TokenUsage
+from shared.contracts import AttemptSummary, BlobRef, JobEnded, JobError, JobStatus, Lane, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars
 
@@ -137,7 +137,7 @@ def _ended(row: Row) -> JobEnded | None:
         model=row["model_asked"],
         model_served=row["model_served"],
         status=JobStatus(row["status"]),
-        response=orjson.loads(row["response"]) if row["response"] else None,
+        **_response(row["response"]),
         error=JobError.model_validate_json(row["error"]) if row["error"] else None,
         finish_reason=row["finish_reason"],
         usage=TokenUsage(
@@ -154,6 +154,16 @@ def _ended(row: Row) -> JobEnded | None:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
     )
+
+
+def _response(raw: str | None) -> dict[str, Any]:
+    """A large one lies in the blob store, and the row says where."""
+    if not raw:
+        return {}
+    found = orjson.loads(raw)
+    if found.get("object") == "blob":
+        return {"response_blob": BlobRef(key=found["key"], size=found["size"])}
+    return {"response": found}
 
 
 def _cost(ended: JobEnded | None, cost: Row | None) -> Nanodollars | None:

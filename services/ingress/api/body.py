@@ -1,63 +1,41 @@
 """Read a request's body, and keep none of one that is too large: nobody fills this process's memory."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Final
+from contextlib import asynccontextmanager
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from services.ingress.api.problems import Problem, ProblemError, body_too_large
+from services.ingress.api.problems import ProblemError, body_too_large
+from services.ingress.api.upload import LargeBodies, Upload, discard
+from shared.blobs import INLINE_BYTES
 
-__all__ = ["discard", "pieces", "read_body", "refuse_announced"]
-
-_DISCARDED_BYTES: Final = 64_000_000
-_DISCARD_SECONDS: Final = 10
+__all__ = ["refuse_announced", "whole_body"]
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Raises ProblemError (413)."""
-    await refuse_announced(request, limit)
-    body = bytearray()
-    reading = pieces(request)
-    async for piece in reading:
-        body += piece
-        if len(body) > limit:
-            body.clear()
-            await discard(reading)
-            raise ProblemError(body_too_large(limit))
-    return bytes(body)
+@asynccontextmanager
+async def whole_body(request: Request, limit: int, large: LargeBodies) -> AsyncIterator[bytes]:
+    """A large one has its place as long as the block lasts. Raises ProblemError (408, 413, 503)."""
+    async with Upload(request, large) as upload:
+        await refuse_announced(request, upload, limit)
+        body = bytearray()
+        async for piece in upload.pieces():
+            body += piece
+            if len(body) > limit:
+                body.clear()
+                await discard(upload)
+                raise ProblemError(body_too_large(limit))
+            if len(body) > INLINE_BYTES:
+                await upload.is_large()
+        read = bytes(body)
+        body.clear()
+        yield read
 
 
-async def refuse_announced(request: Request, limit: int) -> None:
+async def refuse_announced(request: Request, upload: Upload, limit: int) -> None:
     """Raises ProblemError (413) when the request says of itself that it is too large."""
     length = request.headers.get("content-length", "")
     if not length.isdigit() or int(length) <= limit:
         return
     if "expect" not in request.headers:  # who asks first has sent nothing yet
-        await discard(pieces(request))
+        await discard(upload)
     raise ProblemError(body_too_large(limit))
-
-
-async def discard(rest: AsyncIterator[bytes]) -> None:
-    """Read what the client still sends, within limits.
-
-    Most clients look for an answer when they have sent all; an answer before that, and a closed
-    connection, reaches them as an error of the network.
-    """
-    read = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            async for piece in rest:
-                read += len(piece)
-                if read > _DISCARDED_BYTES:
-                    return
-
-
-async def pieces(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for piece in request.stream():
-            yield piece
-    except ClientDisconnect:
-        # Nobody reads this answer; it only ends the request in an orderly way.
-        raise ProblemError(Problem(400, "The client left before it had sent its request.")) from None

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from services.ingress.admission import Manner
-from services.ingress.api.body import read_body
+from services.ingress.api.body import whole_body
 from services.ingress.api.chat_reply import Call, ChatAnswer, ChatStream, accepted_response
 from services.ingress.api.documents import CHAT
 from services.ingress.api.doors import Doors, trace_of, wishes_of
@@ -27,9 +27,9 @@ def chat_routes(app: FastAPI, doors: Doors) -> None:
     async def create_chat_completion(request: Request) -> Response:
         caller = identify(request.headers, doors.callers)
         preference = read_preference(request.headers.getlist("prefer"))
-        raw = await read_body(request, doors.body_bytes)
         manner = _ASKED if preference.respond_async else _ASKED_AND_AWAITED
-        job = await doors.admit(raw, caller, manner, wishes_of(request.headers))
+        async with whole_body(request, doors.body_bytes, doors.large) as raw:
+            job = await doors.admit(raw, caller, manner, wishes_of(request.headers))
         if preference.respond_async and (job.streamed or not preference.wait):
             await doors.submissions.accept_or_withdraw(job, trace_of(request.headers))
             return accepted_response(job, {JOB_ID: job.id, "preference-applied": preference.applied or ""})

@@ -9,10 +9,12 @@ from starlette.datastructures import Headers
 
 from services.ingress.admission import Caller, Manner, ModelFacts, Refused, Wishes, read_request, read_wishes
 from services.ingress.api.problems import ProblemError, of_refused
+from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
-from services.ingress.ports import JobArchive, JobLog
+from services.ingress.ports import ClaimChecks, JobArchive, JobLog
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
+from shared.blobs import INLINE_BYTES
 from shared.clock import Clock
 from shared.contracts import Job
 from shared.ids import new_job_id
@@ -43,7 +45,9 @@ class Doors:
     job_log: JobLog
     archive: JobArchive
     models: Mapping[str, ModelFacts]
+    claim_checks: ClaimChecks
     body_bytes: int
+    large: LargeBodies
     instruments: Instruments
     clock: Clock
     patience: Patience = field(default_factory=Patience)
@@ -51,9 +55,10 @@ class Doors:
     """Set when the process begins to stop: streams that can be resumed elsewhere end then."""
 
     async def admit(self, raw: bytes, caller: Caller, manner: Manner, wishes: Wishes) -> Job:
-        """Raises ProblemError."""
+        """A large body is in the blob store afterwards. Raises ProblemError, and UnavailableError."""
         request = _or_raise(read_request(raw, manner, wishes))
-        return _or_raise(await self.submissions.decide(request, caller, new_job_id()))
+        job = _or_raise(await self.submissions.decide(request, caller, new_job_id()))
+        return job if len(raw) <= INLINE_BYTES else await self.claim_checks.leave(job)
 
 
 def _or_raise(decision: Good | Refused) -> Good:

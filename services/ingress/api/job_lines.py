@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingress.admission import Caller, Manner, Wishes
-from services.ingress.api.body import discard, pieces, refuse_announced
+from services.ingress.api.body import refuse_announced
 from services.ingress.api.doors import Doors
 from services.ingress.api.job_view import detail
 from services.ingress.api.problems import (
@@ -27,7 +27,9 @@ from services.ingress.api.problems import (
     unconfirmed,
 )
 from services.ingress.api.schemas import LineAnswer
+from services.ingress.api.upload import Upload, discard
 from services.ingress.ports import RecordTooLargeError, UnavailableError, UnconfirmedError
+from shared.blobs import INLINE_BYTES
 from shared.contracts import Door, Lane
 from shared.telemetry import TraceContext
 
@@ -57,23 +59,27 @@ class LineBatch:
 
     async def submit(self, request: Request) -> Response:
         """Raises ProblemError when there is nothing to submit, or when the body says at once that it is too large."""
-        await refuse_announced(request, _MOST_BYTES)
+        async with Upload(request, self._doors.large) as upload:
+            await refuse_announced(request, upload, _MOST_BYTES)
+            await self._queue(_lines(upload, self._doors.body_bytes))
+        if not self._answers:
+            raise ProblemError(bad_parameter("body", "expected at least one line"))
+        body = b"".join(answer.model_dump_json(exclude_none=True).encode() + b"\n" for answer in self._answers)
+        return Response(body, 202, media_type="application/jsonl")
+
+    async def _queue(self, lines: AsyncIterator[bytes | Problem]) -> None:
         batch: list[bytes] = []
-        async for line in _lines(request, self._doors.body_bytes):
+        async for line in lines:
             if isinstance(line, Problem):
                 await self._take(batch)
                 batch = []
                 self._answers.append(self._refused(len(self._answers) + 1, line))
                 continue
             batch.append(line)
-            if len(batch) == _AT_ONCE:
+            if len(batch) == _AT_ONCE or len(line) > INLINE_BYTES:
                 await self._take(batch)
                 batch = []
         await self._take(batch)
-        if not self._answers:
-            raise ProblemError(bad_parameter("body", "expected at least one line"))
-        body = b"".join(answer.model_dump_json(exclude_none=True).encode() + b"\n" for answer in self._answers)
-        return Response(body, 202, media_type="application/jsonl")
 
     async def _take(self, batch: list[bytes]) -> None:
         first = len(self._answers) + 1
@@ -102,30 +108,38 @@ class LineBatch:
         return LineAnswer(line=number, status="refused", error=detail(problem))
 
 
-async def _lines(request: Request, longest: int) -> AsyncIterator[bytes | Problem]:
-    """Every line that is not blank. A problem for one that is too long, and a last one where reading stopped."""
+async def _lines(upload: Upload, longest: int) -> AsyncIterator[bytes | Problem]:
+    """Every line that is not blank. A problem for one that is too long, and a last one where reading stopped.
+
+    A line that is given has been dealt with when the next is asked for.
+    """
     pending = bytearray()
     skipping = False
     read = given = 0
-    reading = pieces(request)
-    async for piece in reading:
+    async for piece in upload.pieces():
         read += len(piece)
-        pending += piece
-        *whole, rest = pending.split(b"\n")
-        for line in whole:
-            if not skipping and line.strip():
+        # What is pending has no end of a line in it: to look through it again with every piece would take for ever.
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            pending += part
+            if not skipping and pending.strip():
                 given += 1
-                yield bytes(line) if len(line) <= longest else body_too_large(longest)
+                yield bytes(pending) if len(pending) <= longest else body_too_large(longest)
+            upload.is_small_again()
+            pending.clear()
             skipping = False
-        pending = bytearray(rest)
+        pending += rest
         if len(pending) > longest and not skipping:
             given += 1
             yield body_too_large(longest)
             skipping = True
         if skipping:
             pending.clear()
+            upload.is_small_again()
+        elif len(pending) > INLINE_BYTES:
+            await upload.is_large_in_between()
         if read > _MOST_BYTES or given > _MOST_LINES:
-            await discard(reading)
+            await discard(upload)
             yield _unread()
             return
     if pending.strip() and not skipping:

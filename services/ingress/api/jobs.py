@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.ingress.admission import Manner
 from services.ingress.api import parameters
-from services.ingress.api.body import read_body
+from services.ingress.api.body import whole_body
 from services.ingress.api.chat_reply import accepted_response
 from services.ingress.api.documents import CANCEL_JOB, CREATE_JOBS, GET_JOB, LIST_JOBS
 from services.ingress.api.doors import Doors, trace_of, wishes_of
@@ -42,8 +42,8 @@ def job_routes(app: FastAPI, doors: Doors) -> None:
         wishes, trace = wishes_of(request.headers), trace_of(request.headers)
         if is_jsonl(request.headers):
             return await LineBatch(doors, caller, wishes, trace).submit(request)
-        raw = await read_body(request, doors.body_bytes)
-        job = await doors.admit(raw, caller, _SINGLE, wishes)
+        async with whole_body(request, doors.body_bytes, doors.large) as raw:
+            job = await doors.admit(raw, caller, _SINGLE, wishes)
         await doors.submissions.accept_or_withdraw(job, trace)
         return accepted_response(job, {JOB_ID: job.id})
 

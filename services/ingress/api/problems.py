@@ -32,6 +32,8 @@ __all__ = [
     "out_of_time",
     "record_too_large",
     "stopping",
+    "too_many_large",
+    "too_slow",
     "unconfirmed",
     "wrong_key",
 ]
@@ -96,6 +98,7 @@ def of_unavailable(error: UnavailableError) -> Problem:
         Dependency.KAFKA: "The queue",
         Dependency.REDIS: "The job log",
         Dependency.POSTGRES: "The archive",
+        Dependency.BLOBS: "The store of large content",
     }[error.dependency]
     return _later(f"{subject} is unavailable at the moment. Please try again.", f"{error.dependency}_unavailable")
 
@@ -177,6 +180,15 @@ def body_too_large(limit: int) -> Problem:
     return Problem(
         413, f"The request body is larger than {limit} bytes.", _INVALID, "request_too_large", headers=_CLOSE
     )
+
+
+def too_many_large() -> Problem:
+    return _later("Too many large requests are on their way at once. Please try again.", "large_requests_busy")
+
+
+def too_slow(seconds: float) -> Problem:
+    message = f"A large request must arrive within {seconds:g} seconds."
+    return Problem(408, message, _INVALID, "request_timeout", headers=_CLOSE)
 
 
 def record_too_large() -> Problem:

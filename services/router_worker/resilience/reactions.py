@@ -75,6 +75,7 @@ REACTIONS: Final = complete(
         FailureKind.AUTH: Reaction(Then.BAR, _D),
         FailureKind.PERMISSION: Reaction(Then.BAR, _D),
         FailureKind.MODEL_NOT_FOUND: Reaction(Then.BAR, _D),
+        FailureKind.BODY_LOST: Reaction(Then.GIVE_UP, _N),
         FailureKind.DEADLINE: Reaction(Then.EXPIRE, _N),
         FailureKind.UNKNOWN: Reaction(Then.SWITCH, _D),
     }
