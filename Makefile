@@ -6,7 +6,7 @@ SECONDS ?= 120
 SCALE ?= 1
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -37,6 +37,9 @@ bench: $(READY)  ## latency, CPU and memory of the whole pipe, as a table
 chaos: $(READY)  ## everything under load while its parts die (SECONDS=120 SEED=any SCALE=1)
 	$(BIN)/python -m chaos --seconds $(SECONDS) --scale $(SCALE) $(if $(SEED),--seed $(SEED))
 
+bench-fairness: $(READY)  ## what a tenant's backlog costs the others, as a table
+	$(BIN)/python -m benchmarks.fairness
+
 docs: $(READY)  ## write the reference pages anew from the code
 	$(BIN)/python -m docs.generators
 
@@ -47,4 +50,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench chaos docs format clean
+.PHONY: help env check test unit demo bench bench-fairness chaos docs format clean

@@ -7,10 +7,11 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import psutil
@@ -44,10 +45,16 @@ class Part:
 
 @dataclass(slots=True)
 class System:
-    key: str
+    keys: Mapping[str, str]
+    """API key by tenant."""
+    kafka_url: str
     simulator: Part
     parts: list[Part] = field(default_factory=list)
     """Sluice's own processes."""
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.keys.values()))
 
     @property
     def ingress_url(self) -> str:
@@ -58,18 +65,27 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(models: dict[str, dict[str, object]], *, workers: int = 1) -> AsyncIterator[System]:
+async def running_system(
+    models: dict[str, dict[str, object]],
+    *,
+    workers: int = 1,
+    tenants: Mapping[str, Mapping[str, object]] = MappingProxyType({"bench": {}}),
+) -> AsyncIterator[System]:
+    """`tenants` are their sections of the configuration; each gets a key."""
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
         folder.chmod(0o711)
         stack.callback(erase, folder / "stack")
         servers = await stack.enter_async_context(running_stack(folder / "stack", environ={}))
-        key = new_key("bench")
+        keys = {tenant: new_key(tenant) for tenant in tenants}
         simulator = await _simulator(stack, folder, models)
         (folder / "sluice.yaml").write_text(
             yaml.safe_dump(
                 {
-                    "tenants": {"bench": {"keys": {"bench": {"hash": hash_key(key)}}}},
+                    "tenants": {
+                        tenant: {**section, "keys": {tenant: {"hash": hash_key(keys[tenant])}}}
+                        for tenant, section in tenants.items()
+                    },
                     "providers": {"sim": {"base_url": f"{simulator.url}/v1", "price_as": "openai"}},
                     "models": {model: {"deployments": [{"provider": "sim"}]} for model in models},
                 }
@@ -85,7 +101,7 @@ async def running_system(models: dict[str, dict[str, object]], *, workers: int =
             "SLUICE_LOG_LEVEL": "warning",
         }
         await ensure_topics(servers.urls.kafka_url, "")
-        system = System(key, simulator)
+        system = System(keys, servers.urls.kafka_url, simulator)
         for service, variable in [
             ("accounting", "SLUICE_ACCOUNTING_PROBE_PORT"),
             *[("router_worker", "SLUICE_WORKER_PROBE_PORT")] * workers,

@@ -47,8 +47,8 @@ Batch = dict[TopicPartition, list[ConsumerRecord]]
 _LONGEST_POLL_SECONDS: Final = 10.0
 """Kafka is asked about once a second, even when every window is full."""
 _POLL_SECONDS: Final = 1.0
-_POLL_RECORDS: Final = 200
-"""Read at once: a few milliseconds of work, so that nobody's stream stutters while a backlog is read."""
+_POLL_RECORDS: Final = 100
+"""Read at once: a millisecond or two of work, so that nobody's stream stutters while a backlog is read."""
 _REREAD_BYTES: Final = 131_072
 
 
