@@ -23,23 +23,26 @@ class _Claimed:
 
 
 async def kill_busiest(
-    redis: Redis, keyspace: Keyspace, workers: Sequence[ServiceState], jobs: Collection[JobId]
+    redis: Redis, keyspace: Keyspace, workers: Sequence[ServiceState], jobs: Collection[JobId], *, at_least: int
 ) -> Kill | None:
-    """None when no worker has begun a call for one of the jobs, and then none is killed. Raises RedisError.
+    """None when no worker is at a call for so many of the jobs, and then none is killed. Raises RedisError.
 
     `redis` must decode its answers.
     """
     claimed = [claim async for claim in _claims(redis, keyspace, jobs)]
     by_worker = {worker.name: _in_hand(worker, claimed) for worker in workers}
     victim = max(workers, key=lambda worker: len(by_worker[worker.name]), default=None)
-    if victim is None or victim.pid is None or not by_worker[victim.name]:
+    if victim is None or victim.pid is None or len(by_worker[victim.name]) < at_least:
         return None
     # While it is stopped it can neither end a job nor take one: what the claims say then is what it dies with.
     os.kill(victim.pid, signal.SIGSTOP)
+    in_hand: list[_Claimed] = []
     try:
         in_hand = _in_hand(victim, [claim async for claim in _claims(redis, keyspace, jobs)])
     finally:
-        os.kill(victim.pid, signal.SIGKILL)
+        os.kill(victim.pid, signal.SIGKILL if in_hand else signal.SIGCONT)
+    if not in_hand:
+        return None
     return Kill(
         victim.name,
         victim.pid,

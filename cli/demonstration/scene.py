@@ -31,6 +31,11 @@ __all__ = ["play"]
 
 _END_SECONDS: Final = 60.0
 """From the last prompt until the last job has ended; whatever has not by then is a finding of the checks."""
+_HALF_SECONDS: Final = 90.0
+_RUSH: Final = 4
+"""How many times faster the last prompts come than the others."""
+_BUSY_SECONDS: Final = 3.0
+"""So long a worker is waited for that has many jobs in hand; then one with any will do."""
 _BOOKS_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.05
 _READERS_AT_ONCE: Final = 16
@@ -60,8 +65,9 @@ async def play(stage: Stage, errands: Sequence[Errand], seed: int, display: Disp
     async with _assembled(stage, progress, display) as cast, asyncio.TaskGroup() as group:
         showing = group.create_task(display.follow(progress), name="display")
         display.tell(f"sending {prompts} prompts through three doors")
-        killing = group.create_task(_kill_half_way(cast, prompts), name="killing")
-        await _sent(cast.submitter, errands)
+        half_way = asyncio.Event()
+        killing = group.create_task(_kill_half_way(cast, prompts, half_way), name="killing")
+        await _sent(cast.submitter, errands, half_way)
         expected = sum(each.refused is None for each in cast.submitter.notebook.submissions)
         if not await cast.witness.until(lambda: len(cast.witness.ended) >= expected, _END_SECONDS):
             display.tell(f"{expected - len(cast.witness.ended)} jobs have not ended after {_END_SECONDS:.0f} s")
@@ -99,27 +105,39 @@ async def _assembled(stage: Stage, progress: Progress, display: Display) -> Asyn
         yield _Cast(stage, client, redis, Books(database), witness, readers, submitter, display)
 
 
-async def _sent(submitter: Submitter, errands: Sequence[Errand]) -> None:
-    """Each at its time; returns when the last answer that somebody waits for has been read."""
-    began = time.monotonic()
+async def _sent(submitter: Submitter, errands: Sequence[Errand], half_way: asyncio.Event) -> None:
+    """Each at its time; returns when the last answer that somebody waits for has been read.
 
-    async def send(errand: Errand) -> None:
-        await asyncio.sleep(began + errand.at_seconds - time.monotonic())
+    The last third waits until half of all have ended, and then comes in a rush: so there is work in hand for the worker
+    that is killed then.
+    """
+    calm, rush = errands[: 2 * len(errands) // 3], errands[2 * len(errands) // 3 :]
+
+    async def send(errand: Errand, delay: float) -> None:
+        await asyncio.sleep(delay)
         await submitter.run(errand)
 
     async with asyncio.TaskGroup() as group:
-        for errand in errands:
-            group.create_task(send(errand), name=errand.prompts[0].custom_id)
+        for errand in calm:
+            group.create_task(send(errand, errand.at_seconds), name=errand.prompts[0].custom_id)
+        await half_way.wait()
+        for errand in rush:
+            delay = (errand.at_seconds - rush[0].at_seconds) / _RUSH
+            group.create_task(send(errand, delay), name=errand.prompts[0].custom_id)
 
 
-async def _kill_half_way(cast: _Cast, jobs: int) -> Kill | None:
+async def _kill_half_way(cast: _Cast, jobs: int, half_way: asyncio.Event) -> Kill | None:
     """SIGKILL for one worker once half of the jobs have ended; None when that never was."""
-    if not await cast.witness.until(lambda: 2 * len(cast.witness.ended) >= jobs, 2 * _END_SECONDS):
+    is_half_way = await cast.witness.until(lambda: 2 * len(cast.witness.ended) >= jobs, _HALF_SECONDS)
+    half_way.set()
+    if not is_half_way:
         return None
     keyspace = Keyspace(cast.stage.stack.namespace)
+    began = time.monotonic()
     while True:
         running = [JobId(job) for job in cast.witness.unfinished]
-        kill = await kill_busiest(cast.redis, keyspace, cast.stage.workers, running)
+        enough = max(jobs // 10, 1) if time.monotonic() - began < _BUSY_SECONDS else 1
+        kill = await kill_busiest(cast.redis, keyspace, cast.stage.workers, running, at_least=enough)
         if kill is not None:
             cast.display.tell(f"SIGKILL for {kill.worker}, which is running {len(kill.jobs)} jobs")
             return kill
