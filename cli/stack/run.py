@@ -38,7 +38,7 @@ from shared.settings import KafkaSettings, read_settings
 
 __all__ = ["Up"]
 
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 120.0
 _LOG_BYTES: Final = 50_000_000
 """A log longer than this is put aside at the next start."""
 
