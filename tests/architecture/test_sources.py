@@ -9,12 +9,7 @@ LONGEST = 300
 
 # Written before a test held the rule: to be taken apart by whoever works on them next.
 LONGER = {
-    "tests/integration/test_accounting_service.py",
-    "tests/integration/test_job_log.py",
-    "tests/integration/test_simulator_connections.py",
-    "tests/integration/test_transport.py",
     "tests/integration/test_worker.py",
-    "tests/suites/ingress.py",
     "tests/unit/cli/test_demo_checks.py",
     "tests/unit/ingress/test_chat_door.py",
     "tests/unit/ingress/test_jobs_door.py",
