@@ -48,6 +48,20 @@ class Timeline:
                 return "Valkey was away"
         return None
 
+    def standstill(self, since: float, until: float) -> float:
+        """For how many seconds in between Kafka or Valkey was away, or a worker stood still: no job need end then."""
+        spans = sorted(
+            (max(strike.began_at, since), min(strike.ended_at, until))
+            for strike in self.facts.strikes
+            if strike.fault.target in ("kafka", "valkey")
+            or (strike.fault.act is Act.FREEZE and strike.fault.target.startswith("worker"))
+        )
+        total, covered_to = 0.0, since
+        for began, ended in spans:
+            total += max(0.0, ended - max(began, covered_to))
+            covered_to = max(covered_to, ended)
+        return total
+
     def was_draining(self, life: str | None, at: float) -> bool:
         boot = self.lives.get(life or "")
         return boot is not None and boot.asked_to_end_at is not None and boot.asked_to_end_at <= at

@@ -11,7 +11,10 @@ from shared.contracts import JobStatus
 __all__ = ["GRACE_SECONDS", "ended_as_expected", "ended_in_time", "ended_once", "endings_by_job", "lost_jobs"]
 
 GRACE_SECONDS = 20.0
-"""How long after its deadline a job may still be without an end: a death is noticed, a partition dealt anew."""
+"""How long after its deadline a job may still be without an end: a death is noticed, a partition dealt anew.
+
+The time for which Kafka or Valkey was away comes on top.
+"""
 
 
 def endings_by_job(facts: Facts) -> Mapping[str, list[Ending]]:
@@ -95,7 +98,7 @@ def _rows(facts: Facts, endings: Mapping[str, list[Ending]]) -> Iterator[Finding
 
 
 def ended_in_time(facts: Facts) -> Verdict:
-    endings = endings_by_job(facts)
+    endings, timeline = endings_by_job(facts), Timeline(facts)
     findings, latest = [], 0.0
     for record in facts.accepted:
         told = endings.get(record.job)
@@ -103,7 +106,8 @@ def ended_in_time(facts: Facts) -> Verdict:
             continue  # lost, which is another verdict's
         late = told[0].appended_at - record.deadline
         latest = max(latest, late)
-        if late > GRACE_SECONDS:
+        excused = timeline.standstill(record.accepted_at, told[0].appended_at)
+        if late > GRACE_SECONDS + excused:
             findings.append(Finding(f"ended {late:.1f} s after its deadline", record.job))
     figure = f"the latest {latest:.1f} s behind its deadline" if latest > 0 else "all before their deadlines"
     return Verdict("no job hung past its deadline", figure, tuple(findings))
