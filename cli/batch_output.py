@@ -18,7 +18,9 @@ def batch_line(ended: JobEnded) -> JsonObject:
     """
     response: JsonObject | None = None
     error: JsonObject | None = None
-    if ended.status is JobStatus.SUCCEEDED:
+    if ended.response_blob is not None:
+        error = {"code": "answer_gone", "message": "The answer was too large for a record, and cannot be had any more."}
+    elif ended.status is JobStatus.SUCCEEDED:
         response = {"status_code": 200, "request_id": ended.job_id, "body": ended.response}
     elif ended.status is JobStatus.FAILED and ended.error is not None:
         told = ended.error.model_dump(mode="json", exclude={"status_code"})

@@ -36,6 +36,8 @@ class Environment:
     """The path of the configuration, and who chose it."""
     namespace: str
     topic_prefix: str
+    blobs_url: str
+    """Where the services leave what is too large for a record."""
 
     @property
     def config(self) -> Path:
@@ -71,6 +73,7 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
         config_source=_config(environ, cwd, folder, stack),
         namespace=environ.get("SLUICE_NAMESPACE") or (stack.namespace if stack else "sluice"),
         topic_prefix=environ.get("SLUICE_TOPIC_PREFIX") or (stack.topic_prefix if stack else ""),
+        blobs_url=known("SLUICE_BLOBS_URL", str(folder.blobs) if stack else None, _default("blobs_url")).value,
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cli.collecting import Collection
     from cli.environment import Environment
+    from shared.blobs import Blobs
 
 __all__ = ["results"]
 
@@ -95,23 +96,28 @@ async def _collect(
 ) -> bool:
     """Whether it ended by itself rather than by the clock."""
     from cli.kafka import reading
+    from shared.blobs import open_blobs
     from shared.topics import RESULTS
 
     topic = RESULTS.at(environment.topic_prefix)
     try:
         async with asyncio.timeout(patience), reading(environment.kafka, [topic], since=since) as opened:
-            await _write(opened.records() if waits else opened.records_so_far(), collection, target)
+            records = opened.records() if waits else opened.records_so_far()
+            await _write(records, collection, target, open_blobs(environment.blobs_url))
             return True
     except TimeoutError:
         return False
 
 
-async def _write(records: "AsyncIterator[ConsumerRecord]", collection: "Collection", target: IO[str]) -> None:
+async def _write(
+    records: "AsyncIterator[ConsumerRecord]", collection: "Collection", target: IO[str], blobs: "Blobs"
+) -> None:
     """Until the records end or the collection is complete."""
     from pydantic import ValidationError
 
     from cli.batch_output import batch_line
     from cli.printing import remark
+    from shared.blobs import BlobMissingError, BlobsAwayError, with_answer
     from shared.contracts import JobEnded
 
     if collection.is_complete():
@@ -124,6 +130,10 @@ async def _write(records: "AsyncIterator[ConsumerRecord]", collection: "Collecti
             continue
         if not collection.takes(ended.job_id):
             continue
+        try:
+            ended = await with_answer(blobs, ended)
+        except (BlobMissingError, BlobsAwayError) as error:
+            remark(f"The large answer of {ended.job_id} cannot be had: {error}")
         target.write(json.dumps(batch_line(ended), ensure_ascii=False) + "\n")
         target.flush()
         if collection.is_complete():

@@ -48,7 +48,7 @@ class KafkaAccess:
     @property
     def servers(self) -> list[str]:
         """One by one: FastStream takes a text with commas for a single name."""
-        return self.url.split(",")
+        return [server.strip() for server in self.url.split(",")]
 
     def security(self) -> "BaseSecurity | None":
         """The same for FastStream's broker."""

@@ -52,6 +52,11 @@ class StackFolder:
         return self.root / "simulator-served.jsonl"
 
     @property
+    def blobs(self) -> Path:
+        """What is too large for a record."""
+        return self.root / "blobs"
+
+    @property
     def submissions(self) -> Path:
         """How far unfinished `sluice submit`s have come."""
         return self.root / "submissions"

@@ -74,7 +74,7 @@ def stages(at: Addresses, folder: StackFolder, *, workers: int, simulated: bool,
         "POSTGRES_URL": at.postgres_url,
         "SLUICE_CONFIG": str(at.config.absolute()),
         "SLUICE_PROBE_HOST": HOST,
-        "SLUICE_BLOBS_URL": environ.get("SLUICE_BLOBS_URL") or str(folder.root / "blobs"),
+        "SLUICE_BLOBS_URL": environ.get("SLUICE_BLOBS_URL") or str(folder.blobs),
         "PYTHONUNBUFFERED": "1",
     }
     return Stages(

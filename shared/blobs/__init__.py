@@ -6,6 +6,7 @@ reference then, and a crash in between leaves content nobody knows of. What is l
 so that an hour's worth is removed as a whole, known of or not.
 """
 
+from shared.blobs.answers import with_answer
 from shared.blobs.keys import Part, blob_key
 from shared.blobs.store import INLINE_BYTES, BlobMissingError, Blobs, BlobsAwayError, open_blobs
 from shared.blobs.sweeping import Sweeper
@@ -19,4 +20,5 @@ __all__ = [
     "Sweeper",
     "blob_key",
     "open_blobs",
+    "with_answer",
 ]

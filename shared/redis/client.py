@@ -123,9 +123,11 @@ class Home:
                 await pubsub.ssubscribe(channel)
             yield pubsub
         finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-            if self.own:
-                await self.server.aclose(close_connection_pool=True)
+            try:
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+            finally:
+                if self.own:
+                    await self.server.aclose(close_connection_pool=True)
 
 
 async def homes_of(redis: Redis, channels: Sequence[str]) -> list[Home]:

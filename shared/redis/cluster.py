@@ -113,12 +113,11 @@ class _OneTry(PipelineStrategy):
         if not queue:
             return []
         try:
-            async with self._cluster.place():
-                try:
-                    return await self._run(queue, raise_on_error, allow_redirections)
-                except NoScriptError:
-                    await self._cluster.load_scripts()
-                    return await self._run(queue, raise_on_error, allow_redirections)
+            try:
+                return await self._run(queue, raise_on_error, allow_redirections)
+            except NoScriptError:
+                await self._cluster.load_scripts()
+                return await self._run(queue, raise_on_error, allow_redirections)
         except ResponseError:
             raise
         except (RedisError, OSError):
@@ -126,6 +125,7 @@ class _OneTry(PipelineStrategy):
             raise
 
     async def _run(self, queue: list[Any], *flags: bool) -> list[Any]:
-        with _as_away():
-            await self._cluster.initialize()
-            return await self._execute(self._cluster, queue, *flags)
+        async with self._cluster.place():
+            with _as_away():
+                await self._cluster.initialize()
+                return await self._execute(self._cluster, queue, *flags)

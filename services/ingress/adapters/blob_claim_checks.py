@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from services.ingress.ports import Dependency, UnavailableError
-from shared.blobs import BlobMissingError, Blobs, BlobsAwayError, Part, blob_key
+from shared.blobs import BlobMissingError, Blobs, BlobsAwayError, Part, blob_key, with_answer
 from shared.contracts import Job, JobEnded, JobError
 
 __all__ = ["BlobClaimChecks"]
@@ -35,12 +35,9 @@ class BlobClaimChecks:
         return job.model_copy(update={"body": {}, "body_blob": blob})
 
     async def whole(self, ended: JobEnded) -> JobEnded:
-        if ended.response_blob is None:
-            return ended
         try:
-            found = from_json(await self._blobs.collect(ended.response_blob))
+            return await with_answer(self._blobs, ended)
         except BlobMissingError:
             return ended.model_copy(update={"response_blob": None, "error": ended.error or _GONE})
         except BlobsAwayError as error:
             raise UnavailableError(Dependency.BLOBS, str(error)) from error
-        return ended.model_copy(update={"response_blob": None, "response": found})

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
-from services.ingress.api.problems import ProblemError, body_too_large
+from services.ingress.api.problems import Problem, ProblemError, body_too_large
 from services.ingress.api.upload import LargeBodies, Upload, discard
 from shared.blobs import INLINE_BYTES
 
@@ -20,15 +20,19 @@ async def whole_body(request: Request, limit: int, large: LargeBodies) -> AsyncI
         body = bytearray()
         async for piece in upload.pieces():
             body += piece
-            if len(body) > limit:
+            if problem := await _problem_of(len(body), limit, upload):
                 body.clear()
                 await discard(upload)
-                raise ProblemError(body_too_large(limit))
-            if len(body) > INLINE_BYTES:
-                await upload.is_large()
+                raise ProblemError(problem)
         read = bytes(body)
         body.clear()
         yield read
+
+
+async def _problem_of(size: int, limit: int, upload: Upload) -> Problem | None:
+    if size > limit:
+        return body_too_large(limit)
+    return await upload.is_large() if size > INLINE_BYTES else None
 
 
 async def refuse_announced(request: Request, upload: Upload, limit: int) -> None:

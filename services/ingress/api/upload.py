@@ -60,15 +60,16 @@ class Upload:
                 return
             yield piece
 
-    async def is_large(self) -> None:
-        """Waits for a place, unless there is one already. Raises ProblemError (503) when none comes free."""
+    async def is_large(self) -> Problem | None:
+        """Waits for a place, unless there is one already; gives a problem (503) when none comes free."""
         if self._until is None:
             try:
                 async with asyncio.timeout(self._large.wait_seconds):
                     await self._large.places.acquire()
             except TimeoutError:
-                raise ProblemError(too_many_large()) from None
+                return too_many_large()
             self._begin()
+        return None
 
     async def is_large_in_between(self) -> None:
         """As `is_large`, however long it takes: what came before it is queued already, and has to be told of."""

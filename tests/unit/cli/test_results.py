@@ -8,7 +8,7 @@ import pytest
 
 from cli.batch_output import batch_line
 from cli.collecting import Collection, ids_in
-from shared.contracts import JobEnded, JobError, JobStatus, Lane, TokenUsage
+from shared.contracts import BlobRef, JobEnded, JobError, JobStatus, Lane, TokenUsage
 from shared.errors import OperatorError
 from shared.ids import new_job_id
 
@@ -65,6 +65,13 @@ def test_a_job_that_got_no_answer_has_an_error(status: JobStatus, code: str) -> 
     line = batch_line(an_end(status))
 
     assert (line["response"], line["error"]) == (None, {"code": code, "message": f"The job has {status.value}."})
+
+
+def test_an_answer_that_was_left_in_the_store_and_is_gone_is_an_error() -> None:
+    gone = BlobRef(key="2020-01-01T00/acme/job/response-1", size=5)
+    line = batch_line(an_end(JobStatus.SUCCEEDED).model_copy(update={"response": None, "response_blob": gone}))
+    assert line["response"] is None
+    assert line["error"]["code"] == "answer_gone"  # type: ignore[index, call-overload]
 
 
 def test_each_job_is_written_once_and_only_if_it_is_wanted() -> None:
