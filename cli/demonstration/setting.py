@@ -71,7 +71,7 @@ def gateway_text(models: Iterable[str], providers: Mapping[str, ProviderPlace], 
             "prices": [{"provider": STEADY, "model": "*", **_OWN_PRICE}],
             "retries": {"per_deployment": 1, "base_delay_seconds": 0.1, "rounds": 4},
             # Nothing here may end by the clock on a machine that is busy with something else.
-            "timeouts": {"first_token_seconds": 30, "between_tokens_seconds": 30},
+            "timeouts": {"connect_seconds": 30, "first_token_seconds": 60, "between_tokens_seconds": 60},
         },
         sort_keys=False,
     )

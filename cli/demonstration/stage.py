@@ -25,6 +25,8 @@ _SIMULATOR_GRACE_SECONDS: Final = 5.0
 
 _ALERT: Final = {"SLUICE_HEARTBEAT_SECONDS": "0.5", "SLUICE_DEAD_AFTER_SECONDS": "2"}
 """A killed worker is missed sooner than in production, so that nobody has to watch the demo wait."""
+_PATIENT: Final = {"SLUICE_SUBMIT_SECONDS": "60", "SLUICE_REDIS_SECONDS": "20", "SLUICE_POSTGRES_SECONDS": "20"}
+"""Nobody is to be turned away because the machine is busy with something else."""
 _OWN_KAFKA: Final = {"SLUICE_SESSION_SECONDS": "3"}
 """Brokers of other people's take no session as short as this."""
 
@@ -110,4 +112,4 @@ def _environment(environ: Mapping[str, str], lent: Mapping[str, str]) -> dict[st
     """The visitor's own settings of Sluice, such as a configuration, have no part in the demo."""
     plain = {name: value for name, value in environ.items() if not name.startswith("SLUICE_")}
     own_kafka = {} if environ.get("KAFKA_URL") else _OWN_KAFKA
-    return {**plain, **_ALERT, **own_kafka, **lent}
+    return {**plain, **_ALERT, **_PATIENT, **own_kafka, **lent}
