@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from devstack.server import NotAnswering
 from shared.kafka_access import KafkaAccess
@@ -15,7 +16,8 @@ async def ask_kafka(url: str, access: KafkaAccess | None = None) -> None:
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError
 
-    client = AIOKafkaClient(**(access or KafkaAccess(url)).client(), request_timeout_ms=int(ANSWER_SECONDS * 1000))
+    options = replace(access or KafkaAccess(url), url=url).client()
+    client = AIOKafkaClient(**options, request_timeout_ms=int(ANSWER_SECONDS * 1000))
     try:
         await client.bootstrap()
         if not client.cluster.brokers():
