@@ -13,7 +13,7 @@ from cli.demonstration.setting import ProviderPlace
 from shared.contracts import AttemptStatus, JobStatus, TokenUsage, UsageSource
 from shared.money import Nanodollars
 
-__all__ = ["Books", "calls_served", "calls_under_way"]
+__all__ = ["Books", "all_calls_ended", "calls_served", "calls_under_way"]
 
 _LOOK_SECONDS: Final = 0.1
 
@@ -117,6 +117,16 @@ async def calls_under_way(client: httpx.AsyncClient, providers: Mapping[str, Pro
     """Raises httpx.HTTPError."""
     totals = [(await client.get(f"{place.url}/_sim/totals")).raise_for_status() for place in providers.values()]
     return sum(int(each.json()["in_flight"]) for each in totals)
+
+
+async def all_calls_ended(client: httpx.AsyncClient, providers: Mapping[str, ProviderPlace], seconds: float) -> bool:
+    """Whether they have within that time. Raises httpx.HTTPError."""
+    give_up_at = time.monotonic() + seconds
+    while await calls_under_way(client, providers):
+        if time.monotonic() > give_up_at:
+            return False
+        await asyncio.sleep(_LOOK_SECONDS)
+    return True
 
 
 def _first_token_seconds(call: Mapping[str, Any]) -> float | None:

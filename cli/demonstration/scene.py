@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from cli.demonstration.display import Display
 from cli.demonstration.evidence import Evidence, JobStream, Kill
-from cli.demonstration.inquiry import Books, calls_served, calls_under_way
+from cli.demonstration.inquiry import Books, all_calls_ended, calls_served, calls_under_way
 from cli.demonstration.killing import kill_busiest
 from cli.demonstration.plan import Errand, late_fractions
 from cli.demonstration.progress import Progress
@@ -165,13 +165,13 @@ async def _read_again(cast: _Cast, seed: int) -> tuple[JobStream, ...]:
 
 
 async def _books_closed(cast: _Cast) -> None:
-    """Until accounting has written what it was told; if it does not, the checks will say what is missing."""
-    witness = cast.witness
-    closed = await cast.books.until(
-        lambda ended, calls: ended >= len(witness.ended) and calls >= len(witness.attempts), _BOOKS_SECONDS
-    )
-    if not closed:
+    """Until providers and accounting have written down all; if they do not, the checks will say what is missing."""
+    ends = {ending.job_id: ending for ending in cast.witness.endings}
+    attempts = sum(len(ending.attempts) for ending in ends.values())
+    if not await cast.books.until(lambda ended, calls: ended >= len(ends) and calls >= attempts, _BOOKS_SECONDS):
         cast.display.tell(f"accounting has not caught up after {_BOOKS_SECONDS:.0f} s")
+    if not await all_calls_ended(cast.client, cast.stage.providers, _BOOKS_SECONDS):
+        cast.display.tell(f"providers are still answering after {_BOOKS_SECONDS:.0f} s")
 
 
 async def _gathered(cast: _Cast, streams: tuple[JobStream, ...], kill: Kill | None) -> Evidence:
