@@ -93,6 +93,14 @@ def test_every_volume_is_declared_and_used() -> None:
     assert {volume for volume in mounted if not volume.startswith(".")} == set(COMPOSE["volumes"])
 
 
+@each_of_ours
+def test_blobs_are_where_all_of_them_look(name: str) -> None:
+    folder = OURS[name]["environment"]["SLUICE_BLOBS_URL"]
+
+    assert f"blobs:{folder}" in OURS[name]["volumes"]
+    assert any(folder in words for words in DOCKERFILE)
+
+
 def test_every_image_says_its_version() -> None:
     images = [service["image"] for service in SERVICES.values() if "image" in service]
     images += [words[1] for words in DOCKERFILE if words[:1] == ["FROM"]]
