@@ -103,6 +103,8 @@ class CommonSettings(KafkaSettings):
     """Prefix of Redis keys and consumer groups, so that several stacks can share servers."""
     topic_prefix: str = Field("", validation_alias="SLUICE_TOPIC_PREFIX")
     """Goes before the name of every topic, for the same reason."""
+    dead_letters_most: int = Field(100, gt=0, validation_alias="SLUICE_DEAD_LETTERS_MOST")
+    """So many records of a kind are set aside within ten minutes; then nothing of that kind is taken any more."""
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = Field("info", validation_alias="SLUICE_LOG_LEVEL")
     """`debug`, `info`, `warning` or `error`."""
 

@@ -95,7 +95,7 @@ class Offsets:
 def _finished_above(offset: int, metadata: str) -> frozenset[int]:
     """The bitmap of finished offsets that a worker's commit carries: base 85, lowest bit first."""
     try:
-        bits = int.from_bytes(base64.b85decode(metadata), "little")
+        bits = int.from_bytes(base64.b85decode(metadata.removesuffix(".")), "little")
     except ValueError:
         return frozenset()
     return frozenset(offset + place for place in range(bits.bit_length()) if bits >> place & 1)

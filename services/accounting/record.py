@@ -25,6 +25,7 @@ from services.accounting.ports import (
     UnstorableError,
 )
 from shared.backoff import Backoff
+from shared.burials import BurialLimit
 from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason
 
@@ -53,6 +54,7 @@ class Recording(Generic[M]):
         meter: Meter,
         clock: Clock,
         patience: Backoff = _PATIENCE,
+        most_letters: int = 100,
     ) -> None:
         self.missing: str | None = None
         """What the batch in hand waits for, in words; None while nothing is away."""
@@ -62,6 +64,7 @@ class Recording(Generic[M]):
         self._meter = meter
         self._clock = clock
         self._patience = patience
+        self._limit = BurialLimit(most_letters)
 
     async def take(self, records: Sequence[Record]) -> Consumed:
         """Afterwards every record is in the database or in the dead letters. Blocks while a server is away."""
@@ -99,8 +102,14 @@ class Recording(Generic[M]):
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         if letters:
+            await self._patiently(lambda: self._admit(len(letters)))
             await self._patiently(lambda: self._dead_letters.put(letters))
             self._meter.buried(letters)
+
+    async def _admit(self, letters: int) -> None:
+        """Raises AwayError for ever when there are too many: then it is more likely that this process is wrong."""
+        if not self._limit.admit(time.monotonic(), letters):
+            raise AwayError(str(self._limit))
 
     async def _patiently(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do it, however long it takes. Raises what `act` raises but AwayError."""

@@ -103,7 +103,14 @@ def _lines(
 
     def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
         meter = InstrumentedMeter(instruments, events, source.name, utc_now)
-        recording = Recording(read=read, keep=keep, dead_letters=dead_letters, meter=meter, clock=utc_now)
+        recording = Recording(
+            read=read,
+            keep=keep,
+            dead_letters=dead_letters,
+            meter=meter,
+            clock=utc_now,
+            most_letters=settings.dead_letters_most,
+        )
         return Line(source.name, Intake(broker, source, recording.take), recording)
 
     def source(name: str, batch_records: int, *topics: Topic) -> Source:

@@ -51,6 +51,7 @@ class Health:
         for lane, subscriber in self._parts.lanes.items():
             missing["kafka"] = missing["kafka"] or subscriber.vigil.unanswered
             missing[f"{lane} consumer"] = subscriber.vigil.sign or subscriber.unsettled
+            missing[f"{lane} records"] = subscriber.halted
         return missing
 
     def _is_up(self, server: str) -> bool:

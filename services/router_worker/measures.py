@@ -39,6 +39,7 @@ class LaneMeasures:
     def __init__(self, instruments: Instruments, lane: str) -> None:
         self._commits = instruments.counter(metrics.COMMITS)
         self._rebalances = instruments.counter(metrics.REBALANCES).labels(lane)
+        self._buried = instruments.counter(metrics.DEAD_LETTERS)
         self._rebuilds = instruments.counter(metrics.REBUILDS).labels(lane)
         self._lane = lane
 
@@ -47,6 +48,9 @@ class LaneMeasures:
 
     def rebalanced(self) -> None:
         self._rebalances.inc()
+
+    def buried(self, topic: str, reason: str) -> None:
+        self._buried.labels(topic, reason).inc()
 
     def rebuilt(self) -> None:
         self._rebuilds.inc()

@@ -10,7 +10,7 @@ from typing import Protocol
 from services.router_worker.events import AttemptEvent, Chunk
 from services.router_worker.outcome import AttemptBegun
 from services.router_worker.routing.plan import Candidate
-from shared.contracts import AttemptFinished, DeadLetter, Job, JobEnded, TokenUsage
+from shared.contracts import AttemptFinished, Job, JobEnded, TokenUsage
 from shared.ids import AttemptId, JobId
 from shared.job_log import Entry, EventType
 
@@ -19,8 +19,6 @@ __all__ = [
     "Claims",
     "Ended",
     "FlushMeasures",
-    "Graveyard",
-    "IntakeMeasures",
     "JobLog",
     "JobQueue",
     "Journals",
@@ -33,7 +31,6 @@ __all__ = [
     "Place",
     "ProviderCalls",
     "RunningElsewhere",
-    "Seat",
     "Shadows",
     "Taken",
     "TokenEstimates",
@@ -132,21 +129,8 @@ class Claims(Protocol):
         ...
 
 
-class Seat(Protocol):
-    """The name under which this worker is a member of its groups, and no other process."""
-
-    @property
-    def name(self) -> str | None:
-        """None when there is none, or when it may be another's by now."""
-        ...
-
-    async def confirm(self) -> str | None:
-        """The name, after asking. Blocks for half a second at most, never raises."""
-        ...
-
-
 class Place(Protocol):
-    """The slot in which a job runs. Nothing blocks."""
+    """Where a job runs: its record, and its slot. Only `set_aside` waits."""
 
     def resting(self) -> AbstractContextManager[None]:
         """While the job only waits, others may have its slot, if not too many rest already."""
@@ -157,6 +141,10 @@ class Place(Protocol):
         ...
 
     def step_back(self) -> None: ...
+
+    async def set_aside(self, message: str, tries: int) -> None:
+        """Afterwards the record is among the dead letters. Waits for Kafka; raises when there are too many."""
+        ...
 
 
 class Shadows(Protocol):
@@ -249,18 +237,6 @@ class Measures(Protocol):
         ...
 
 
-class IntakeMeasures(Protocol):
-    """Whoever counts what happens to a lane's partitions. Nothing blocks, nothing raises."""
-
-    def committed(self, outcome: str) -> None: ...
-
-    def rebalanced(self) -> None: ...
-
-    def rebuilt(self) -> None:
-        """A consumer that was stuck was replaced."""
-        ...
-
-
 class FlushMeasures(Protocol):
     """Whoever counts what the flusher writes. Nothing blocks, nothing raises."""
 
@@ -282,10 +258,4 @@ class Outcomes(Protocol):
 class JobQueue(Protocol):
     async def put(self, job: Job, traceparent: str | None) -> None:
         """Place a job on Kafka where it has to wait, or may go. Waits until Kafka has it, however long that takes."""
-        ...
-
-
-class Graveyard(Protocol):
-    async def bury(self, letter: DeadLetter) -> None:
-        """Waits until Kafka has the letter, however long that takes."""
         ...

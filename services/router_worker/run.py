@@ -10,7 +10,7 @@ from services.router_worker.routing.plan import Plan
 from services.router_worker.running import Interrupt
 from shared.contracts import AttemptFinished, Job, JobError, JobStatus
 
-__all__ = ["CANCELLED", "KILLS_ITS_WORKERS", "PutOff", "Run", "Verdict"]
+__all__ = ["CANCELLED", "DEFECT", "KILLS_ITS_WORKERS", "PutOff", "Run", "Verdict"]
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class Run:
 class Verdict:
     status: JobStatus
     error: JobError | None = None
+    is_record_suspect: bool = False
+    """Whether the record itself may be what is wrong: it is kept among the dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,17 @@ KILLS_ITS_WORKERS = Verdict(
         message="Several workers died while they ran this job; it is not tried again.",
         type="server_error",
         code="worker_crashed",
+    ),
+    is_record_suspect=True,
+)
+
+DEFECT = Verdict(
+    JobStatus.FAILED,
+    JobError(
+        status_code=500,
+        message="Sluice failed while it ran this job, several times; it is not tried again.",
+        type="server_error",
+        code="internal_error",
     ),
 )
 

@@ -21,16 +21,16 @@ class Why(StrEnum):
 class Interrupt:
     """Stops one run from outside. The first reason counts."""
 
-    __slots__ = ("_scope", "why")
+    __slots__ = ("scope", "why")
 
     def __init__(self, scope: anyio.CancelScope) -> None:
-        self._scope = scope
+        self.scope = scope
         self.why: Why | None = None
 
     def stop(self, why: Why) -> None:
         if self.why is None:
             self.why = why
-            self._scope.cancel()
+            self.scope.cancel()
 
 
 class RunningJobs:

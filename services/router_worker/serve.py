@@ -6,7 +6,7 @@ who runs a job is the claim's answer, what it does next is the journey's.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,6 +50,9 @@ _CLAIM_MARGIN_SECONDS = 3600
 """A claim outlives its job's deadline by this much: no record is redelivered later than that."""
 
 
+Travels = Callable[[Run], Awaitable[Verdict | PutOff]]
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     worker: str
@@ -67,7 +70,17 @@ class Server:
     clock: Clock
 
     async def serve(self, job: Job, place: Place, traceparent: str | None) -> None:
-        """Returns when the job has ended and the world knows. Cancelling it hands the job over to another worker."""
+        """Returns when the job has ended and the world knows. Cancelling it hands the job over to another worker.
+
+        What it raises is a defect of ours; the job may then be served again.
+        """
+        await self._serve(job, place, traceparent, self.traveller.travel)
+
+    async def give_up(self, job: Job, place: Place, traceparent: str | None) -> None:
+        """As `serve`, for a job that cannot be served: it ends as failed."""
+        await self._serve(job, place, traceparent, self.traveller.give_up)
+
+    async def _serve(self, job: Job, place: Place, traceparent: str | None, travel: Travels) -> None:
         facts = facts_of(job).to_bytes()
         while True:
             owned = await until_answered(lambda: self.claims.take(job, facts, self._claim_ttl_ms(job)))
@@ -83,7 +96,7 @@ class Server:
                     log.info("older_record", job=job.id, deferral=taken.deferral)
                     return
                 case Taken() as taken:
-                    if await self._run(job, taken, place, traceparent):
+                    if await self._run(self._open(job, taken, place, traceparent), travel):
                         return
                     self.measures.fenced()
                     log.info("fenced", job=job.id, epoch=taken.epoch)
@@ -100,16 +113,14 @@ class Server:
         remaining = (job.deadline - self.clock()).total_seconds()
         return int((max(remaining, 0) + _CLAIM_MARGIN_SECONDS) * 1000)
 
-    async def _run(self, job: Job, taken: Taken, place: Place, traceparent: str | None) -> bool:
+    async def _run(self, run: Run, travel: Travels) -> bool:
         """False when a higher epoch took the job away: somebody else ends it."""
-        scope = anyio.CancelScope()
-        run = self._open(job, taken, place, Interrupt(scope), traceparent)
-        bound = structlog.contextvars.bound_contextvars(job=job.id, epoch=taken.epoch)
-        with bound, self.running.entered(job.id, run.interrupt):
+        bound = structlog.contextvars.bound_contextvars(job=run.job.id, epoch=run.taken.epoch)
+        with bound, self.running.entered(run.job.id, run.interrupt):
             try:
                 then: Verdict | PutOff = CANCELLED
-                with scope:
-                    then = await self.traveller.travel(run)
+                with run.interrupt.scope:
+                    then = await travel(run)
                 done = run.interrupt.why is not Why.FENCED and await self._conclude(run, then)
                 if not done:
                     await self._charge_own(run)
@@ -117,11 +128,16 @@ class Server:
                 with anyio.move_on_after(_HAND_OVER_SECONDS, shield=True):
                     await self._hand_over(run)
                 raise
+            except Exception:
+                # Whoever takes it next, most likely this worker, goes on from what was noted.
+                await until_answered(lambda: self._hand_over(run))
+                raise
             finally:
                 run.log.close()
         return done
 
-    def _open(self, job: Job, taken: Taken, place: Place, interrupt: Interrupt, traceparent: str | None) -> Run:
+    def _open(self, job: Job, taken: Taken, place: Place, traceparent: str | None) -> Run:
+        interrupt = Interrupt(anyio.CancelScope())
         claim = {"job": facts_of(job).to_bytes(), "owner": self.worker.encode(), "epoch": b"%d" % taken.epoch}
         if taken.deferral:
             claim["deferral"] = b"%d" % taken.deferral
@@ -141,6 +157,8 @@ class Server:
     async def _conclude(self, run: Run, then: Verdict | PutOff) -> bool:
         match then:
             case Verdict():
+                if then.is_record_suspect:
+                    await run.place.set_aside(f"{run.taken.deaths} workers died while they ran it", run.taken.deaths)
                 return await self._end(run, then)
             case PutOff(until):
                 return await self._put_off(run, until)

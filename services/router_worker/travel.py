@@ -32,7 +32,7 @@ from services.router_worker.routing.journey import (
     advance,
     begin,
 )
-from services.router_worker.run import CANCELLED, KILLS_ITS_WORKERS, PutOff, Run, Verdict
+from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
 from services.router_worker.running import Why
 from services.router_worker.shown import read_back
 from shared.clock import Clock
@@ -98,6 +98,11 @@ class Traveller:
                         journey, step = advance(journey, event)
                 case Listen():
                     raise AssertionError("a journey listens only while an attempt runs")
+
+    async def give_up(self, run: Run) -> Verdict:
+        """The job ends without another call."""
+        await self._charge_former_owners(run)
+        return DEFECT
 
     async def note(self, run: Run, name: str, value: bytes) -> None:
         """Write into the claim what the next owner would have to know; learn from it whether to go on."""

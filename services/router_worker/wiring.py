@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from redis.exceptions import RedisError
 
+from services.router_worker.consumption.burial import Burials
 from services.router_worker.consumption.handler import RecordHandler
 from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
 from services.router_worker.consumption.register import GroupRegister
@@ -21,6 +22,7 @@ from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.fleet.reading_marks import RedisReadingMarks
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
@@ -37,6 +39,7 @@ from services.router_worker.serve import Server
 from services.router_worker.settings import OnStop, Settings
 from services.router_worker.travel import Traveller
 from shared.blobs import open_blobs
+from shared.burials import BurialLimit
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
@@ -143,13 +146,17 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             retention=config.retention,
             clock=utc_now,
         )
-        runs, moves = RecordHandler(server, outcomes, utc_now), RecordHandler(Mover(queue), outcomes, utc_now)
+        marks, mover = RedisReadingMarks(redis, keyspace, worker), Mover(queue)
         lanes = {
             lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
             for lane, intake in _intakes(settings, config).items()
         }
         for lane, subscriber in lanes.items():
-            subscriber(moves.handle if lane == DEFERRED else runs.handle, decoder=raw_value)
+            limit = BurialLimit(settings.dead_letters_most)
+            burials = Burials(outcomes, limit, measures.of_lane(lane), subscriber.halt, utc_now)
+            serves = mover if lane == DEFERRED else server
+            handler = RecordHandler(serves, server.give_up, burials, marks)
+            subscriber(handler.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
 
         await startup.reach("redis", heartbeat.beat)

@@ -50,7 +50,7 @@ class DeadLetterReason(StrEnum):
     REFUSED = "refused"
     """Well-formed, and admission said no: unknown model, too long, not allowed."""
     CRASHED = "crashed"
-    """A defect in Sluice met it several times."""
+    """A defect in Sluice met it several times, or several processes died of it."""
 
 
 class Decision(StrEnum):
@@ -70,6 +70,10 @@ class DeadLetter(WireModel):
     headers: tuple[tuple[str, str], ...] = ()
     reason: DeadLetterReason
     message: str
+    stack: str | None = None
+    """Where in Sluice it went wrong, where it was Sluice."""
+    tries: int | None = None
+    """How often somebody has tried, or died of it, before it was set aside."""
     code: str | None = None
     tenant: str | None = None
     service: str

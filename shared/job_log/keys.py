@@ -95,6 +95,10 @@ class Keyspace:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"
 
+    def readers_of(self, origin: str) -> str:
+        """SET: the workers that have begun to read this record, and did not live to say that they could."""
+        return f"{self.prefix}:reading:{origin}"
+
 
 def _tag(number: int) -> str:
     return f"{{s{number}}}"

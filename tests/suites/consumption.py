@@ -28,12 +28,16 @@ class Counted:
     rebalances: int = 0
     rebuilds: int = 0
     commits: Counter[str] = field(default_factory=Counter)
+    letters: Counter[str] = field(default_factory=Counter)
 
     def committed(self, outcome: str) -> None:
         self.commits[outcome] += 1
 
     def rebalanced(self) -> None:
         self.rebalances += 1
+
+    def buried(self, topic: str, reason: str) -> None:
+        self.letters[reason] += 1
 
     def rebuilt(self) -> None:
         self.rebuilds += 1

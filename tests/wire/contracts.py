@@ -158,6 +158,22 @@ EXAMPLES: Final[dict[str, WireModel]] = {
         service="ingress",
         failed_at=ACCEPTED,
     ),
+    "dead-letter-crashed.v1": DeadLetter(
+        topic="sluice.jobs.batch.v1",
+        partition=0,
+        offset=7,
+        key=JOB.encode(),
+        value=b"{}",
+        headers=(("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),),
+        reason=DeadLetterReason.CRASHED,
+        message="KeyError('choices')",
+        stack="Traceback (most recent call last):\n  File \"serve.py\", line 1, in serve\nKeyError: 'choices'\n",
+        tries=3,
+        code="defect",
+        tenant="acme",
+        service="router_worker",
+        failed_at=ACCEPTED,
+    ),
 }
 
 # All fields at once, though one of each pair is empty in life.

@@ -6,7 +6,7 @@ repeated by the next owner, and the claims absorb it.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -15,7 +15,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.router_worker.consumption.offset_ledger import OffsetLedger, Progress
-from services.router_worker.ports import IntakeMeasures
+from services.router_worker.consumption.ports import IntakeMeasures
 
 __all__ = ["Commits", "Register"]
 
@@ -75,11 +75,13 @@ class Commits:
             return
         async with asyncio.timeout(_PATIENCE_SECONDS):
             progress = await self._progress(consumer, assigned)
+            fresh = [tp for tp, reached in progress.items() if tp not in self._ledgers and not reached.is_let_go]
+            ends = await consumer.end_offsets(fresh) if fresh else {}
         for partition, reached in progress.items():
             if ledger := self._ledgers.get(partition):
                 ledger.learn(reached)
             else:
-                self._ledgers[partition] = OffsetLedger.resume(reached)
+                self._ledgers[partition] = OffsetLedger.resume(reached, ends.get(partition, 0))
 
     async def behind(self, consumer: AIOKafkaConsumer) -> int:
         """How many records of our partitions have not been delivered. Raises KafkaError."""
@@ -89,11 +91,18 @@ class Commits:
 
     async def tell(self, consumer: AIOKafkaConsumer) -> bool:
         """Commit what is new. False when it was refused: the generation is over, or the broker away."""
+        return await self._tell(consumer, OffsetLedger.progress)
+
+    async def let_go(self, consumer: AIOKafkaConsumer) -> bool:
+        """As `tell`, and say that this owner of the partitions was alive when it lost them."""
+        return await self._tell(consumer, OffsetLedger.last_progress)
+
+    async def _tell(self, consumer: AIOKafkaConsumer, reached: Callable[[OffsetLedger], Progress]) -> bool:
         assigned = consumer.assignment()
         news = {
             partition: progress
             for partition, ledger in self._ledgers.items()
-            if partition in assigned and (progress := ledger.progress()) != self._told.get(partition)
+            if partition in assigned and (progress := reached(ledger)) != self._told.get(partition)
         }
         if not news:
             return True
@@ -121,4 +130,4 @@ class Commits:
                 log.info("committed_offsets_unknown", group=self._group, reason=repr(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                return {**{tp: Progress(offset, "") for tp, offset in beginnings.items()}, **committed}
+                return {**{tp: Progress.untouched(offset) for tp, offset in beginnings.items()}, **committed}

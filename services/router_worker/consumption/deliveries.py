@@ -8,6 +8,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from services.router_worker.consumption.delivery import Acknowledgement, Delivery, current_delivery
+from services.router_worker.consumption.offset_ledger import OffsetLedger
 from services.router_worker.consumption.second_reading import SecondReading
 from services.router_worker.consumption.slots import Slot
 from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
@@ -76,14 +77,14 @@ class Deliveries:
             # Its retention is longer than any job may take: it had expired long ago.
             log.error("record_gone", partition=str(ticket.partition), offset=ticket.offset)
             return True
-        delivery = _delivery(record, self._room, slot)
+        delivery = _delivery(record, self._room, slot, ticket.ledger)
         record.consumer = Acknowledgement(delivery)
         current_delivery.set(delivery)
         await self._consume(record)
         return delivery.finished
 
 
-def _delivery(record: ConsumerRecord, room: WaitingRoom, slot: Slot) -> Delivery:
+def _delivery(record: ConsumerRecord, room: WaitingRoom, slot: Slot, ledger: OffsetLedger) -> Delivery:
     return Delivery(
         topic=record.topic,
         partition=record.partition,
@@ -93,4 +94,5 @@ def _delivery(record: ConsumerRecord, room: WaitingRoom, slot: Slot) -> Delivery
         headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
         slots=room.slots,
         slot=slot,
+        is_risky=ledger.is_risky(record.offset),
     )

@@ -22,8 +22,15 @@ class Delivery:
     headers: Mapping[str, str]
     slots: Slots
     slot: Slot
+    is_risky: bool
+    """Whether a worker may have died of it."""
     finished: bool = False
     """Set by the acknowledgement: the offset may be committed."""
+
+    @property
+    def origin(self) -> str:
+        """Its name to people, as that of a dead letter."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
 
     def step_aside(self) -> None:
         """Hold the offset without a slot, while another worker runs the job."""

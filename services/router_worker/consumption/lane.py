@@ -8,8 +8,8 @@ from typing import Final
 from aiokafka import ConsumerRecord
 
 from services.router_worker.consumption.commits import Commits, Register
+from services.router_worker.consumption.ports import IntakeMeasures, Seat
 from services.router_worker.consumption.vigil import Patience
-from services.router_worker.ports import IntakeMeasures, Seat
 from services.router_worker.scheduling.weighing import Weight, weigh
 from services.router_worker.settings import OnStop
 

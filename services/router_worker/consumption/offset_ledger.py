@@ -7,20 +7,37 @@ bitmap of those offsets, and the next owner skips them.
 
 Rules for editing: `admit` sees offsets in the order the broker delivers them, `finish` in any order; an offset is below
 the watermark, pending, or done, and never two of these.
+
+A commit also says whether its writer has let go of the partition. When it has not, it died: it may have had any record
+above the watermark in hand, and one of them may be what killed it, so these are to be read with care.
 """
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 __all__ = ["OffsetLedger", "Progress"]
 
 
+_LET_GO: Final = "."
+"""Behind the bitmap. It is no letter of base 85."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a commit says: the watermark, and which offsets above it have finished."""
+    """What a commit says: the watermark, which offsets above it have finished, and whether its writer let go."""
 
     offset: int
     metadata: str
+
+    @classmethod
+    def untouched(cls, offset: int) -> "Progress":
+        """Of a partition that nobody has had yet."""
+        return cls(offset, _LET_GO)
+
+    @property
+    def is_let_go(self) -> bool:
+        return self.metadata.endswith(_LET_GO)
 
 
 @dataclass(slots=True)
@@ -32,11 +49,16 @@ class OffsetLedger:
     _pending: dict[int, float] = field(default_factory=dict)
     """Offsets in the order they came, and when."""
     _done: set[int] = field(default_factory=set)
+    _risky_below: int = 0
 
     @classmethod
-    def resume(cls, progress: Progress) -> "OffsetLedger":
-        """Go on where the partition's former owner was. Unreadable metadata is somebody else's: it says nothing."""
-        return cls(next_offset=progress.offset, _done=_decode(progress))
+    def resume(cls, progress: Progress, log_end: int) -> "OffsetLedger":
+        """Go on where the partition's former owner was. Unreadable metadata is somebody else's: it says nothing.
+
+        `log_end` bounds what that owner can have had in hand.
+        """
+        risky_below = 0 if progress.is_let_go else log_end
+        return cls(next_offset=progress.offset, _done=_decode(progress), _risky_below=risky_below)
 
     @property
     def watermark(self) -> int:
@@ -55,6 +77,10 @@ class OffsetLedger:
     def oldest(self) -> float | None:
         """When the pending offset that has been here longest was admitted."""
         return next(iter(self._pending.values()), None)
+
+    def is_risky(self, offset: int) -> bool:
+        """Whether a worker may have died of the record at `offset`."""
+        return offset < self._risky_below
 
     def admit(self, offset: int, now: float) -> bool:
         """Whether the record at `offset` must be worked on: False when it runs here already or has finished."""
@@ -89,6 +115,15 @@ class OffsetLedger:
         self._done = {offset for offset in self._done if offset >= watermark}
         return Progress(watermark, _encode(watermark, self._done))
 
+    def last_progress(self) -> Progress:
+        """As `progress`, for the last commit of an owner who is alive. It keeps quiet about what is still risky."""
+        progress = self.progress()
+        return replace(progress, metadata=progress.metadata + _LET_GO) if self._is_safe else progress
+
+    @property
+    def _is_safe(self) -> bool:
+        return self.watermark >= self._risky_below
+
 
 def _encode(watermark: int, done: set[int]) -> str:
     if not done:
@@ -102,7 +137,7 @@ def _encode(watermark: int, done: set[int]) -> str:
 
 def _decode(progress: Progress) -> set[int]:
     try:
-        bits = base64.b85decode(progress.metadata)
+        bits = base64.b85decode(progress.metadata.removesuffix(_LET_GO))
     except ValueError:
         return set()
     return {progress.offset + place for place in range(8 * len(bits)) if bits[place // 8] >> place % 8 & 1}

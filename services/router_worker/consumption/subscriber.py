@@ -17,20 +17,20 @@ Rules for editing.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 
 from services.router_worker.consumption.deliveries import Deliveries
-from services.router_worker.consumption.intake import fair_share, rotated
 from services.router_worker.consumption.lane import Intake, Parts
 from services.router_worker.consumption.membership import Membership
 from services.router_worker.consumption.offset_ledger import OffsetLedger
+from services.router_worker.consumption.polling import Batch, FairPolling
 from services.router_worker.consumption.second_reading import SecondReading
 from services.router_worker.consumption.slots import Slots
 from services.router_worker.consumption.vigil import Vigil
@@ -42,13 +42,9 @@ __all__ = ["WatermarkSubscriber"]
 
 log = structlog.get_logger("consumption")
 
-Batch = dict[TopicPartition, list[ConsumerRecord]]
-
 _LONGEST_POLL_SECONDS: Final = 10.0
 """Kafka is asked about once a second, even when every window is full."""
 _POLL_SECONDS: Final = 1.0
-_POLL_RECORDS: Final = 100
-"""Read at once: a millisecond or two of work, so that nobody's stream stutters while a backlog is read."""
 _REREAD_BYTES: Final = 131_072
 
 
@@ -64,12 +60,16 @@ class WatermarkSubscriber(DefaultSubscriber):
         self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now)
         self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}
+        self._settled = asyncio.Event()
+        """Our partitions are known."""
         self._gate = asyncio.Event()
-        self._gate.set()
+        """Records may begin to run."""
+        self.halted: str | None = None
+        """Why nothing is taken any more, until a restart."""
         self._dirty = asyncio.Event()
         self._moved = asyncio.Event()  # a window may have room again
         self._joined = False
-        self._turn = 0
+        self._polling = FairPolling()
         self.behind = 0
         """Records of our partitions that have not been delivered, when it was last asked."""
         self._polled_at = time.monotonic()
@@ -126,7 +126,13 @@ class WatermarkSubscriber(DefaultSubscriber):
         """Why nothing is taken from Kafka now; None when this consumer takes part in its group."""
         if not self._joined:
             return "has not joined its group yet"
-        return None if self._gate.is_set() else "its partitions are being dealt anew"
+        return None if self._settled.is_set() else "its partitions are being dealt anew"
+
+    def halt(self, why: str) -> None:
+        """Begin nothing any more. What runs goes on; the partitions stay: elsewhere it would be the same."""
+        log.error("consumption_halted", group=self._intake.group, why=why)
+        self.halted = why
+        self._gate.clear()
 
     # --- intake ---
 
@@ -138,21 +144,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         if not open_partitions:
             await self._until_moved()
             return None
-        self._turn += 1
-        room = _POLL_RECORDS
-        batch: Batch = {}
-        for place, partition in enumerate(rotated(open_partitions, self._turn)):
-            share = fair_share(room, len(open_partitions) - place)
-            if share == 0:
-                break
-            got = await consumer.getmany(partition, timeout_ms=0, max_records=share)
-            for tp, records in got.items():
-                batch[tp] = records
-                room -= len(records)
-        if batch:
-            return batch
-        batch.update(await consumer.getmany(*open_partitions, timeout_ms=250, max_records=_POLL_RECORDS))
-        return batch
+        return await self._polling.poll(consumer, open_partitions)
 
     async def _until_moved(self) -> None:
         """Nothing is assigned, or every window is full."""
@@ -216,12 +208,12 @@ class WatermarkSubscriber(DefaultSubscriber):
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            await self._gate.wait()
-            await self._commit()
+            await self._settled.wait()
+            await self._commit(self.commits.tell)
             await asyncio.sleep(self._intake.commit_seconds)
 
-    async def _commit(self) -> None:
-        if self.consumer is not None and not await self.commits.tell(self.consumer):
+    async def _commit(self, tell: Callable[[AIOKafkaConsumer], Awaitable[bool]]) -> None:
+        if self.consumer is not None and not await tell(self.consumer):
             self._dirty.set()
 
     # --- progress: what the vigil watches ---
@@ -238,7 +230,7 @@ class WatermarkSubscriber(DefaultSubscriber):
     def ailment(self) -> str | None:
         if self._member is not None:
             self._member.check()
-        if self.unsettled is None and self.poll_age > _LONGEST_POLL_SECONDS:
+        if self._gate.is_set() and self.poll_age > _LONGEST_POLL_SECONDS:
             return f"has not asked for records for {self.poll_age:.0f} s"
         return self.unsettled
 
@@ -246,7 +238,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         for task in self.tasks:
             task.cancel()
         self.tasks.clear()
-        self._gate.clear()
+        self._shut()
         if self._member is not None:
             await self._member.end()
         await self._begin()
@@ -254,9 +246,13 @@ class WatermarkSubscriber(DefaultSubscriber):
     # --- rebalances ---
 
     async def on_revoked(self) -> None:
-        await self._commit()
-        self._gate.clear()
+        await self._commit(self.commits.let_go)
+        self._shut()
         self.rename(await self._parts.seat.confirm())
+
+    def _shut(self) -> None:
+        self._settled.clear()
+        self._gate.clear()
 
     def rename(self, name: str | None) -> None:
         """Join under this name from now on, or under none."""
@@ -274,9 +270,12 @@ class WatermarkSubscriber(DefaultSubscriber):
             # The gate stays shut: records are not admitted without a ledger that knows where to begin.
             log.warning("assignment_not_understood", group=self._intake.group, reason=repr(error))
             return
+        await self._commit(self.commits.tell)  # before anything runs here: this worker may die of it
         self._room.dismiss(lambda ticket: not self._is_ours(ticket))
         self._joined = True
-        self._gate.set()
+        self._settled.set()
+        if self.halted is None:
+            self._gate.set()
         self._dirty.set()
         self._moved.set()
         log.info("partitions_assigned", group=self._intake.group, partitions=sorted(tp.partition for tp in assigned))
@@ -291,7 +290,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         for task in self.tasks:
             task.cancel()
         if self._member is not None:
-            await self._commit()
+            await self._commit(self.commits.let_go)
             if self._intake.on_stop is OnStop.LEAVE:
                 self._member.rename(None)
             self.consumer = None

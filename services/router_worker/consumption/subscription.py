@@ -14,8 +14,8 @@ from faststream.middlewares import AckPolicy
 
 from services.router_worker.consumption.commits import Commits, Register
 from services.router_worker.consumption.lane import Intake, Parts
+from services.router_worker.consumption.ports import IntakeMeasures, Seat
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
-from services.router_worker.ports import IntakeMeasures, Seat
 
 if TYPE_CHECKING:
     from faststream.kafka.configs import KafkaBrokerConfig

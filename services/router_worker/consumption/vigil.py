@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from services.router_worker.ports import IntakeMeasures
+from services.router_worker.consumption.ports import IntakeMeasures
 from shared.groups import Suspicion
 
 __all__ = ["Patience", "Vigil", "Watched"]

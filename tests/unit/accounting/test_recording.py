@@ -68,7 +68,7 @@ def read(value: bytes) -> str:
     return value.decode()
 
 
-def recording(shelf: Shelf, graves: Graves) -> Recording[str]:
+def recording(shelf: Shelf, graves: Graves, most_letters: int = 100) -> Recording[str]:
     return Recording(
         read=read,
         keep=shelf.keep,
@@ -76,6 +76,7 @@ def recording(shelf: Shelf, graves: Graves) -> Recording[str]:
         meter=SilentMeter(),
         clock=lambda: datetime(2026, 11, 20, tzinfo=UTC),
         patience=AT_ONCE,
+        most_letters=most_letters,
     )
 
 
@@ -164,3 +165,17 @@ async def test_rows_that_can_never_be_stored_are_buried_and_every_other_is_kept_
     assert {letter.value.decode() for letter in graves.letters} == poison
     assert len(graves.letters) == len(poison)
     assert shelf.consumed == {Place("usage", 0): 10 + size}
+
+
+async def test_too_many_bad_records_are_not_set_aside_but_wait_and_say_so() -> None:
+    shelf, graves = Shelf(), Graves()
+    doubtful = recording(shelf, graves, most_letters=3)
+    await doubtful.take([FakeRecord(b"bad"), FakeRecord(b"good"), FakeRecord(b"bad")])
+    waiting = asyncio.create_task(doubtful.take([FakeRecord(b"bad"), FakeRecord(b"good, too"), FakeRecord(b"bad")]))
+    async with asyncio.timeout(5):
+        while doubtful.missing is None:
+            await asyncio.sleep(0.001)
+    assert "SLUICE_DEAD_LETTERS_MOST" in doubtful.missing
+    assert (len(graves.letters), shelf.kept) == (2, ["good"])
+    waiting.cancel()
+    await asyncio.wait([waiting])

@@ -44,7 +44,7 @@ def test_the_next_owner_skips_exactly_what_had_finished(first: int, finished: se
         former.finish(first + place)
 
     progress = former.progress()
-    successor = OffsetLedger.resume(progress)
+    successor = OffsetLedger.resume(progress, 0)
     admitted = {offset for offset in range(progress.offset, first + 301) if successor.admit(offset, now=0)}
 
     assert admitted == {first + place for place in range(301)} - {first + place for place in finished}
@@ -52,7 +52,7 @@ def test_the_next_owner_skips_exactly_what_had_finished(first: int, finished: se
 
 @given(progress=st.builds(Progress, offset=offsets, metadata=st.text(max_size=40)))
 def test_foreign_metadata_never_skips_an_offset_below_the_committed_one(progress: Progress) -> None:
-    assert OffsetLedger.resume(progress).watermark == progress.offset
+    assert OffsetLedger.resume(progress, 0).watermark == progress.offset
 
 
 @given(first=offsets, length=st.integers(1, 2000))
@@ -70,7 +70,7 @@ def test_a_commit_after_a_skipped_offset_moves_past_it() -> None:
     for offset in range(3):
         former.admit(offset, now=0)
     former.finish(1)
-    successor = OffsetLedger.resume(former.progress())
+    successor = OffsetLedger.resume(former.progress(), 0)
     assert [successor.admit(offset, now=0) for offset in range(3)] == [True, False, True]
     successor.finish(0)
     successor.finish(2)
@@ -116,3 +116,39 @@ def test_what_an_owner_in_between_has_finished_is_neither_repeated_nor_taken_bac
     for offset in range(61):
         ledger.finish(offset)
     assert ledger.progress() == Progress(61, "")
+
+
+@given(delivered=st.integers(0, 50), finished=st.sets(st.integers(0, 49)))
+def test_what_an_owner_that_died_may_have_had_in_hand_is_risky(delivered: int, finished: set[int]) -> None:
+    dead = OffsetLedger(0)
+    for offset in range(delivered):
+        dead.admit(offset, now=0)
+    for offset in finished:
+        dead.finish(offset)
+    successor = OffsetLedger.resume(dead.progress(), log_end=60)
+    assert all(successor.is_risky(offset) for offset in range(delivered))
+    assert not successor.is_risky(60)
+
+
+def test_what_a_living_owner_let_go_of_is_not_risky() -> None:
+    former = OffsetLedger(5)
+    former.admit(5, now=0)
+    former.admit(6, now=0)
+    former.finish(6)
+    successor = OffsetLedger.resume(former.last_progress(), log_end=60)
+    assert not successor.is_risky(5)
+    assert [successor.admit(offset, now=0) for offset in (5, 6)] == [True, False]
+
+
+def test_the_risk_is_handed_on_until_the_last_risky_offset_is_done_with() -> None:
+    heir = OffsetLedger.resume(Progress(3, ""), log_end=5)
+    heir.admit(3, now=0)
+    heir.admit(4, now=0)
+    heir.finish(3)
+    assert OffsetLedger.resume(heir.last_progress(), log_end=9).is_risky(4)
+    heir.finish(4)
+    assert not OffsetLedger.resume(heir.last_progress(), log_end=9).is_risky(5)
+
+
+def test_a_partition_that_nobody_had_holds_no_risk() -> None:
+    assert not OffsetLedger.resume(Progress.untouched(7), log_end=9).is_risky(7)
