@@ -34,7 +34,7 @@ from shared.topics import JOBS_BATCH, RESULTS
 WORKERS = 2
 BACKLOG_MODEL, STEADY_MODEL, QUICK_MODEL, STREAMED_MODEL = "long", "steady", "quick", "streamed"
 MODELS: dict[str, dict[str, object]] = {
-    BACKLOG_MODEL: {"opening": [7, 9], "tokens": 5},
+    BACKLOG_MODEL: {"opening": [4, 16], "tokens": 5},
     QUICK_MODEL: {"opening": 0.5, "tokens": 5},
     STEADY_MODEL: {"opening": [5, 7], "tokens": 5},
     STREAMED_MODEL: {"tokens": 50, "first_token": 0.2, "gap": 0.01},
@@ -121,7 +121,7 @@ async def waits(system: System, results: Results, tenant: str) -> list[float]:
 
 async def first_tokens(endpoint: Endpoint, length: int) -> list[float]:
     """Seconds to the first token of streams that arrive evenly."""
-    timings = await stream_load(endpoint, Load(60, spread_seconds=3.0, waves=3), length)
+    timings = await stream_load(endpoint, Load(60, spread_seconds=3.0, waves=5), length)
     return [timing.first_token for timing in timings]
 
 
@@ -158,7 +158,7 @@ async def interactive_rows(system: System, tenant: str) -> list[Row]:
         bare = await first_tokens(direct, length)
         idle.append(_added(bare, await first_tokens(through, length)))
         # The streams take some ten seconds, so the backlog must last more than two generations of jobs.
-        await queue(system, DELUGE, [a_line(BACKLOG_MODEL, number) for number in range(900)])
+        await queue(system, DELUGE, [a_line(BACKLOG_MODEL, number) for number in range(800)])
         await until_saturated(system, WORKERS * ALONE)
         busy.append(_added(bare, await first_tokens(through, length)))
         await until_idle(system)
@@ -178,21 +178,18 @@ def _added(bare: Sequence[float], through: Sequence[float]) -> tuple[float, floa
     return quantile(through, 0.5) - quantile(bare, 0.5), quantile(through, 0.99) - quantile(bare, 0.99)
 
 
-async def wait_rows(system: System, results: Results, backlog: int) -> list[Row]:
-    await waits(system, results, FLOOD)  # connections, caches, first imports
-    idle = {meets: await waits(system, results, tenant) for meets, tenant in guests().items()}
+async def wait_rows(
+    system: System, results: Results, backlog: list[bytes], owner: str, visitors: dict[str, str]
+) -> list[Row]:
+    await waits(system, results, owner)  # connections, caches, first imports
+    idle = {meets: await waits(system, results, tenant) for meets, tenant in visitors.items()}
     began = time.monotonic()
-    await queue(system, FLOOD, [a_line(BACKLOG_MODEL, number) for number in range(backlog)])
-    rows = [Row(f"{backlog} jobs of one tenant: queued in", time.monotonic() - began, "s")]
-    await until_saturated(system, ALONE)
-    for meets, tenant in guests().items():
+    await queue(system, owner, backlog)
+    rows = [Row(f"{len(backlog)} jobs of one tenant: queued in", time.monotonic() - began, "s")]
+    await until_saturated(system, WORKERS * ALONE if owner == DELUGE else ALONE)
+    for meets, tenant in visitors.items():
         rows += _compared(f"20 jobs, {meets}", idle[meets], await waits(system, results, tenant))
-    await queue(system, DELUGE, [a_line(BACKLOG_MODEL, number) for number in range(backlog)])
-    await until_saturated(system, WORKERS * ALONE)
-    meets, tenant = list(guests().items())[-1]
-    return rows + _compared(
-        "20 jobs, a second backlog on all partitions", idle[meets], await waits(system, results, tenant)
-    )
+    return rows
 
 
 def _compared(name: str, idle: Sequence[float], behind: Sequence[float]) -> list[Row]:
@@ -251,9 +248,15 @@ async def measure(backlog: int) -> list[Row]:
     weighted = {name: {"weight": weight, **everywhere} for name, weight in WEIGHTS.items()}
     async with running_system(MODELS, workers=WORKERS, tenants=weighted) as system, listening(system) as results:
         rows += await weight_rows(system, results)
-    people = {FLOOD: {}, DELUGE: everywhere, **{name: {} for name in guests().values()}}
+    lines = [a_line(BACKLOG_MODEL, number) for number in range(backlog)]
+    visitors = guests()
+    people = {FLOOD: {}, **{name: {} for name in visitors.values()}}
     async with running_system(MODELS, workers=WORKERS, tenants=people) as system, listening(system) as results:
-        rows += await wait_rows(system, results, backlog)
+        rows += await wait_rows(system, results, lines, FLOOD, visitors)
+    visitors = {"beside a backlog on all partitions": "guest"}
+    people = {DELUGE: everywhere, "guest": {}}
+    async with running_system(MODELS, workers=WORKERS, tenants=people) as system, listening(system) as results:
+        rows += await wait_rows(system, results, lines, DELUGE, visitors)
     return rows
 
 

@@ -170,7 +170,7 @@ class WatermarkSubscriber(DefaultSubscriber):
             now = time.monotonic()
             for record in records:
                 if ledger.admit(record.offset, now):
-                    self._room.admit(record, ledger)
+                    self._room.admit(partition, record, ledger)
         await asyncio.sleep(0)  # a backlog is read without ever waiting: let the others of this loop have their turn
 
     def _out_of_step(

@@ -7,6 +7,7 @@ bounded by the windows of the partitions is a small ticket a record, and by the 
 """
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -63,11 +64,11 @@ class WaitingRoom:
     def __len__(self) -> int:
         return len(self._line)
 
-    def admit(self, record: ConsumerRecord, ledger: OffsetLedger) -> None:
+    def admit(self, partition: TopicPartition, record: ConsumerRecord, ledger: OffsetLedger) -> None:
         weight = self._weigh(record)
-        partition = TopicPartition(record.topic, record.partition)
-        kept = record if self._put_on_shelf(weight.tenant, record) else None
-        ticket = Ticket(weight.tenant, weight.cost, partition, record.offset, ledger, kept)
+        tenant = sys.intern(weight.tenant)  # every record brings a copy of its own, and there may be very many
+        kept = record if self._put_on_shelf(tenant, record) else None
+        ticket = Ticket(tenant, weight.cost, partition, record.offset, ledger, kept)
         self._line.join(ticket, self._clock(), not_before=weight.not_before, deadline=weight.deadline)
         self._stirred.set()
 
