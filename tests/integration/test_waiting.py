@@ -124,6 +124,7 @@ async def test_scheduled_jobs_begin_in_time_and_expire_in_time_wherever_they_wai
         assert topic_for(later, datetime.now(UTC)) is SHORTEST.topic
         await publish(fleet, JOBS[soon.lane], soon)
         await publish(fleet, SHORTEST.topic, later)
+        await publish(fleet, SHORTEST.topic, later)  # as when a mover had died before it could commit
         await publish(fleet, SHORTEST.topic, hopeless)
         await fleet.cancel(unwanted)
         await publish(fleet, SHORTEST.topic, unwanted)
@@ -137,4 +138,5 @@ async def test_scheduled_jobs_begin_in_time_and_expire_in_time_wherever_they_wai
         assert (expired.status, cancelled.status) == (JobStatus.EXPIRED, JobStatus.CANCELLED)
         assert timedelta() <= expired.ended_at - hopeless.deadline < timedelta(seconds=1)
         assert len(fleet.simulator.served()) == 2
+        assert len(fleet.results) == 4
         await until(lambda: len(fleet.dead_letters) == 1, "the bad record is buried")
