@@ -1,11 +1,13 @@
 """Providers over real HTTP: those that behave, and those that do not."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import httpx
 import orjson
 import pytest
 
@@ -105,6 +107,19 @@ async def test_many_calls_run_at_once_on_connections_of_their_own(sim: Simulator
         call.cancel()
     assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*calls, return_exceptions=True))
     await until(lambda: not sim.connections)
+
+
+@pytest.mark.parametrize("script", ["tokens=5", "status=500", "tokens=5;cut_after=2"])
+async def test_a_call_that_is_over_keeps_nothing_of_its_body(providers: Providers, script: str) -> None:
+    """Without the collector, which comes round rarely: bodies may have many megabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        await called(providers, script)
+        kept = [thing for thing in gc.get_objects() if isinstance(thing, httpx.Request)]
+    finally:
+        gc.enable()
+    assert kept == []
 
 
 async def test_a_cookie_is_not_kept_for_the_next_tenant() -> None:

@@ -39,6 +39,8 @@ _END_OF_BODY_SECONDS = 0.05
 _IDLE_SECONDS = 30
 """Shorter than the idle limits of the usual load balancers, so that they do not close what we are about to use."""
 
+_SPENT: Final = httpx.ByteStream(b"")
+
 _NETWORK: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 
 _LIMIT_WORDS: Final[Mapping[FailureKind, str]] = {
@@ -141,6 +143,9 @@ async def _events(
         alarm.close()
         if response is not None:
             await response.aclose()
+            # httpx's answer and its stream hold each other, and the request's body: without this they stay, as much as
+            # 32 MB a call, until the collector comes round.
+            response.stream = _SPENT
     for event in decoder.close(cause):
         yield event
 
