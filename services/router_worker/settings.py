@@ -26,9 +26,12 @@ class Settings(CommonSettings):
     probe_port: int = Field(9101, validation_alias="SLUICE_WORKER_PROBE_PORT")
     """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
     interactive_slots: int = Field(400, gt=0, validation_alias="SLUICE_INTERACTIVE_SLOTS")
-    """How many interactive jobs may run here at once. Reserved: batch jobs never take them."""
+    """How many interactive jobs may run here at once. Reserved: batch jobs never take them.
+
+    Of each lane's slots the last eighth is for tenants who want no more than that.
+    """
     batch_slots: int = Field(200, gt=0, validation_alias="SLUICE_BATCH_SLOTS")
-    """How many batch jobs may run here at once."""
+    """How many batch jobs may run here at once, as above."""
     large_jobs: int = Field(8, gt=0, validation_alias="SLUICE_LARGE_JOBS")
     """How many jobs whose request is too large for a record may be calling a provider at once."""
     tick_seconds: float = Field(0.01, gt=0, le=1, validation_alias="SLUICE_TICK_SECONDS")
