@@ -10,13 +10,15 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from shared.blobs import INLINE_BYTES
 from shared.ids import new_job_id
 from shared.kafka import ensure_topics
 from shared.topics import JOBS_INTERACTIVE
 from tests.suites.ingress import AUTH, KEY, OTHER_TENANTS_KEY, chat_body
 from tests.suites.served_ingress import Place, ServedIngress, fresh_place, serving_ingress, the_config, until
 
-LIMIT = the_config().limits.body_bytes
+LIMIT = INLINE_BYTES
+"""The stand-in for a worker reads no claim checks."""
 
 CHAT = "/v1/chat/completions"
 JOBS = "/v1/jobs"
@@ -25,7 +27,8 @@ JOBS = "/v1/jobs"
 @pytest.fixture(scope="module")
 async def served(kafka_url: str, redis_url: str, postgres_url: str) -> AsyncIterator[ServedIngress]:
     """One for the whole module: nothing here leaves a trace in it."""
-    async with fresh_place(kafka_url, redis_url, postgres_url) as place, serving_ingress(place) as served:
+    config = the_config(limits={"body_bytes": LIMIT})
+    async with fresh_place(kafka_url, redis_url, postgres_url) as place, serving_ingress(place, config=config) as served:
         yield served
 
 
