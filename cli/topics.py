@@ -89,18 +89,18 @@ def create_topics(
 def _table(environment: "Environment") -> "Sequence[Topic]":
     """Whoever has no configuration at hand has no topics bound in it."""
     from cli.printing import remark
-    from cli.topic_table import topics_for
     from shared.config import ConfigError, load_config
+    from shared.topics import TOPICS, with_submit_topics
 
     if not environment.config.exists():
-        return topics_for(None)
+        return TOPICS
     try:
-        return topics_for(load_config(environment.config, environment.variables))
+        return with_submit_topics(load_config(environment.config, environment.variables).submit_topics)
     except ConfigError as error:
         remark(
             f"Without the topics that {environment.config} binds, since it is not right: {error.problems[0].message}"
         )
-        return topics_for(None)
+        return TOPICS
 
 
 def _show(states: "Sequence[TopicState]") -> None:

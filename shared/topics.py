@@ -1,6 +1,7 @@
 """The wire on one screen: every topic, what it carries, how it is keyed, spread and kept. The only place of names."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ __all__ = [
     "Tier",
     "Topic",
     "creation_config",
+    "with_submit_topics",
 ]
 
 _COMPACTION_LAG: Final = timedelta(days=1)
@@ -98,6 +100,11 @@ DEAD_LETTERS = Topic(
 TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS)
 
 JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
+
+
+def with_submit_topics(bound: Iterable[str]) -> tuple[Topic, ...]:
+    """The table, and the topics that a configuration binds to callers: those are made as the usual submit topic is."""
+    return (*TOPICS, *(replace(SUBMIT, name=name) for name in bound if name != SUBMIT.name))
 
 
 def creation_config(topic: Topic) -> dict[str, str]:

@@ -27,7 +27,6 @@ from cli.stack.service import Addresses, Stages, stages
 from cli.stack.settling import Setting, Wishes, settled
 from cli.stack.state import Phase, ServiceState, StackState, write_state
 from cli.stack.welcome import Welcome, greeting
-from cli.topic_table import topics_for
 from devstack.data_folder import exclusive
 from devstack.server import ServersUnavailable
 from devstack.stack import Stack, running_stack
@@ -35,6 +34,7 @@ from shared.clock import utc_now
 from shared.errors import OperatorError
 from shared.kafka import ensure_topics
 from shared.settings import KafkaSettings, read_settings
+from shared.topics import with_submit_topics
 
 __all__ = ["Up"]
 
@@ -164,7 +164,9 @@ async def _create_topics(kafka_url: str, setting: Setting) -> None:
     """Here, once, rather than by each service: a broker that refuses them is told before anything else starts."""
     try:
         await ensure_topics(
-            replace(read_settings(KafkaSettings).kafka, url=kafka_url), setting.topic_prefix, topics_for(setting.config)
+            replace(read_settings(KafkaSettings).kafka, url=kafka_url),
+            setting.topic_prefix,
+            with_submit_topics(setting.config.submit_topics),
         )
     except KafkaError as error:
         raise OperatorError(f"The topics could not be created at {kafka_url}: {error}") from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -42,6 +42,7 @@ from shared.serving import serving
 from shared.telemetry import Instruments, probes
 from shared.telemetry.metrics import DEPENDENCY_UP, FOLLOWED_JOBS, REFOLLOWS
 from shared.tokens import TokenCounter
+from shared.topics import Topic, with_submit_topics
 
 __all__ = ["wire"]
 
@@ -167,7 +168,7 @@ async def _topic_door(
     instruments: Instruments,
 ) -> None:
     """Until cancelled: the project's topics exist, and those that submitters write to are followed."""
-    await _topics_exist(settings)
+    await _topics_exist(settings, with_submit_topics(config.submit_topics))
     if not config.submit_topics:
         return
     # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
@@ -197,10 +198,10 @@ async def _topic_door(
     await door.run()
 
 
-async def _topics_exist(settings: IngressSettings) -> None:
+async def _topics_exist(settings: IngressSettings, topics: Sequence[Topic]) -> None:
     while True:
         try:
-            report = await ensure_topics(settings.kafka, settings.topic_prefix)
+            report = await ensure_topics(settings.kafka, settings.topic_prefix, topics)
         except (KafkaError, OSError, TimeoutError) as error:
             # That Kafka is away, the producer tells.
             log.debug("topics_not_seen", reason=repr(error))

@@ -28,7 +28,10 @@ JOBS = "/v1/jobs"
 async def served(kafka_url: str, redis_url: str, postgres_url: str) -> AsyncIterator[ServedIngress]:
     """One for the whole module: nothing here leaves a trace in it."""
     config = the_config(limits={"body_bytes": LIMIT})
-    async with fresh_place(kafka_url, redis_url, postgres_url) as place, serving_ingress(place, config=config) as served:
+    async with (
+        fresh_place(kafka_url, redis_url, postgres_url) as place,
+        serving_ingress(place, config=config) as served,
+    ):
         yield served
 
 

@@ -109,7 +109,7 @@ async def _valkey(folder: Path, password: str) -> Valkey:
     users = folder / "users.acl"
     users.write_text(
         "user default on nopass -@all +ping\n"
-        f"user sluice on >{password} ~tls* resetchannels &tls* +@all -@admin -@dangerous\n"
+        f"user sluice on >{password} ~tls* resetchannels &tls* +@all -@admin -@dangerous +info\n"
     )
     valkey = Valkey(folder, any_free(), ServerProcess("valkey", folder / "log"), {"aclfile": str(users)})
     await valkey.start()

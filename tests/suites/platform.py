@@ -124,7 +124,7 @@ async def running_platform(
         keys = {tenant: new_key(f"{tenant}-web") for tenant in ("acme", "other")}
         config: dict[str, object] = {
             "tenants": {t: {"keys": {f"{t}-web": {"hash": hash_key(key)}}} for t, key in keys.items()},
-            "submit_topics": {f"{name}.sluice.submit.v1": {"tenant": "acme", "caller": "acme-web"}},
+            "submit_topics": {"sluice.submit.v1": {"tenant": "acme", "caller": "acme-web"}},
             "providers": {"sim": {"base_url": f"{simulator.url}/v1", "price_as": "openai"}},
             "models": {model: {"deployments": [{"provider": "sim"}]} for model in scripts},
             "retries": {"base_delay_seconds": 0.05},

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +17,9 @@ from cli.stack.restarts import HELD_OUT_SECONDS, HOPELESS_AFTER, Patience
 from cli.stack.service import Addresses, stages
 from cli.stack.settling import Wishes, settled
 from cli.stack.welcome import Welcome, door_examples, greeting
-from cli.topic_table import topics_for
 from shared.config import key_matches, parse_config
 from shared.errors import OperatorError
-from shared.topics import SUBMIT, TOPICS
+from shared.topics import SUBMIT
 from simulator import Script
 
 
@@ -151,16 +149,3 @@ def test_the_python_to_paste_is_python() -> None:
     for _, example in door_examples(WELCOME):
         if "<<'PYTHON'\n" in example:
             compile(example.partition("<<'PYTHON'\n")[2].partition("\nPYTHON")[0], "pasted", "exec")
-
-
-def test_topics_that_a_configuration_binds_are_made_as_the_usual_one() -> None:
-    text = yaml.safe_dump(
-        {
-            "tenants": {"a": {"keys": {"k": {"hash": "sha256:" + "0" * 64}}}},
-            "submit_topics": {name: {"tenant": "a", "caller": "k"} for name in (SUBMIT.name, "a.requests")},
-        }
-    )
-
-    *table, own = topics_for(parse_config(text, {}))
-    assert tuple(table) == TOPICS == topics_for(None)
-    assert (own.name, own.partitions, own.contract) == ("a.requests", SUBMIT.partitions, SUBMIT.contract)
