@@ -108,9 +108,10 @@ def _source(file: Path | None) -> "Known":
 def _loaded(source: "Known") -> "Config":
     import os
 
+    from services.router_worker.providers.known import KNOWN
     from shared.config import load_config
 
-    return load_config(Path(source.value), os.environ)
+    return load_config(Path(source.value), os.environ, KNOWN)
 
 
 def _told(source: "Known", error: "ConfigError") -> dict[str, object]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from services.router_worker.providers.known import KNOWN
 from services.router_worker.settings import Settings
 from services.router_worker.wiring import wire
 from shared.config import load_config
@@ -14,7 +15,7 @@ from shared.telemetry.logs import configure_logging
 async def _work(stop: asyncio.Event) -> None:
     settings = read_settings(Settings)
     configure_logging("router_worker", settings.log_level)
-    config = load_config(settings.config_path, os.environ)
+    config = load_config(settings.config_path, os.environ, KNOWN)
     async with wire(settings, config, stop) as worker:
         spare_the_collector()
         stopped = asyncio.create_task(stop.wait(), name="stop")

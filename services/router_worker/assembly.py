@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
+from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, LimitsTold, UsageReported
 from shared.contracts import JsonObject
 
 __all__ = ["Assembler"]
@@ -52,7 +52,7 @@ class Assembler:
                 self._usage = event.reported
             case Answered():
                 self._answer = event.response
-            case Finished() | Failed():
+            case LimitsTold() | Finished() | Failed():
                 pass
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.router_worker.assembly import Assembler
-from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
+from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, LimitsTold, UsageReported
 from services.router_worker.failures import Failure
 from services.router_worker.outcome import AttemptBegun, AttemptFacts, partial_usage
 from shared.contracts import AttemptStatus, Job, TokenUsage, UsageSource
@@ -38,7 +38,7 @@ class Attempt:
                 self._finished = event
             case Failed():
                 self.failure = event.failure
-            case Chunk():
+            case LimitsTold() | Chunk():
                 pass
 
     @property

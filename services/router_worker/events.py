@@ -1,15 +1,55 @@
-"""What a provider call tells us, in the order it happens: chunks or one answer, then usage, then one ending.
+"""What a provider call tells us, in the order it happens: limits, chunks or one answer, then usage, then one ending.
 
 `Finished` or `Failed` is the last event of every call, and there is exactly one of them.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import NamedTuple
 
 from services.router_worker.failures import Failure
 from shared.contracts import JsonObject, TokenUsage
 
-__all__ = ["Answered", "AttemptEvent", "Chunk", "Failed", "Finished", "UsageReported"]
+__all__ = [
+    "Answered",
+    "AttemptEvent",
+    "Chunk",
+    "Failed",
+    "Finished",
+    "LimitKind",
+    "LimitsTold",
+    "RateLimit",
+    "UsageReported",
+]
+
+
+class LimitKind(StrEnum):
+    """What a provider's limit counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    """Input and output together."""
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What an answer's headers say of one limit; None where they do not say it."""
+
+    kind: LimitKind
+    limit: int | None = None
+    remaining: int | None = None
+    full_in: timedelta | None = None
+    """Until all of it is there again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsTold:
+    """The first event of a call whose headers told of limits, a refused one too; most providers tell nothing."""
+
+    limits: tuple[RateLimit, ...]
 
 
 class Chunk(NamedTuple):
@@ -57,4 +97,4 @@ class Failed:
     failure: Failure
 
 
-AttemptEvent = Chunk | UsageReported | Answered | Finished | Failed
+AttemptEvent = LimitsTold | Chunk | UsageReported | Answered | Finished | Failed

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-__all__ = ["Failure", "FailureKind"]
+__all__ = ["Failure", "FailureKind", "Unsupported"]
 
 
 class FailureKind(StrEnum):
@@ -42,6 +42,8 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too_large"
     """413: more bytes than this provider takes."""
     BAD_REQUEST = "bad_request"
+    UNSUPPORTED = "unsupported"
+    """The request asks for something that this provider's API has no words for: it was not called."""
 
     AUTH = "auth"
     PERMISSION = "permission"
@@ -65,3 +67,20 @@ class Failure:
     code: str | None = None
     param: str | None = None
     type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """Why a provider is not called with a request: it could not be asked for all of it, and nothing is left out."""
+
+    param: str
+    """Where in the request it stands: `seed`, `messages[2].content[0]`."""
+    reason: str
+    """Goes on behind the parameter's name: `is not known to Anthropic`."""
+
+    def __str__(self) -> str:
+        return f"'{self.param}' {self.reason}"
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(FailureKind.UNSUPPORTED, f"{self}.", param=self.param)

@@ -212,11 +212,18 @@ def job_error(failure: Failure) -> JobError:
 
 
 _CALLERS_OWN = frozenset(
-    {FailureKind.BAD_REQUEST, FailureKind.CONTEXT_TOO_LONG, FailureKind.CONTENT_FILTER, FailureKind.TOO_LARGE}
+    {
+        FailureKind.BAD_REQUEST,
+        FailureKind.UNSUPPORTED,
+        FailureKind.CONTEXT_TOO_LONG,
+        FailureKind.CONTENT_FILTER,
+        FailureKind.TOO_LARGE,
+    }
 )
 
 _ERRORS: Mapping[FailureKind, tuple[int, str, str]] = {
     FailureKind.BAD_REQUEST: (400, "invalid_request_error", "bad_request"),
+    FailureKind.UNSUPPORTED: (400, "invalid_request_error", "unsupported_parameter"),
     FailureKind.CONTEXT_TOO_LONG: (400, "invalid_request_error", "context_length_exceeded"),
     FailureKind.CONTENT_FILTER: (400, "invalid_request_error", "content_filter"),
     FailureKind.TOO_LARGE: (413, "invalid_request_error", "request_too_large"),

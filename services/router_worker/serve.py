@@ -65,7 +65,7 @@ class Server:
     traveller: Traveller
     measures: Measures
     running: RunningJobs
-    plan: Callable[[str], Plan]
+    plan: Callable[[Job], Plan]
     retention: Retention
     clock: Clock
 
@@ -145,7 +145,7 @@ class Server:
         return Run(
             job=job,
             taken=taken,
-            plan=self.plan(job.model),
+            plan=self._planned(job),
             place=place,
             log=self.journals.open(job, taken, claim, self._claim_ttl_ms(job), fence),
             claim=claim,
@@ -153,6 +153,12 @@ class Server:
             assembler=Assembler(),
             traceparent=traceparent,
         )
+
+    def _planned(self, job: Job) -> Plan:
+        plan = self.plan(job)
+        for skipped in plan.skipped:
+            log.info("deployment_skipped", job=job.id, deployment=skipped.name, reason=skipped.reason)
+        return plan
 
     async def _conclude(self, run: Run, then: Verdict | PutOff) -> bool:
         match then:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -142,7 +143,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             ),
             measures=measures,
             running=running,
-            plan=lambda model: plan(config, model, next(turns)),
+            plan=lambda job: plan(config, job.model, next(turns), partial(providers.lacks, job)),
             retention=config.retention,
             clock=utc_now,
         )

@@ -11,14 +11,14 @@ from pydantic_core import ErrorDetails
 from shared.config.document import Document, parse_document, written
 from shared.config.document import Path as Place
 from shared.config.problems import ConfigError, Problem, did_you_mean
-from shared.config.references import wrong_names
+from shared.config.references import Known, wrong_names
 from shared.config.schema import Config
 from shared.config.substitution import substituted
 
 __all__ = ["load_config", "parse_config"]
 
 
-def load_config(path: Path, env: Mapping[str, str]) -> Config:
+def load_config(path: Path, env: Mapping[str, str], known: Known | None = None) -> Config:
     """Blocks for one small file. Raises ConfigError, which lists everything that is wrong and shows no secret."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -27,10 +27,12 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
         raise ConfigError(str(path), (Problem("", hint),)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), (Problem("", f"cannot be read: {error}"),)) from error
-    return parse_config(text, env, source=str(path))
+    return parse_config(text, env, source=str(path), known=known)
 
 
-def parse_config(text: str, env: Mapping[str, str], *, source: str = "sluice.yaml") -> Config:
+def parse_config(
+    text: str, env: Mapping[str, str], *, source: str = "sluice.yaml", known: Known | None = None
+) -> Config:
     document = parse_document(text, source)
     data, missing = substituted(document.data, env)
     absent = tuple(
@@ -50,7 +52,7 @@ def parse_config(text: str, env: Mapping[str, str], *, source: str = "sluice.yam
         found = [_told(each, document) for each in _causes(details, blank)]
         # `from None`: pydantic's own text shows the values.
         raise ConfigError(source, _in_order([*absent, *found])) from None
-    wrong = [Problem(written(place), message, document.line(place)) for place, message in wrong_names(config)]
+    wrong = [Problem(written(place), message, document.line(place)) for place, message in wrong_names(config, known)]
     if absent or wrong:
         raise ConfigError(source, _in_order([*absent, *wrong]))
     return config

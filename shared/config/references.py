@@ -1,21 +1,44 @@
 """Do the names in a configuration mean something? What no single field can tell: references, clashes, reserved."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from shared.config.problems import did_you_mean
 from shared.config.schema import Config
 from shared.topics import SUBMIT, TOPICS
 
-__all__ = ["Wrong", "wrong_names"]
+__all__ = ["Known", "Wrong", "wrong_names"]
 
 Wrong = tuple[tuple[str | int, ...], str]
 """A place in the configuration, and what is wrong there."""
 
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the router worker can do."""
+
+    dialects: Collection[str]
+    auths: Collection[str]
+
+
 _RESERVED = frozenset(topic.name for topic in TOPICS) - {SUBMIT.name}
 
 
-def wrong_names(config: Config) -> tuple[Wrong, ...]:
-    return (*_of_models(config), *_of_deployments(config), *_of_tenants(config), *_of_submit_topics(config))
+def wrong_names(config: Config, known: Known | None = None) -> tuple[Wrong, ...]:
+    """`known` is what only some processes can tell, because only they have the code for it."""
+    return (
+        *(_of_providers(config, known) if known else ()),
+        *_of_models(config),
+        *_of_deployments(config),
+        *_of_tenants(config),
+        *_of_submit_topics(config),
+    )
+
+
+def _of_providers(config: Config, known: Known) -> Iterator[Wrong]:
+    for name, provider in config.providers.items():
+        yield from _known(("providers", name, "dialect"), "dialect", provider.dialect, known.dialects)
+        yield from _known(("providers", name, "auth"), "way to prove who we are", provider.auth, known.auths)
 
 
 def _of_models(config: Config) -> Iterator[Wrong]:

@@ -103,14 +103,22 @@ class Quirks(Section):
 class Provider(Section):
     """An account somewhere: who is called, and as whom."""
 
-    dialect: Literal["openai"] = "openai"
+    dialect: Name = "openai"
+    """The family of APIs that it speaks."""
     base_url: HttpUrl
     """Up to and including the version, for example `https://api.openai.com/v1`."""
     api_key: SecretStr | None = None
+    auth: Name = "key"
+    """How calls prove who we are: `key` sends `api_key` as the family wants it."""
     headers: dict[str, SecretStr] = {}
     """Sent with every call, for example `OpenAI-Organization`."""
     price_as: Name | None = None
     """The provider's name in the price book, where it is not this section's own name."""
+    drop: tuple[str, ...] = ()
+    """Parameters of a request that are left out here, for example `seed` or `messages.name`.
+
+    What a family has no words for is left out only if it stands here; else such a request is not sent to it at all.
+    """
     quirks: Quirks = Quirks()
 
 

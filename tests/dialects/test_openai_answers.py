@@ -9,8 +9,8 @@ import pytest
 
 from services.router_worker.events import Answered, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.providers.openai import OpenAI
-from services.router_worker.providers.openai.usage import read_usage
+from services.router_worker.providers.dialects.openai import OpenAI
+from services.router_worker.providers.dialects.openai.usage import read_usage
 from shared.contracts import TokenUsage
 from tests.dialects.recorded import ENVELOPE, played
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.providers.openai import OpenAI
+from services.router_worker.providers.dialects.openai import OpenAI
 
 
 def failure(status: int, body: object = None, headers: dict[str, str] | None = None) -> Failure:

@@ -7,7 +7,7 @@ import orjson
 from pydantic import SecretStr
 
 from services.router_worker.providers.dialect import HttpCall
-from services.router_worker.providers.openai import OpenAI
+from services.router_worker.providers.dialects.openai import OpenAI
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider, Quirks, Timeouts
 from shared.contracts import Door, Interruption, Job, JsonObject, Lane

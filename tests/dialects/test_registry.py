@@ -1,14 +1,18 @@
 """The dialects that can be configured are those that exist."""
 
-from typing import get_args
+import pytest
 
+from services.router_worker.providers.known import KNOWN
 from services.router_worker.providers.registry import DIALECTS
-from shared.config.schema import Provider
+from shared.config import ConfigError, parse_config
 from tests.dialects.recorded import RECORDINGS
 
 
-def test_every_dialect_that_can_be_configured_exists() -> None:
-    assert set(DIALECTS) == set(get_args(Provider.model_fields["dialect"].annotation))
+@pytest.mark.parametrize(("key", "word"), [("dialect", "opnai"), ("auth", "kye")])
+def test_a_dialect_that_does_not_exist_cannot_be_configured(key: str, word: str) -> None:
+    text = f"providers:\n  p: {{base_url: 'http://p', {key}: {word}}}\n"
+    with pytest.raises(ConfigError, match=word):
+        parse_config(text, {}, known=KNOWN)
 
 
 def test_every_dialect_is_held_to_recordings() -> None:

@@ -11,10 +11,12 @@ import httpx
 import orjson
 import pytest
 
-from services.router_worker.events import Answered, Chunk, Finished, UsageReported
+from services.router_worker.events import Answered, Chunk, Failed, Finished, LimitsTold, UsageReported
 from services.router_worker.providers.transport import Providers
+from shared.clock import utc_now
+from shared.config.schema import Provider
 from shared.ids import completion_id
-from simulator import Config, Simulator, running_simulator
+from simulator import Config, Quota, Simulator, running_simulator
 from tests.suites.provider_calls import (
     a_candidate,
     a_job,
@@ -137,6 +139,30 @@ async def test_a_cookie_is_not_kept_for_the_next_tenant() -> None:
         await called(providers)
     assert len(requests) == 2
     assert b"who=first" not in requests[1]
+
+
+async def test_what_the_headers_say_of_limits_comes_before_the_answer_and_before_a_refusal() -> None:
+    config = Config(seed=1, quota=Quota(rpm=1, tpm=1_000))
+    async with running_simulator(config) as sim, connected(sim.url + "/v1") as providers:
+        for ending in (Finished, Failed):
+            told, *_, last = await called(providers, "tokens=5")
+            assert isinstance(told, LimitsTold)
+            assert [(limit.kind, limit.limit) for limit in told.limits] == [("requests", 1), ("tokens", 1_000)]
+            assert told.limits[0].remaining == 0
+            assert isinstance(last, ending)
+
+
+async def test_a_parameter_that_may_be_left_out_is_left_out(sim: Simulator) -> None:
+    section = {"base_url": sim.url + "/v1", "api_key": "sk-secret", "drop": ["seed", "messages.name"]}
+    async with Providers({"p": Provider.model_validate(section)}, utc_now) as providers:
+        job = a_job(seed=7, top_p=0.5, messages=[{"role": "user", "name": "Ann", "content": "Hi"}])
+        await called(providers, "tokens=1", job=job)
+    request = sim.request(name_of(job))
+    assert request is not None
+    body = orjson.loads(request.body)
+    assert body["top_p"] == 0.5
+    assert "seed" not in body
+    assert body["messages"] == [{"role": "user", "content": "Hi"}]
 
 
 @pytest.mark.parametrize("script", ["split=3", "drip_bytes=7;drip_gap=0", "usage=with_finish"])

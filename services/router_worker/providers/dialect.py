@@ -1,16 +1,21 @@
-"""How does a family of provider APIs speak? A new one is a file that fulfils `Dialect` and a line in `registry.py`."""
+"""How does a family of provider APIs speak? A new one is a file in `dialects/` and a line in `registry.py`.
+
+A caller speaks OpenAI's format and gets it back, whoever served it. OpenAI's own dialect lets the request through as it
+is; any other reads it by `chat`, writes it in its own words, and says what it has none for. Answers are read by a
+`reading.Reader`, which says in a `telling.Telling` what it found. Then nothing of a family stands anywhere else.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.router_worker.events import AttemptEvent
-from services.router_worker.failures import Failure
+from services.router_worker.events import AttemptEvent, RateLimit
+from services.router_worker.failures import Failure, Unsupported
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
-from shared.contracts import Job
+from shared.contracts import Job, JsonObject
 
-__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall"]
+__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,13 @@ class Decoder(Protocol):
 class Dialect(Protocol):
     """Pure: never opens, never waits, never logs."""
 
-    def encode(self, job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
-        """The call for `job`. With `resume_text`, the provider goes on behind it."""
+    def encode(
+        self, job: Job, candidate: Candidate, provider: Provider, resume_text: str | None
+    ) -> HttpCall | Unsupported:
+        """The call for `job`, or what of it this family has no words for. With `resume_text`, it goes on behind that.
+
+        A plain key is in its headers; anything that has to be fetched or signed is added by `credentials`.
+        """
         ...
 
     def decoder(self, envelope: Envelope) -> Decoder:
@@ -67,3 +77,22 @@ class Dialect(Protocol):
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """What an answer with any other status means. Header names are in lower case; `body` may be cut short."""
         ...
+
+    def limits(self, headers: Mapping[str, str]) -> Sequence[RateLimit]:
+        """What an answer's headers say of the account's limits, whatever its status. Names are in lower case."""
+        ...
+
+
+def asked(body: JsonObject, provider: Provider) -> JsonObject:
+    """The request without what the provider's section says may be left out: the first thing an `encode` does."""
+    if not provider.drop:
+        return body
+    kept: JsonObject = {name: value for name, value in body.items() if name not in provider.drop}
+    messages = kept.get("messages")
+    inside = {name.removeprefix("messages.") for name in provider.drop if name.startswith("messages.")}
+    if inside and isinstance(messages, list):
+        kept["messages"] = [
+            {name: value for name, value in each.items() if name not in inside} if isinstance(each, dict) else each
+            for each in messages
+        ]
+    return kept

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.router_worker.providers.dialect import Dialect
-from services.router_worker.providers.openai import OpenAI
+from services.router_worker.providers.dialects.openai import OpenAI
 
 __all__ = ["DIALECTS"]
 

@@ -8,6 +8,7 @@ cookies, no proxies, no redirects.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -19,9 +20,10 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished
-from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.providers.dialect import Dialect, Envelope
+from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished, LimitsTold
+from services.router_worker.failures import Failure, FailureKind, Unsupported
+from services.router_worker.providers.credentials import Credentials, NoCredentialsError, credentials_for
+from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.resilience.deadline import Deadline, Limit, Patience
 from services.router_worker.routing.plan import Candidate
@@ -51,23 +53,39 @@ _LIMIT_WORDS: Final[Mapping[FailureKind, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """To one provider, as one account."""
+
+    client: httpx.AsyncClient
+    credentials: Credentials
+
+    async def send(self, call: HttpCall, connect_seconds: float) -> httpx.Response:
+        signed = await self.credentials.sign(call)
+        timeout = httpx.Timeout(None, connect=connect_seconds)
+        request = self.client.build_request(
+            "POST", signed.url, headers=signed.headers, content=signed.body, timeout=timeout
+        )
+        return await self.client.send(request, stream=True)
+
+
 class Providers:
     """Connections to all configured providers; entered once, for the life of the process."""
 
     def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None:
         self._providers = providers
         self._clock = clock
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._lines: dict[str, _Line] = {}
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         ssl = httpx.create_ssl_context(trust_env=False)
-        for name in self._providers:
+        for name, provider in self._providers.items():
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=ssl, keepalive_timeout=_IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-            self._clients[name] = await self._open.enter_async_context(
+            client = await self._open.enter_async_context(
                 httpx.AsyncClient(
                     transport=AiohttpTransport(verify=ssl, trust_env=False, client=session),
                     trust_env=False,
@@ -76,6 +94,9 @@ class Providers:
                     headers={"user-agent": f"sluice/{version('sluice')}", "accept-encoding": "identity"},
                 )
             )
+            credentials = credentials_for(provider)
+            self._open.push_async_callback(credentials.close)
+            self._lines[name] = _Line(client, credentials)
         return self
 
     async def __aexit__(
@@ -101,30 +122,45 @@ class Providers:
         provider = self._providers[candidate.provider]
         dialect = DIALECTS[provider.dialect]
         call = dialect.encode(job, candidate, provider, resume_text)
+        if isinstance(call, Unsupported):
+            return _nothing_but(Failed(call.failure))
         headers = {**call.headers, "x-client-request-id": attempt_id}
         if traceparent is not None:
             headers["traceparent"] = traceparent
-        client = self._clients[candidate.provider]
-        timeout = httpx.Timeout(None, connect=candidate.timeouts.connect_seconds)
-        request = client.build_request("POST", call.url, headers=headers, content=call.body, timeout=timeout)
+        line = self._lines[candidate.provider]
         left = Deadline(deadline).seconds_left(self._clock())
         patience = Patience.of(candidate.timeouts, left, asyncio.get_running_loop().time())
-        return _events(client, request, dialect, _envelope(job, candidate, resume_text), patience)
+        return _events(line, replace(call, headers=headers), dialect, _envelope(job, candidate, resume_text), patience)
+
+    def lacks(self, job: Job, candidate: Candidate) -> Unsupported | None:
+        """What of the job the candidate could not be asked for; a request that is not here yet is looked at later."""
+        if job.body_blob is not None:
+            return None
+        provider = self._providers[candidate.provider]
+        call = DIALECTS[provider.dialect].encode(job, candidate, provider, None)
+        return call if isinstance(call, Unsupported) else None
+
+
+async def _nothing_but(event: AttemptEvent) -> AsyncGenerator[AttemptEvent, None]:
+    yield event
 
 
 async def _events(
-    client: httpx.AsyncClient, request: httpx.Request, dialect: Dialect, envelope: Envelope, patience: Patience
+    line: _Line, call: HttpCall, dialect: Dialect, envelope: Envelope, patience: Patience
 ) -> AsyncGenerator[AttemptEvent, None]:
     """One call, from the request to its last event. Afterwards its connection is closed, or free for the next call."""
     alarm, pace, decoder = Alarm(), _Pace(patience, streamed=envelope.streamed), dialect.decoder(envelope)
     response, cause = None, None
     try:
         alarm.watch(pace.limit.at)
-        response = await client.send(request, stream=True)
+        response = await line.send(call, patience.timeouts.connect_seconds)
+        greeting = await _greeting(dialect, response)
+        alarm.rest()
+        for event in greeting:
+            yield event
         if response.status_code != HTTPStatus.OK:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            yield Failed(dialect.failure(response.status_code, headers, await _error_body(response)))
             return
+        alarm.watch(pace.limit.at)
         async for packet in response.aiter_raw():
             alarm.rest()
             events = decoder.feed(packet)
@@ -137,15 +173,11 @@ async def _events(
         if not alarm.struck():
             raise
         cause = Failure(pace.limit.kind, _LIMIT_WORDS[pace.limit.kind])
-    except _NETWORK as error:
+    except (*_NETWORK, NoCredentialsError) as error:
         cause = _mishap(error)
     finally:
         alarm.close()
-        if response is not None:
-            await response.aclose()
-            # httpx's answer and its stream hold each other, and the request's body: without this they stay, as much as
-            # 32 MB a call, until the collector comes round.
-            response.stream = _SPENT
+        await _release(response)
     for event in decoder.close(cause):
         yield event
 
@@ -176,6 +208,24 @@ class _Pace:
         return True
 
 
+async def _greeting(dialect: Dialect, response: httpx.Response) -> Sequence[AttemptEvent]:
+    """What is known before an answer's body, or, where it is a refusal, is the answer."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    limits = dialect.limits(headers)
+    told = [LimitsTold(tuple(limits))] if limits else []
+    if response.status_code == HTTPStatus.OK:
+        return told
+    return [*told, Failed(dialect.failure(response.status_code, headers, await _error_body(response)))]
+
+
+async def _release(response: httpx.Response | None) -> None:
+    if response is not None:
+        await response.aclose()
+        # httpx's answer and its stream hold each other, and the request's body: without this they stay, as much as
+        # 32 MB a call, until the collector comes round.
+        response.stream = _SPENT
+
+
 async def _error_body(response: httpx.Response) -> bytes:
     """As much of it as comes, and as anybody reads."""
     body = bytearray()
@@ -200,6 +250,8 @@ def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelo
 
 
 def _mishap(error: Exception) -> Failure:
+    if isinstance(error, NoCredentialsError):
+        return Failure(error.kind, str(error))
     # The names that httpx-aiohttp gives are too coarse: a lost connection comes as `ConnectTimeout`.
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
     kind, words = _what_happened(cause or error)

@@ -119,8 +119,16 @@ def begin(
     if shown and policy is Interruption.FAIL:
         return _give_up(journey, Failure(FailureKind.CUT, "The worker that streamed this answer stopped."))
     if not plan.candidates:
-        return _give_up(journey, Failure(FailureKind.MODEL_NOT_FOUND, "No deployment serves this model."))
+        return _give_up(journey, _nobody(plan))
     return _next(journey, now)
+
+
+def _nobody(plan: Plan) -> Failure:
+    """Why a plan has no candidates."""
+    for skipped in plan.skipped:
+        if skipped.lacks is not None:
+            return skipped.lacks.failure
+    return Failure(FailureKind.MODEL_NOT_FOUND, "No deployment serves this model.")
 
 
 def advance(journey: Journey, event: Event) -> tuple[Journey, Step]:

@@ -1,8 +1,9 @@
 """Who could serve a model, and in which order are they asked? Pure: the configuration in, a plan out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from services.router_worker.failures import Unsupported
 from services.router_worker.routing.strategies import STRATEGIES
 from shared.config.schema import Config, Deployment, Model, Timeouts
 
@@ -30,6 +31,8 @@ class Candidate:
 class Skipped:
     name: str
     reason: str
+    lacks: Unsupported | None = None
+    """Where the request is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,28 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
 
 
-def plan(config: Config, model: str, turn: int) -> Plan:
+def _takes_all(_: Candidate) -> None:
+    return None
+
+
+def plan(config: Config, model: str, turn: int, lacks: Callable[[Candidate], Unsupported | None] = _takes_all) -> Plan:
     """The model's deployments as its strategy orders them, then those of its fallbacks, each deployment once.
 
-    `turn` counts the plans made so far; strategies that take turns go by it. A model that the configuration no longer
-    knows gives an empty plan.
+    `turn` counts the plans made so far; strategies that take turns go by it. `lacks` says what of the request a
+    candidate could not be asked for: then it is left out. A model that the configuration no longer knows gives an empty
+    plan.
     """
     if model not in config.models:
         return Plan((), (Skipped(model, "no such model in the configuration"),))
     candidates: dict[str, Candidate] = {}
     skipped: list[Skipped] = []
     for candidate in _all(config, model, turn):
-        earlier = candidates.setdefault(candidate.name, candidate)
-        if earlier is not candidate:
+        if earlier := candidates.get(candidate.name):
             skipped.append(Skipped(candidate.name, f"already planned for {earlier.serves}"))
+        elif lacking := lacks(candidate):
+            skipped.append(Skipped(candidate.name, str(lacking), lacking))
+        else:
+            candidates[candidate.name] = candidate
     return Plan(tuple(candidates.values()), tuple(skipped))
 
 

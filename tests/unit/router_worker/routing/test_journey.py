@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.failures import Failure, FailureKind, Unsupported
 from services.router_worker.routing.journey import Journey, advance, begin
-from services.router_worker.routing.plan import Candidate, Plan
+from services.router_worker.routing.plan import Candidate, Plan, Skipped
 from services.router_worker.routing.steps import (
     AttemptFailed,
     Call,
@@ -100,6 +100,13 @@ def test_a_success_is_the_end() -> None:
 
 def test_a_plan_without_candidates_is_given_up() -> None:
     assert given_up(begun()).failure.kind is FailureKind.MODEL_NOT_FOUND
+
+
+def test_a_request_that_nobody_could_be_asked_for_is_given_up_with_what_it_is() -> None:
+    skipped = Skipped("north/m", "", Unsupported("seed", "is nothing that North could be asked for"))
+    step = begin(Plan((), (skipped,)), Interruption.RESTART, RETRIES, at(60), NOON)[1]
+    assert isinstance(step, GiveUp)
+    assert (step.failure.kind, step.failure.param) == (FailureKind.UNSUPPORTED, "seed")
 
 
 def test_a_server_error_is_tried_again_at_the_same_deployment_after_a_pause() -> None:

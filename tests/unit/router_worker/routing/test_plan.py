@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.router_worker.failures import Unsupported
 from services.router_worker.routing.plan import Skipped, plan
 from shared.config.schema import Config, Timeouts
 
@@ -73,3 +74,11 @@ def test_an_unknown_model_gives_an_empty_plan_that_says_why() -> None:
 def test_taking_turns_begins_every_plan_with_another_deployment() -> None:
     config = a_config(m={"deployments": [{"provider": "north"}, {"provider": "south"}], "strategy": "round-robin"})
     assert [plan(config, "m", turn).candidates[0].provider for turn in range(4)] == ["north", "south", "north", "south"]
+
+
+def test_who_could_not_be_asked_for_all_of_it_is_left_out_and_says_why() -> None:
+    config = a_config(m={"deployments": [{"provider": "north"}, {"provider": "south"}]})
+    seedless = Unsupported("seed", "is nothing that North could be asked for")
+    made = plan(config, "m", 0, lambda candidate: seedless if candidate.provider == "north" else None)
+    assert [candidate.name for candidate in made.candidates] == ["south/m"]
+    assert made.skipped == (Skipped("north/m", "'seed' is nothing that North could be asked for", seedless),)

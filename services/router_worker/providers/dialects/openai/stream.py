@@ -12,9 +12,9 @@ import orjson
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
-from services.router_worker.providers.openai.refusal import failure_in_body
-from services.router_worker.providers.openai.usage import read_usage
-from services.router_worker.providers.openai.whole import WholeDecoder, is_empty
+from services.router_worker.providers.dialects.openai.refusal import failure_in_body
+from services.router_worker.providers.dialects.openai.usage import read_usage
+from services.router_worker.providers.dialects.openai.whole import WholeDecoder, is_empty
 from services.router_worker.providers.sse import SseDecoder, SseOverflowError
 from shared.contracts import JsonObject
 

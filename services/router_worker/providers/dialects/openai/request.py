@@ -5,7 +5,7 @@ import json
 import orjson
 from pydantic import JsonValue
 
-from services.router_worker.providers.dialect import HttpCall
+from services.router_worker.providers.dialect import HttpCall, asked
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
 from shared.contracts import Job, JsonObject
@@ -14,7 +14,7 @@ __all__ = ["encode"]
 
 
 def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
-    body: JsonObject = {**job.body, "model": candidate.model}
+    body: JsonObject = {**asked(job.body, provider), "model": candidate.model}
     if job.streamed:
         _ask_for_stream(body, usage=provider.quirks.usage_in_stream)
     else:

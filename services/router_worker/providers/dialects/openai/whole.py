@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from services.router_worker.events import Answered, AttemptEvent, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
-from services.router_worker.providers.openai.refusal import failure_in_body
-from services.router_worker.providers.openai.usage import read_usage
+from services.router_worker.providers.dialects.openai.refusal import failure_in_body
+from services.router_worker.providers.dialects.openai.usage import read_usage
 from shared.contracts import JsonObject
 
 __all__ = ["WholeDecoder", "is_empty", "read_whole", "text_or_none"]

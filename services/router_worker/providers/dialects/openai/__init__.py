@@ -1,13 +1,15 @@
 """The chat completions API of OpenAI, and of everything that calls itself compatible with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from services.router_worker.events import RateLimit
 from services.router_worker.failures import Failure
 from services.router_worker.providers.dialect import Decoder, Envelope, HttpCall
-from services.router_worker.providers.openai.refusal import failure_of
-from services.router_worker.providers.openai.request import encode
-from services.router_worker.providers.openai.stream import StreamDecoder
-from services.router_worker.providers.openai.whole import WholeDecoder
+from services.router_worker.providers.dialects.openai.refusal import failure_of
+from services.router_worker.providers.dialects.openai.request import encode
+from services.router_worker.providers.dialects.openai.stream import StreamDecoder
+from services.router_worker.providers.dialects.openai.whole import WholeDecoder
+from services.router_worker.providers.limits import x_ratelimits
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
 from shared.contracts import Job
@@ -26,3 +28,6 @@ class OpenAI:
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         return failure_of(status, headers, body)
+
+    def limits(self, headers: Mapping[str, str]) -> Sequence[RateLimit]:
+        return x_ratelimits(headers)

@@ -1,0 +1,58 @@
+"""What does a chat completion request say? Read here once, in types, for every family that says it in other words."""
+
+from services.router_worker.providers.chat.messages import (
+    Assistant,
+    Audio,
+    FilePart,
+    Image,
+    InlineData,
+    Part,
+    Refused,
+    Side,
+    System,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    User,
+    sides,
+)
+from services.router_worker.providers.chat.reading import Chat, UnsupportedError, lack, read_chat
+from services.router_worker.providers.chat.settings import (
+    Format,
+    JsonAnything,
+    JsonBySchema,
+    NamedTool,
+    PlainText,
+    Tool,
+    ToolChoice,
+)
+
+__all__ = [
+    "Assistant",
+    "Audio",
+    "Chat",
+    "FilePart",
+    "Format",
+    "Image",
+    "InlineData",
+    "JsonAnything",
+    "JsonBySchema",
+    "NamedTool",
+    "Part",
+    "PlainText",
+    "Refused",
+    "Side",
+    "System",
+    "Text",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolResult",
+    "Turn",
+    "UnsupportedError",
+    "User",
+    "lack",
+    "read_chat",
+    "sides",
+]

@@ -1,0 +1,187 @@
+"""How is an answer of another family told in OpenAI's words? A reader says what it found, and chunks come out.
+
+Used by every dialect but OpenAI's, whose answers are in those words already. An answer that was not asked for as a
+stream is told in the same way and put together in the end, so a family has one reader for both.
+
+The delta of a thinking model has its text in `reasoning_content`. Where a family needs more of a thought to go on from
+it (a signature, or what is encrypted), the whole block follows in `thinking_blocks` when it is complete; whoever sends
+the message back sends that along.
+"""
+
+from typing import Final
+
+import orjson
+
+from services.router_worker.assembly import Assembler
+from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
+from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.providers.dialect import Envelope
+from shared.contracts import JsonObject, TokenUsage
+
+__all__ = ["Telling", "in_openai_words"]
+
+_CUT: Final = Failure(FailureKind.CUT, "The provider's stream ended in the middle of the answer.")
+_EMPTY: Final = Failure(FailureKind.EMPTY, "The provider's answer is empty.")
+
+
+class Telling:
+    """Of one answer. Choices need not be announced: the first word of one brings its role along."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._events: list[AttemptEvent] = []
+        self._model: str | None = None
+        self._head = self._tail = b""
+        self._write_frame()
+        self._started: set[int] = set()
+        self._finish: dict[int, str] = {}
+        self._usage: UsageReported | None = None
+        self._said = False
+        self.ended = False
+
+    def serves(self, model: str) -> None:
+        """Who answers, in the provider's words. To be said before anything else."""
+        if model and model != self._model:
+            self._model = model
+            self._write_frame()
+
+    def text(self, text: str, choice: int = 0) -> None:
+        if text and choice in self._started:
+            data = b'%b{"index":%d,"delta":{"content":%b},"finish_reason":null}%b' % (
+                self._head,
+                choice,
+                orjson.dumps(text),
+                self._tail,
+            )
+            self._said = True
+            self._events.append(Chunk(data, text, is_output=True, plain=True, choice=choice))
+        elif text:
+            self._delta({"content": text}, choice, text=text)
+
+    def refusal(self, text: str, choice: int = 0) -> None:
+        self._delta({"refusal": text}, choice)
+
+    def reasoning(self, text: str, choice: int = 0) -> None:
+        if text:
+            self._delta({"reasoning_content": text}, choice)
+
+    def thinking(self, block: JsonObject, choice: int = 0) -> None:
+        """A whole block of thought, as the provider wants it back."""
+        self._delta({"thinking_blocks": [block]}, choice)
+
+    def tool(self, index: int, call_id: str, name: str, arguments: str = "", choice: int = 0) -> None:
+        """A tool is called; its arguments may follow in fragments. `index` counts the calls of the answer."""
+        function: JsonObject = {"name": name, "arguments": arguments}
+        call: JsonObject = {"index": index, "id": call_id, "type": "function", "function": function}
+        self._delta({"tool_calls": [call]}, choice)
+
+    def arguments(self, index: int, fragment: str, choice: int = 0) -> None:
+        if fragment:
+            self._delta({"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}, choice)
+
+    def beside(self, delta: JsonObject, choice: int = 0) -> None:
+        """Something else a message holds: annotations, citations, audio."""
+        self._delta(delta, choice)
+
+    def logprobs(self, logprobs: JsonObject, choice: int = 0) -> None:
+        """Of what was said last. In OpenAI's form: `{"content": [...]}`."""
+        self._choice(choice, {}, {"logprobs": logprobs, "finish_reason": None})
+
+    def finish(self, reason: str, choice: int = 0, beside: JsonObject | None = None) -> None:
+        """One of OpenAI's reasons. `beside` stands in the choice too, as `content_filter_results` do."""
+        self._finish[choice] = reason
+        self._choice(choice, {}, {"finish_reason": reason, **(beside or {})})
+
+    def used(self, usage: TokenUsage, cost_nanodollars: int | None = None) -> None:
+        """The last that is said counts."""
+        self._usage = UsageReported(usage, cost_nanodollars, in_openai_words(usage))
+
+    def end(self) -> None:
+        """The provider has said everything."""
+        if self.ended:
+            return
+        if not self._said and self._is_nothing():
+            self.fail(_EMPTY)
+            return
+        self.ended = True
+        if self._usage is not None:
+            if self._envelope.include_usage:
+                self._events.append(self._usage_chunk(self._usage))
+            self._events.append(self._usage)
+        self._events.append(Finished(self._finish.get(0), self._model))
+
+    def fail(self, failure: Failure) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self._usage is not None:
+            self._events.append(self._usage)
+        self._events.append(Failed(failure))
+
+    def close(self, cause: Failure | None) -> None:
+        """No more comes: an answer that lacks only its end mark has ended, any other has failed."""
+        if self._started and self._started == self._finish.keys():
+            self.end()
+        else:
+            self.fail(cause or (_CUT if self._said else _EMPTY))
+
+    def told(self) -> list[AttemptEvent]:
+        """What has been told since this was asked last."""
+        events, self._events = self._events, []
+        return events
+
+    def told_at_once(self) -> list[AttemptEvent]:
+        """As `told`, of an answer that has ended, in the form that the caller asked for."""
+        events = self.told()
+        if self._envelope.streamed:
+            return events
+        assembler = Assembler()
+        for event in events:
+            assembler.add(event)
+        rest: list[AttemptEvent] = [event for event in events if not isinstance(event, Chunk)]
+        response = assembler.response()
+        return [Answered(response), *rest] if response is not None and isinstance(rest[-1], Finished) else rest
+
+    def _is_nothing(self) -> bool:
+        """Whether an answer in which nothing was said is a fault: a model may stop at once, which costs a token."""
+        if self._envelope.resumed:
+            return False
+        return not self._finish or (self._usage is not None and self._usage.usage.output == 0)
+
+    def _write_frame(self) -> None:
+        named = {
+            "id": self._envelope.completion_id,
+            "object": "chat.completion.chunk",
+            "created": self._envelope.created,
+            "model": self._model or self._envelope.model,
+        }
+        self._head = orjson.dumps(named)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}' if self._envelope.include_usage else b"]}"
+
+    def _delta(self, delta: JsonObject, choice: int, *, text: str = "") -> None:
+        self._said = True
+        self._choice(choice, delta, {"finish_reason": None}, text=text, is_output=True)
+
+    def _choice(
+        self, index: int, delta: JsonObject, beside: JsonObject, *, text: str = "", is_output: bool = False
+    ) -> None:
+        if index not in self._started:
+            self._started.add(index)
+            delta = {"role": "assistant", **delta}
+        data = self._head + orjson.dumps({"index": index, "delta": delta, **beside}) + self._tail
+        self._events.append(Chunk(data, text, is_output, plain=False, choice=index))
+
+    def _usage_chunk(self, usage: UsageReported) -> Chunk:
+        data = self._head + b'],"usage":' + orjson.dumps(usage.reported) + b"}"
+        return Chunk(data, "", is_output=False, plain=False, choice=0)
+
+
+def in_openai_words(usage: TokenUsage) -> JsonObject:
+    """OpenAI counts cached input within the prompt, and reasoning within the completion."""
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
