@@ -22,6 +22,7 @@ __all__ = ["Patience", "Vigil", "Watched"]
 log = structlog.get_logger("consumption")
 
 _ANSWER_SECONDS: Final = 3.0
+_SOON_SECONDS: Final = 0.05
 _LAST_RESORT: Final = 3
 """After so many consumers in a row that did not work either, it is the process that is broken."""
 
@@ -82,9 +83,20 @@ class Vigil:
 
     async def run(self) -> None:
         """Until cancelled."""
+        every, soon = self._patience.every_seconds, _SOON_SECONDS
         while True:
             await self._look()
-            await asyncio.sleep(self._patience.every_seconds)
+            if self._is_well:
+                soon = _SOON_SECONDS
+                await asyncio.sleep(every)
+            else:
+                # What is not well is often well in a moment, as at every start, and others wait for a ready worker.
+                await asyncio.sleep(min(soon, every))
+                soon = min(2 * soon, every)
+
+    @property
+    def _is_well(self) -> bool:
+        return self.unanswered is None and self.sign is None
 
     async def _look(self) -> None:
         try:
