@@ -8,7 +8,20 @@ from random import Random
 from typing import NamedTuple, TypeAlias
 
 from simulator.answer import Answer
-from simulator.exchange import Broke, Ended, Event, Finished, Garbled, Opened, Refusal, Reported, Said, ToolSaid
+from simulator.exchange import (
+    Broke,
+    Declined,
+    Ended,
+    Event,
+    Finished,
+    Garbled,
+    Opened,
+    Refusal,
+    Reported,
+    Said,
+    Thought,
+    ToolSaid,
+)
 from simulator.faults import Break, Cut, Fault, Garble, Stall
 from simulator.script import Script
 
@@ -42,7 +55,8 @@ def course(answer: Answer, script: Script, rng: Random, *, usage: bool) -> Itera
     with_finish = script.usage == "with_finish"
     last = len(answer.reasons) - 1
     for choice, reason in enumerate(answer.reasons):
-        yield 0.0, Finished(choice, reason, answer.usage if with_finish and choice == last else None)
+        told = answer.usage if with_finish and choice == last else None
+        yield 0.0, Finished(choice, reason, told, answer.stops[choice])
     if usage:
         yield 0.0, Reported(answer.usage)
     yield 0.0, Ended()
@@ -98,7 +112,7 @@ def _counted(moments: Iterable[Moment], after: int) -> Iterator[tuple[float, Eve
 
 def is_token(event: Event | Hung) -> bool:
     kind = type(event)
-    return kind is Said or kind is ToolSaid
+    return kind is Said or kind is ToolSaid or kind is Thought or kind is Declined
 
 
 @dataclass(frozen=True, slots=True)

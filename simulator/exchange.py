@@ -1,13 +1,16 @@
 """The words in which a call is spoken of, whatever API it came by: what is asked, what happens, what is refused."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from simulator.conversation import Turn
 from simulator.script import FinishReason
 
 __all__ = [
     "Ask",
     "Broke",
+    "Declined",
     "Ended",
     "Event",
     "Finished",
@@ -17,6 +20,7 @@ __all__ = [
     "Reported",
     "Request",
     "Said",
+    "Thought",
     "Tool",
     "ToolCalled",
     "ToolSaid",
@@ -72,6 +76,24 @@ class Ask:
     """Does the caller want usage in a stream?"""
     script: str | None = None
     """Overrides of the script that came in the body."""
+    turns: tuple[Turn, ...] = ()
+    tool_choice: str = "auto"
+    """`auto`, `none`, `required`, or the name of the tool that must be called."""
+    parallel_tools: bool = True
+    stop: tuple[str, ...] = ()
+    schema: Mapping[str, object] | None = None
+    """The JSON Schema that the answer keeps to; empty when any JSON will do."""
+    thinks: bool = False
+    """Does the caller want the model to think?"""
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    user: str | None = None
+    embeds: tuple[str, ...] = ()
+    """The texts whose embeddings are wanted, and then nothing else is."""
+    dimensions: int | None = None
+    base64: bool = False
+    """Are they wanted packed?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +115,8 @@ class Usage(NamedTuple):
     output_tokens: int
     """With the reasoning tokens, as every provider bills them."""
     reasoning_tokens: int
+    written_tokens: int = 0
+    """Of the prompt, those that went into a cache."""
 
 
 # What happens in an answer, in order. NamedTuples because one is made per token.
@@ -103,6 +127,20 @@ class Opened(NamedTuple):
 
 
 class Said(NamedTuple):
+    choice: int
+    text: str
+
+
+class Thought(NamedTuple):
+    """A piece of the reasoning, shown."""
+
+    choice: int
+    text: str
+
+
+class Declined(NamedTuple):
+    """A piece of the words in which the model refuses."""
+
     choice: int
     text: str
 
@@ -125,6 +163,8 @@ class Finished(NamedTuple):
     reason: FinishReason
     usage: Usage | None = None
     """Given where the script wants the usage on this event."""
+    stopped_by: str | None = None
+    """The caller's sequence before which the answer ends."""
 
 
 class Reported(NamedTuple):
@@ -145,4 +185,6 @@ class Ended(NamedTuple):
     """The API's mark of a complete stream."""
 
 
-Event: TypeAlias = Opened | Said | ToolCalled | ToolSaid | Finished | Reported | Garbled | Broke | Ended
+Event: TypeAlias = (
+    Opened | Said | Thought | Declined | ToolCalled | ToolSaid | Finished | Reported | Garbled | Broke | Ended
+)

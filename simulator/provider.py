@@ -135,7 +135,8 @@ class Provider:
             answer = compose(ask, script, scene.rng)
             response = answered(scene, answer, dialect.voice(ask, Stamp(call.call_id, int(now.unix), name)))
             if response.status == HTTPStatus.OK:
-                call.prompt_tokens, call.cached_tokens, _, call.reasoning_tokens = answer.usage
+                call.prompt_tokens, call.cached_tokens = answer.usage.prompt_tokens, answer.usage.cached_tokens
+                call.reasoning_tokens = answer.usage.reasoning_tokens
         return Performance(response.with_headers(dialect.quota_headers(headroom)), call, admission)
 
     def _check_key(self, dialect: Dialect, request: Request) -> str | None:

@@ -14,7 +14,7 @@ from simulator.span import Seconds, Span, Tokens, fixed
 
 __all__ = ["FinishReason", "Script", "parse_overrides"]
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal"]
 
 _FAULT_KEYS = fault_keys()
 
@@ -40,7 +40,12 @@ class Script(BaseModel):
     """Instead of the reason that follows from what happened."""
     usage: Literal["asked", "always", "never", "with_finish"] = "asked"
     """When a stream reports usage: if asked to, always, never, or (as some providers) on the finishing event."""
+    thoughts: Tokens | None = None
+    """Length of the reasoning that is shown before the text."""
+    refusal: bool = False
+    """Whether the model declines, in so many words as it would have had."""
     cached_tokens: Count = 0
+    cache_written_tokens: Count = 0
     reasoning_tokens: Count = 0
     """Thought but not shown; counted in the output of the usage, and against the caller's maximum."""
     split: Annotated[int, Field(ge=0, le=64)] = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from docs.generators import configuration, dictionary, environment, failures, measurements, problems, wire
+from docs.generators import configuration, dictionary, environment, failures, measurements, problems, providers, wire
 from docs.generators.markdown import filled
 
 __all__ = ["PAGES", "PLACES", "made", "pages_of"]
@@ -16,6 +16,7 @@ PAGES: Final[Mapping[str, Content]] = MappingProxyType(
     {
         "configuration.md": configuration.page,
         "metrics.md": measurements.page,
+        "providers.md": providers.page,
         "topics.md": wire.page,
     }
 )

@@ -75,7 +75,7 @@ class Assembler:
     def output(self) -> str:
         """Everything generated so far, in all choices, reasoning and tool calls too: for counting, not for reading."""
         if self._answer is not None:
-            choices: Any = self._answer["choices"]
+            choices: Any = self._answer.get("choices", [])
             return "".join(_strings([choice["message"] for choice in choices]))
         return "".join(_strings([choice.message for choice in self._settled().values()]))
 

@@ -10,7 +10,7 @@ from shared.contracts.dead_letter import (
     DeadLetterReason,
     Decision,
 )
-from shared.contracts.job import Door, Interruption, Job, Lane
+from shared.contracts.job import Door, Endpoint, Interruption, Job, Lane
 from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus
 from shared.contracts.submission import BatchLine
 from shared.contracts.usage import AttemptFinished, AttemptStatus, TokenUsage, UsageSource
@@ -28,6 +28,7 @@ __all__ = [
     "DeadLetterReason",
     "Decision",
     "Door",
+    "Endpoint",
     "Interruption",
     "Job",
     "JobEnded",

@@ -9,7 +9,7 @@ from shared.contracts.base import JsonObject, WireModel
 from shared.contracts.blob import BlobRef
 from shared.ids import JobId
 
-__all__ = ["Door", "Interruption", "Job", "Lane"]
+__all__ = ["Door", "Endpoint", "Interruption", "Job", "Lane"]
 
 
 class Lane(StrEnum):
@@ -23,6 +23,13 @@ class Door(StrEnum):
     CHAT = "chat"
     JOBS = "jobs"
     TOPIC = "topic"
+
+
+class Endpoint(StrEnum):
+    """Which of OpenAI's endpoints the request is for."""
+
+    CHAT = "/v1/chat/completions"
+    EMBEDDINGS = "/v1/embeddings"
 
 
 class Interruption(StrEnum):
@@ -43,7 +50,7 @@ class Job(WireModel):
     """The id of the API key, unique within its tenant."""
     door: Door
     lane: Lane
-    endpoint: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    endpoint: Endpoint = Endpoint.CHAT
     model: str
     body: JsonObject
     """The request as the caller sent it, unknown fields included; empty where it was left in the blob store."""

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions on the wire: `POST /v1/chat/completions` and `GET /v1/models`."""
+"""OpenAI on the wire: `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`."""
 
 import math
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from simulator.dialects.dialect import Headers, Reply, Route, Stamp
-from simulator.dialects.openai_request import read_chat_request
+from simulator.dialects.openai_request import read_chat_request, read_embedding_request
 from simulator.dialects.openai_voice import OpenAIVoice, error_body
 from simulator.exchange import Ask, Refusal, Request
 from simulator.quota import Headroom, Refused
@@ -19,7 +19,7 @@ _JSON: Final[Headers] = (("content-type", "application/json"),)
 class OpenAIChat:
     def serves(self, method: str, path: str) -> Route | None:
         match method, path:
-            case "POST", "/v1/chat/completions":
+            case "POST", "/v1/chat/completions" | "/v1/embeddings":
                 return Route.ANSWER
             case "GET", "/v1/models":
                 return Route.MODELS
@@ -31,6 +31,8 @@ class OpenAIChat:
         return key.strip() or None if scheme.lower() == "bearer" else None
 
     def understand(self, request: Request) -> Ask:
+        if request.path.endswith("/embeddings"):
+            return read_embedding_request(request.body)
         return read_chat_request(request.body)
 
     def voice(self, ask: Ask, stamp: Stamp) -> OpenAIVoice:

@@ -1,43 +1,59 @@
 """What an OpenAI chat completion request asks for. Only what changes the answer is read; the rest passes unseen."""
 
-import math
-from hashlib import blake2b
+import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from simulator.conversation import ToolUse, Turn, fingerprint, prompt_tokens
 from simulator.dialects.dialect import RefusalError
 from simulator.exchange import Ask, Refusal, Tool
 
-__all__ = ["read_chat_request"]
-
-_TOKENS_PER_MESSAGE = 3
-_TOKENS_PER_IMAGE = 85
-_BYTES_PER_TOKEN = 4
+__all__ = ["canonical_json", "parameters_of", "read_chat_request", "read_embedding_request"]
 
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class _ImageUrl(_Lenient):
+    url: str
+
+
 class _Part(_Lenient):
     type: str
     text: str = ""
+    image_url: _ImageUrl | None = None
+
+
+class _CalledFunction(_Lenient):
+    name: str
+    arguments: str
+
+
+class _ToolCall(_Lenient):
+    id: str
+    function: _CalledFunction
 
 
 class _Message(_Lenient):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[_Part, ...] | None = None
+    tool_calls: tuple[_ToolCall, ...] | None = None
+    tool_call_id: str | None = None
 
-    def text(self) -> str:
-        if isinstance(self.content, str):
-            return self.content
-        return "".join(part.text for part in self.content or ())
-
-    def images(self) -> int:
-        if isinstance(self.content, str):
-            return 0
-        return sum(part.type == "image_url" for part in self.content or ())
+    def turn(self) -> Turn:
+        parts = () if isinstance(self.content, str) else self.content or ()
+        return Turn(
+            role={"developer": "system", "function": "tool"}.get(self.role, self.role),  # type: ignore[arg-type]
+            text=self.content if isinstance(self.content, str) else "".join(part.text for part in parts),
+            images=tuple(part.image_url.url for part in parts if part.image_url),
+            uses=tuple(
+                ToolUse(call.id, call.function.name, canonical_json(call.function.arguments))
+                for call in self.tool_calls or ()
+            ),
+            result_of=self.tool_call_id,
+        )
 
 
 class _Parameters(_Lenient):
@@ -58,6 +74,20 @@ class _Tool(_Lenient):
 class _Choice(_Lenient):
     type: str
     function: _Function | None = None
+
+
+class _JsonSchema(_Lenient):
+    schema_: dict[str, object] = Field(default_factory=dict, alias="schema")
+
+
+class _ResponseFormat(_Lenient):
+    type: str
+    json_schema: _JsonSchema | None = None
+
+    def schema_asked(self) -> dict[str, object] | None:
+        if self.json_schema is not None:
+            return self.json_schema.schema_
+        return {} if self.type == "json_object" else None
 
 
 class _StreamOptions(_Lenient):
@@ -81,6 +111,40 @@ class _ChatRequest(_Lenient):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     metadata: _Metadata | None = None
+    stop: str | tuple[str, ...] | None = None
+    response_format: _ResponseFormat | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    user: str | None = None
+
+
+class _EmbeddingRequest(_Lenient):
+    model: Annotated[str, Field(min_length=1)]
+    input: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    dimensions: Annotated[int, Field(ge=1, le=3072)] | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+
+
+def read_embedding_request(body: bytes) -> Ask:
+    """Raises RefusalError."""
+    try:
+        request = _EmbeddingRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise RefusalError(_refusal(error)) from error
+    texts = (request.input,) if isinstance(request.input, str) else request.input
+    turns = tuple(Turn("user", text) for text in texts)
+    return Ask(
+        model=request.model,
+        stream=False,
+        prompt=fingerprint(turns),
+        prompt_tokens=prompt_tokens(turns),
+        embeds=texts,
+        dimensions=request.dimensions,
+        base64=request.encoding_format == "base64",
+    )
 
 
 def read_chat_request(body: bytes) -> Ask:
@@ -92,12 +156,13 @@ def read_chat_request(body: bytes) -> Ask:
     if request.stream_options and not request.stream:
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         raise RefusalError(Refusal(400, message, param="stream_options"))
-    prefix = request.messages[-1].text() if request.messages[-1].role == "assistant" else ""
+    turns = tuple(message.turn() for message in request.messages)
+    prefix = turns[-1].text if turns[-1].role == "assistant" else ""
     return Ask(
         model=request.model,
         stream=bool(request.stream),
-        prompt=_fingerprint(request.messages[:-1] if prefix else request.messages),
-        prompt_tokens=_prompt_tokens(request.messages),
+        prompt=fingerprint(turns[:-1] if prefix else turns),
+        prompt_tokens=prompt_tokens(turns),
         prefix=prefix,
         choices=request.n or 1,
         max_tokens=request.max_completion_tokens or request.max_tokens,
@@ -106,6 +171,16 @@ def read_chat_request(body: bytes) -> Ask:
         top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         usage=request.stream_options is not None and request.stream_options.include_usage,
         script=request.metadata.sim if request.metadata else None,
+        turns=turns,
+        tool_choice=_tool_choice(request),
+        parallel_tools=request.parallel_tool_calls is not False,
+        stop=(request.stop,) if isinstance(request.stop, str) else request.stop or (),
+        schema=request.response_format.schema_asked() if request.response_format else None,
+        thinks=request.reasoning_effort not in (None, "none"),
+        seed=request.seed,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        user=request.user,
     )
 
 
@@ -119,18 +194,19 @@ def _refusal(error: ValidationError) -> Refusal:
     return Refusal(400, f"Invalid value for '{param}': {first['msg']}.", param=param, code="invalid_value")
 
 
-def _fingerprint(messages: tuple[_Message, ...]) -> bytes:
-    digest = blake2b(digest_size=16)
-    for message in messages:
-        digest.update(f"\x1e{message.role}\x1f{message.text()}".encode("utf-8", "surrogatepass"))
-    return digest.digest()
+def canonical_json(text: str) -> str:
+    """The same for the same value. What is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    except ValueError:
+        return text
 
 
-def _prompt_tokens(messages: tuple[_Message, ...]) -> int:
-    """The simulator's own measure: a token per 4 bytes of text, 85 per image, 3 per message."""
-    size = sum(len(message.text().encode("utf-8", "surrogatepass")) for message in messages)
-    images = sum(message.images() for message in messages)
-    return math.ceil(size / _BYTES_PER_TOKEN) + _TOKENS_PER_IMAGE * images + _TOKENS_PER_MESSAGE * len(messages)
+def _tool_choice(request: _ChatRequest) -> str:
+    choice = request.tool_choice
+    if isinstance(choice, _Choice):
+        return choice.function.name if choice.function else "required"
+    return choice or "auto"
 
 
 def _tools(request: _ChatRequest) -> tuple[Tool, ...]:
@@ -140,11 +216,14 @@ def _tools(request: _ChatRequest) -> tuple[Tool, ...]:
     if isinstance(request.tool_choice, _Choice) and request.tool_choice.function:
         wanted = request.tool_choice.function.name
         offered = [function for function in offered if function.name == wanted]
-    return tuple(Tool(function.name, _parameters(function)) for function in offered)
+    return tuple(
+        Tool(function.name, parameters_of(function.parameters.properties if function.parameters else {}))
+        for function in offered
+    )
 
 
-def _parameters(function: _Function) -> tuple[tuple[str, str], ...]:
-    properties = function.parameters.properties if function.parameters else {}
+def parameters_of(properties: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    """Of a JSON Schema's properties, their names and types."""
     return tuple((name, _type_of(schema)) for name, schema in properties.items())
 
 

@@ -1,16 +1,19 @@
 """One OpenAI answer as bytes, whole or event by event. An event is made per token, so what repeats is encoded once."""
 
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Final, TypedDict
+from struct import pack
+from typing import Final
 from zlib import crc32
 
 import orjson
 
-from simulator.answer import Answer, Utterance
+from simulator.answer import Answer, Utterance, gathered
 from simulator.dialects.dialect import Headers, Stamp
 from simulator.exchange import (
     Ask,
     Broke,
+    Declined,
     Ended,
     Event,
     Finished,
@@ -19,6 +22,7 @@ from simulator.exchange import (
     Refusal,
     Reported,
     Said,
+    Thought,
     ToolCalled,
     ToolSaid,
     Usage,
@@ -28,12 +32,6 @@ __all__ = ["OpenAIVoice", "error_body"]
 
 _FINGERPRINT: Final = "fp_simulator"
 _LIKELY: Final = (" the", " a", " and", ",", ".", " of", " to", " in", " is", " that")
-
-
-class _ToolCall(TypedDict):
-    id: str
-    type: str
-    function: dict[str, str]
 
 
 class OpenAIVoice:
@@ -75,17 +73,29 @@ class OpenAIVoice:
                 return self._delta(event)
 
     def whole(self, answer: Answer, usage: Usage | None) -> bytes:
+        if answer.vectors:
+            return self._embeddings(answer.vectors, usage)
         choices = [
             {
                 "index": choice,
                 "message": self._message(said),
                 "logprobs": self._logprobs(said),
-                "finish_reason": answer.reasons[choice],
+                "finish_reason": _reason(answer.reasons[choice]),
             }
             for choice, said in enumerate(answer.choices)
         ]
         body = self._before_object + b"chat.completion" + self._after_object + b',"choices":' + orjson.dumps(choices)
         return body + (b',"usage":' + orjson.dumps(_usage(usage)) if usage else b"") + b"}"
+
+    def _embeddings(self, vectors: tuple[tuple[float, ...], ...], usage: Usage | None) -> bytes:
+        data = [
+            {"object": "embedding", "index": index, "embedding": _packed(vector) if self._ask.base64 else vector}
+            for index, vector in enumerate(vectors)
+        ]
+        body: dict[str, object] = {"object": "list", "data": data, "model": self._stamp.model}
+        if usage is not None:
+            body["usage"] = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
+        return orjson.dumps(body)
 
     def _delta(self, event: Opened | Utterance | Finished) -> bytes:
         match event:
@@ -94,42 +104,37 @@ class OpenAIVoice:
                 return b"".join(self._chunk(choice, opening) for choice in range(self._ask.choices))
             case Said(choice, text):
                 return self._chunk(choice, {"content": text}, {"content": [self._logprob(text)], "refusal": None})
-            case ToolCalled(choice, tool, call_id, name):
-                call = {"index": tool, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-                return self._chunk(choice, {"tool_calls": [call]})
-            case ToolSaid(choice, tool, fragment):
-                return self._chunk(choice, {"tool_calls": [{"index": tool, "function": {"arguments": fragment}}]})
             case Finished(choice, reason, usage):
                 return self._finishing(choice, reason, usage)
+            case _:
+                return self._chunk(event.choice, _said(event))
 
     def _chunk(self, choice: int, delta: Mapping[str, object], logprobs: Mapping[str, object] | None = None) -> bytes:
         body = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         return self._head + orjson.dumps(body) + self._tail
 
     def _finishing(self, choice: int, reason: str, usage: Usage | None) -> bytes:
-        body = orjson.dumps({"index": choice, "delta": {}, "logprobs": None, "finish_reason": reason})
+        body = orjson.dumps({"index": choice, "delta": {}, "logprobs": None, "finish_reason": _reason(reason)})
         if usage is None:
             return self._head + body + self._tail
         return self._head + body + b'],"usage":' + orjson.dumps(_usage(usage)) + b"}\n\n"
 
     def _message(self, said: tuple[Utterance, ...]) -> dict[str, object]:
-        text = "".join(utterance.text for utterance in said if isinstance(utterance, Said))
-        calls: dict[int, _ToolCall] = {}
-        for utterance in said:
-            match utterance:
-                case ToolCalled(_, tool, call_id, name):
-                    calls[tool] = {"id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-                case ToolSaid(_, tool, fragment):
-                    calls[tool]["function"]["arguments"] += fragment
-                case Said():
-                    pass
+        spoken = gathered(said)
         message: dict[str, object] = {
             "role": "assistant",
-            "content": None if calls and not text else text,
-            "refusal": None,
+            "content": spoken.text or (None if spoken.calls or spoken.declined else ""),
+            "refusal": spoken.declined or None,
             "annotations": [],
         }
-        return message | {"tool_calls": list(calls.values())} if calls else message
+        if spoken.thoughts:
+            message["reasoning_content"] = spoken.thoughts
+        if spoken.calls:
+            message["tool_calls"] = [
+                {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in spoken.calls
+            ]
+        return message
 
     def _logprobs(self, said: tuple[Utterance, ...]) -> dict[str, object] | None:
         if self._ask.top_logprobs is None:
@@ -148,8 +153,30 @@ class OpenAIVoice:
         return {**chosen, "top_logprobs": top}
 
 
+def _packed(vector: tuple[float, ...]) -> str:
+    return b64encode(pack(f"<{len(vector)}f", *vector)).decode()
+
+
 def _likelihood(text: str, unlikelihood: float) -> dict[str, object]:
     return {"token": text, "logprob": -unlikelihood, "bytes": list(text.encode())}
+
+
+def _said(event: Thought | Declined | ToolCalled | ToolSaid) -> dict[str, object]:
+    match event:
+        case Thought(_, text):
+            return {"reasoning_content": text}
+        case Declined(_, text):
+            return {"refusal": text}
+        case ToolCalled(_, tool, call_id, name):
+            call = {"index": tool, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+            return {"tool_calls": [call]}
+        case ToolSaid(_, tool, fragment):
+            return {"tool_calls": [{"index": tool, "function": {"arguments": fragment}}]}
+
+
+def _reason(reason: str) -> str:
+    """A model that declines has stopped, for this API."""
+    return "stop" if reason == "refusal" else reason
 
 
 def _usage(usage: Usage) -> dict[str, object]:

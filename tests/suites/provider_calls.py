@@ -21,8 +21,8 @@ PATIENT = Timeouts(connect_seconds=5, first_token_seconds=5, between_tokens_seco
 
 
 @asynccontextmanager
-async def connected(base_url: str) -> AsyncIterator[Providers]:
-    section = {"base_url": base_url, "api_key": "sk-secret", "headers": {"x-team": "blue"}}
+async def connected(base_url: str, **more: Any) -> AsyncIterator[Providers]:
+    section = {"base_url": base_url, "api_key": "sk-secret", "headers": {"x-team": "blue"}, **more}
     async with Providers({"p": Provider.model_validate(section)}, utc_now) as providers:
         yield providers
 

@@ -13,7 +13,7 @@ from services.router_worker.events import AttemptEvent, RateLimit
 from services.router_worker.failures import Failure, Unsupported
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
-from shared.contracts import Job, JsonObject
+from shared.contracts import Endpoint, Job, JsonObject
 
 __all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked"]
 
@@ -39,6 +39,9 @@ class Envelope:
     streamed: bool
     include_usage: bool
     """Whether the caller asked for the usage chunk."""
+    endpoint: Endpoint = Endpoint.CHAT
+    base64: bool = False
+    """Whether the caller wants embeddings packed, as the official clients do."""
     resumed: bool = False
     """Whether the attempt goes on behind text that was shown: then there may be nothing left to say."""
 

@@ -10,16 +10,20 @@ from typing import Final, Protocol
 
 import orjson
 
-from services.router_worker.events import AttemptEvent
+from services.router_worker.events import AttemptEvent, Failed
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.sse import ServerSentEvent, SseDecoder, SseOverflowError
 from services.router_worker.providers.telling import Telling
 from shared.contracts import JsonObject
 
-__all__ = ["AnswerDecoder", "Framing", "Reader"]
+__all__ = ["AnswerDecoder", "DocumentDecoder", "Framing", "Reader"]
 
 _LIMIT: Final = 64_000_000
+
+_TOO_LARGE: Final = Failure(FailureKind.MALFORMED, f"The answer is larger than {_LIMIT} bytes.")
+_NO_BODY: Final = Failure(FailureKind.EMPTY, "The provider answered with an empty body.")
+_SHAPELESS: Final = Failure(FailureKind.MALFORMED, "The provider's answer has not the form of one.")
 
 _OUT_OF_SHAPE: Final = (orjson.JSONDecodeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What lacks the shape that its reader expects shows itself on first use: cheaper than to ask each time."""
@@ -43,6 +47,47 @@ class Framing(Protocol):
     def feed(self, packet: bytes) -> Sequence[ServerSentEvent]:
         """Raises a ValueError for what is no such stream."""
         ...
+
+
+class DocumentDecoder:
+    """`dialect.Decoder` for an answer that is one document and nothing else, such as embeddings."""
+
+    __slots__ = ("_ended", "_packets", "_read", "_size")
+
+    def __init__(self, read: Callable[[JsonObject], Sequence[AttemptEvent]]) -> None:
+        """What `read` raises because something is not there is a malformed answer."""
+        self._read = read
+        self._packets: list[bytes] = []
+        self._size = 0
+        self._ended = False
+
+    def feed(self, chunk: bytes) -> Sequence[AttemptEvent]:
+        if self._ended:
+            return ()
+        self._size += len(chunk)
+        if self._size > _LIMIT:
+            return self._fail(_TOO_LARGE)
+        self._packets.append(chunk)
+        return ()
+
+    def close(self, cause: Failure | None = None) -> Sequence[AttemptEvent]:
+        if self._ended:
+            return ()
+        if cause is not None:
+            return self._fail(cause)
+        self._ended = True
+        body = b"".join(self._packets)
+        if not body.strip():
+            return self._fail(_NO_BODY)
+        try:
+            return self._read(orjson.loads(body))
+        except _OUT_OF_SHAPE:
+            return self._fail(_SHAPELESS)
+
+    def _fail(self, failure: Failure) -> Sequence[AttemptEvent]:
+        self._ended = True
+        self._packets.clear()
+        return (Failed(failure),)
 
 
 class AnswerDecoder:
@@ -92,17 +137,17 @@ class AnswerDecoder:
         document.append(chunk)
         if self._size > _LIMIT:
             document.clear()
-            self._malformed(f"The answer is larger than {_LIMIT} bytes.")
+            self._telling.fail(_TOO_LARGE)
 
     def _read(self, body: bytes) -> None:
         if not body.strip():
-            self._telling.fail(Failure(FailureKind.EMPTY, "The provider answered with an empty body."))
+            self._telling.fail(_NO_BODY)
             return
         try:
             parsed = orjson.loads(body)
             self._reader.whole(parsed[0] if isinstance(parsed, list) else parsed)
         except _OUT_OF_SHAPE:
-            self._malformed("The provider's answer has not the form of one.")
+            self._telling.fail(_SHAPELESS)
 
     def _take(self, chunk: bytes) -> None:
         try:

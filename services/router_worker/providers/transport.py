@@ -30,7 +30,7 @@ from services.router_worker.routing.plan import Candidate
 from shared.alarm import Alarm
 from shared.clock import Clock, unix_ms
 from shared.config.schema import Provider
-from shared.contracts import Job
+from shared.contracts import Endpoint, Job
 from shared.ids import AttemptId, completion_id
 
 __all__ = ["Providers"]
@@ -243,7 +243,9 @@ def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelo
         completion_id=completion_id(job.id),
         created=unix_ms(job.accepted_at) // 1000,
         model=candidate.serves,
-        streamed=job.streamed,
+        streamed=job.streamed and job.endpoint is Endpoint.CHAT,
+        endpoint=job.endpoint,
+        base64=job.body.get("encoding_format") == "base64",
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         resumed=bool(resume_text),
     )

@@ -8,14 +8,15 @@ from pydantic import JsonValue
 from services.router_worker.providers.dialect import HttpCall, asked
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
-from shared.contracts import Job, JsonObject
+from shared.contracts import Endpoint, Job, JsonObject
 
 __all__ = ["encode"]
 
 
 def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
     body: JsonObject = {**asked(job.body, provider), "model": candidate.model}
-    if job.streamed:
+    streamed = job.streamed and job.endpoint is Endpoint.CHAT
+    if streamed:
         _ask_for_stream(body, usage=provider.quirks.usage_in_stream)
     else:
         body.pop("stream", None)
@@ -23,8 +24,8 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
     if resume_text:
         body["messages"] = _with_prefill(body.get("messages"), resume_text)
     return HttpCall(
-        url=str(provider.base_url).rstrip("/") + "/chat/completions",
-        headers=_headers(provider, streamed=job.streamed),
+        url=str(provider.base_url).rstrip("/") + job.endpoint.removeprefix("/v1"),
+        headers=_headers(provider, streamed=streamed),
         body=_to_json(body),
     )
 

@@ -1,0 +1,77 @@
+"""Which families are held to which features? Tests run over these tables, and `docs/providers.md` is made from them.
+
+A feature that a family lacks is not left untested: whoever asks for it must be told, before any call.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import pytest
+
+__all__ = ["FAMILIES", "SHOWN_BY", "Family", "Feature", "lacking", "shows"]
+
+
+class Feature(StrEnum):
+    """In the order in which they stand in the table."""
+
+    STREAMING = "streaming"
+    WHOLE = "whole answers"
+    CONVERSATION = "system prompts and turns"
+    TOOLS = "tool calls"
+    PARALLEL_TOOLS = "parallel tool calls"
+    TOOL_CHOICE = "forced tool choice"
+    TOOL_RESULTS = "tool results"
+    IMAGE_URL = "images by URL"
+    IMAGE_DATA = "images by base64"
+    JSON_SCHEMA = "JSON schema"
+    REASONING = "reasoning shown"
+    REASONING_KEPT = "reasoning kept over turns"
+    STOP = "stop sequences"
+    FINISH_REASONS = "finish reasons"
+    REFUSAL = "refusals"
+    SEED = "seed"
+    LOGPROBS = "log probabilities"
+    USAGE = "usage in four buckets"
+    LIMITS = "rate-limit headers"
+    ERRORS = "error classes"
+    EMBEDDINGS = "embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    dialect: str
+    """As in the configuration."""
+    title: str
+    path: str
+    """Where the simulator speaks it: the end of `base_url`."""
+    section: Mapping[str, Any] = field(default_factory=dict)
+    """What else a provider's section needs."""
+    lacks: Mapping[Feature, str] = field(default_factory=dict)
+    """What the provider does not offer, and what stands in the table instead."""
+
+
+FAMILIES: Final = (Family("openai", "OpenAI", "/v1", lacks={Feature.REASONING_KEPT: "not in this API"}),)
+
+SHOWN_BY: Final[dict[Feature, dict[str, None]]] = {}
+"""The tests of each feature, as `file::test` in order, filled when their modules are imported."""
+
+Test = Callable[..., Any]
+
+
+def shows(feature: Feature) -> Callable[[Test], Test]:
+    """The test runs for each family that has the feature."""
+
+    def mark(test: Test) -> Test:
+        module = test.__module__.rpartition(".")[2]
+        SHOWN_BY.setdefault(feature, {})[f"{module}.py::{test.__name__}"] = None
+        having = [family for family in FAMILIES if feature not in family.lacks]
+        parametrized: Test = pytest.mark.parametrize("family", having, ids=lambda family: family.dialect)(test)
+        return parametrized
+
+    return mark
+
+
+def lacking() -> list[tuple[Family, Feature]]:
+    return [(family, feature) for family in FAMILIES for feature in family.lacks]
