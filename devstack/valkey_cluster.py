@@ -17,14 +17,14 @@ __all__ = ["ValkeyCluster", "valkey_cluster"]
 
 _SLOTS = 16_384
 _FORMING_SECONDS = 20.0
-_BUS = 10_000
-"""A node's gossip has the port that is so much above its own."""
 
 
 class ValkeyCluster:
-    def __init__(self, primaries: Sequence[Valkey], replicas: Sequence[Valkey]) -> None:
+    def __init__(self, primaries: Sequence[Valkey], replicas: Sequence[Valkey], gossip_port: int) -> None:
+        """`gossip_port` is the first primary's, whom the others are told of."""
         self._primaries = primaries
         self._replicas = replicas
+        self._gossip_port = gossip_port
 
     @property
     def nodes(self) -> Sequence[Valkey]:
@@ -75,7 +75,7 @@ class ValkeyCluster:
             await _tell(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             await _tell(node, "CLUSTER", "ADDSLOTSRANGE", number * share, last)
         for node in self.nodes:
-            await _tell(node, "CLUSTER", "MEET", HOST, first.port, first.port + _BUS)
+            await _tell(node, "CLUSTER", "MEET", HOST, first.port, self._gossip_port)
         for replica, primary in zip(self._replicas, self._primaries, strict=True):
             await _follow(replica, primary)
         await self.settled()
@@ -95,8 +95,13 @@ async def valkey_cluster(
         "repl-diskless-sync-delay": "0",
         **(settings or {}),
     }
-    nodes = [_node(data / f"node-{number}", common) for number in range(primaries * 2)]
-    cluster = ValkeyCluster(nodes[:primaries], nodes[primaries:])
+    # Not the usual ten thousand above the node's own: the system gives those ports to whoever connects to something.
+    gossip_ports = [any_free() for _ in range(primaries * 2)]
+    nodes = [
+        _node(data / f"node-{number}", {**common, "cluster-port": str(port)})
+        for number, port in enumerate(gossip_ports)
+    ]
+    cluster = ValkeyCluster(nodes[:primaries], nodes[primaries:], gossip_ports[0])
     try:
         await cluster.start()
         yield cluster
@@ -106,7 +111,6 @@ async def valkey_cluster(
 
 def _node(folder: Path, settings: Mapping[str, str]) -> Valkey:
     folder.mkdir(parents=True, exist_ok=True)
-    # Ports of ours end at 32,000, so the gossip's stay below 65,536.
     return Valkey(folder, any_free(), ServerProcess(folder.name, folder / "log"), settings)
 
 

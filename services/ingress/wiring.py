@@ -96,11 +96,12 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             clock=utc_now,
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
         )
-        ready = _readiness(servers, doors.stopping, instruments)
+        topics_exist = asyncio.Event()
+        ready = _readiness(servers, topics_exist, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=_alive))
         app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
-        topic_door = _topic_door(settings, config, callers, submissions, records, instruments)
+        topic_door = _topic_door(settings, config, callers, submissions, records, topics_exist, instruments)
         await stack.enter_async_context(
             _running(
                 records=records.run(),
@@ -165,10 +166,12 @@ async def _topic_door(
     callers: Callers,
     submissions: Submissions,
     records: KafkaRecords,
+    topics_exist: asyncio.Event,
     instruments: Instruments,
 ) -> None:
     """Until cancelled: the project's topics exist, and those that submitters write to are followed."""
     await _topics_exist(settings, with_submit_topics(config.submit_topics))
+    topics_exist.set()
     if not config.submit_topics:
         return
     # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
@@ -219,7 +222,10 @@ async def _topics_exist(settings: IngressSettings, topics: Sequence[Topic]) -> N
 
 
 def _readiness(
-    servers: Mapping[Dependency, Reachability], stopping: asyncio.Event, instruments: Instruments
+    servers: Mapping[Dependency, Reachability],
+    topics_exist: asyncio.Event,
+    stopping: asyncio.Event,
+    instruments: Instruments,
 ) -> Callable[[], Mapping[str, str | None]]:
     up = instruments.gauge(DEPENDENCY_UP)
     for name, server in servers.items():
@@ -227,6 +233,10 @@ def _readiness(
 
     def ready() -> Mapping[str, str | None]:
         problems: dict[str, str | None] = {name.value: server.problem for name, server in servers.items()}
+        if not topics_exist.is_set():
+            problems[Dependency.KAFKA.value] = (
+                servers[Dependency.KAFKA].problem or "its topics are not known to be there"
+            )
         return problems | {"ingress": "stopping" if stopping.is_set() else None}
 
     return ready
