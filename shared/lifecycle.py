@@ -10,8 +10,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -108,6 +108,25 @@ class Startup:
         """As `until_reachable`."""
         self._awaited = server
         await until_reachable(server, probe, self._stop)
+        self._awaited = None
+
+    async def begin(self, server: str, beginning: Coroutine[Any, Any, None]) -> None:
+        """Wait for what cannot be tried twice, and talks to `server`. Raises what it raises.
+
+        Raises Stopping, after it has been cancelled, when the stop event comes first.
+        """
+        self._awaited = server
+        begun = asyncio.create_task(beginning, name=f"begin {server}")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({begun, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not begun.done():
+                raise Stopping(server)
+        finally:
+            begun.cancel()
+            stopped.cancel()
+            await asyncio.wait({begun, stopped})
+        begun.result()
         self._awaited = None
 
     def over(self) -> None:

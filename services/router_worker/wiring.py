@@ -117,8 +117,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
-        await admin.start()
         stack.push_async_callback(admin.close)
+        await startup.begin("kafka", admin.start())
 
         broker = _broker(settings, worker)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
@@ -171,7 +171,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(_cancelled, background)
         health.watch(heartbeat, longest_silence=settings.dead_after_seconds, lanes=lanes)
         stack.push_async_callback(broker.stop)
-        await broker.start()
+        await startup.begin("kafka", broker.start())
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
 

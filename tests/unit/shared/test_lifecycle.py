@@ -12,7 +12,7 @@ import pytest
 
 from shared.backoff import Backoff
 from shared.errors import OperatorError
-from shared.lifecycle import Stopping, until_reachable
+from shared.lifecycle import Startup, Stopping, until_reachable
 
 PROGRAM = """
 import asyncio, hashlib, sys
@@ -191,3 +191,27 @@ async def test_what_waiting_cannot_mend_is_not_waited_for() -> None:
 
     with pytest.raises(OperatorError, match="wrong password"):
         await until_reachable("postgres", probe, asyncio.Event())
+
+
+async def test_a_beginning_that_hangs_is_broken_off_when_the_process_is_told_to_stop() -> None:
+    stop, ends = asyncio.Event(), []
+
+    async def hang() -> None:
+        stop.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append("let go")
+
+    with pytest.raises(Stopping):
+        async with asyncio.timeout(5):
+            await Startup(stop).begin("kafka", hang())
+    assert ends == ["let go"]
+
+
+async def test_a_beginning_that_fails_says_why() -> None:
+    async def fail() -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    with pytest.raises(ConnectionRefusedError, match="nobody there"):
+        await Startup(asyncio.Event()).begin("kafka", fail())
