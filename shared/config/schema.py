@@ -4,8 +4,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, NonNegativeInt, PositiveInt, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
 
+from shared.config.quirks import QUIRKS, Quirks
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -91,25 +102,24 @@ class Retries(Section):
     """How many times the whole plan is walked through before the job fails."""
 
 
-class Quirks(Section):
-    """How a server that calls itself OpenAI-compatible differs, as data."""
-
-    usage_in_stream: bool = True
-    """Whether it understands `stream_options.include_usage`."""
-    prefill: bool = False
-    """Whether it goes on behind a last message of the assistant; needed by `continue`."""
-
-
 class Provider(Section):
     """An account somewhere: who is called, and as whom."""
 
     dialect: Name = "openai"
     """The family of APIs that it speaks."""
     base_url: HttpUrl
-    """Up to and including the version, for example `https://api.openai.com/v1`."""
+    """Up to and including the version, for example `https://api.openai.com/v1`.
+
+    Of `azure` the resource alone: `https://my-resource.openai.azure.com`.
+    """
     api_key: SecretStr | None = None
     auth: Name = "key"
-    """How calls prove who we are: `key` sends `api_key` as the family wants it."""
+    """How calls prove who we are.
+
+    `key` sends `api_key` as the family wants it; `entra` a token of Microsoft Entra ID (needs `sluice[azure]`).
+    """
+    api_version: str | None = None
+    """For families that want one named: the `api-version` of Azure."""
     headers: dict[str, SecretStr] = {}
     """Sent with every call, for example `OpenAI-Organization`."""
     price_as: Name | None = None
@@ -120,6 +130,19 @@ class Provider(Section):
     What a family has no words for is left out only if it stands here; else such a request is not sent to it at all.
     """
     quirks: Quirks = Quirks()
+    """Where it differs from what its dialect does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_known_quirks(cls, data: JsonValue) -> JsonValue:
+        """What is known of the server, below what the file says of it."""
+        known = QUIRKS.get(str(data.get("dialect"))) if isinstance(data, dict) else None
+        if known is None or not isinstance(data, dict):
+            return data
+        said = data.get("quirks")
+        if said is not None and not isinstance(said, dict):
+            return data
+        return {**data, "quirks": {**known.model_dump(mode="json"), **(said or {})}}
 
 
 class Deployment(Section):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import JsonValue
 
-from shared.config import schema
+from shared.config import quirks, schema
 from shared.config.schema import Config
 from shared.contracts import JsonObject
 
@@ -48,11 +48,12 @@ def _masked(value: JsonValue) -> JsonValue:
 
 def _docstrings() -> dict[str, dict[str, str]]:
     """Class, field, and the string below the field. Read from the source on demand, since importing must stay quick."""
-    found: dict[str, dict[str, str]] = {}
-    for statement in ast.parse(inspect.getsource(schema)).body:
-        if isinstance(statement, ast.ClassDef):
-            found[statement.name] = dict(_documented(statement.body))
-    return found
+    return {
+        statement.name: dict(_documented(statement.body))
+        for module in (schema, quirks)
+        for statement in ast.parse(inspect.getsource(module)).body
+        if isinstance(statement, ast.ClassDef)
+    }
 
 
 def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:

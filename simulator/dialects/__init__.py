@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from simulator.dialects.azure import AzureOpenAI
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.openai_chat import OpenAIChat
 
 __all__ = ["DIALECTS", "find_dialect"]
 
-DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(),)
+DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(), AzureOpenAI())
 
 
 def find_dialect(method: str, path: str) -> tuple[Dialect, Route] | None:

@@ -147,10 +147,16 @@ def read_embedding_request(body: bytes) -> Ask:
     )
 
 
-def read_chat_request(body: bytes) -> Ask:
-    """Raises RefusalError, worded as OpenAI words it."""
+class _Deployed(_ChatRequest):
+    """Where the address names the model, the body need not."""
+
+    model: str = ""
+
+
+def read_chat_request(body: bytes, model: str | None = None) -> Ask:
+    """Of `model`, where the address names it. Raises RefusalError, worded as OpenAI words it."""
     try:
-        request = _ChatRequest.model_validate_json(body)
+        request = (_Deployed if model else _ChatRequest).model_validate_json(body)
     except ValidationError as error:
         raise RefusalError(_refusal(error)) from error
     if request.stream_options and not request.stream:
@@ -159,7 +165,7 @@ def read_chat_request(body: bytes) -> Ask:
     turns = tuple(message.turn() for message in request.messages)
     prefix = turns[-1].text if turns[-1].role == "assistant" else ""
     return Ask(
-        model=request.model,
+        model=model or request.model,
         stream=bool(request.stream),
         prompt=fingerprint(turns[:-1] if prefix else turns),
         prompt_tokens=prompt_tokens(turns),

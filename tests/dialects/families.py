@@ -52,7 +52,12 @@ class Family:
     """What the provider does not offer, and what stands in the table instead."""
 
 
-FAMILIES: Final = (Family("openai", "OpenAI", "/v1", lacks={Feature.REASONING_KEPT: "not in this API"}),)
+_NOT_IN_THIS_API: Final = {Feature.REASONING_KEPT: "not in this API"}
+
+FAMILIES: Final = (
+    Family("openai", "OpenAI", "/v1", lacks=_NOT_IN_THIS_API),
+    Family("azure", "Azure OpenAI", "", lacks=_NOT_IN_THIS_API),
+)
 
 SHOWN_BY: Final[dict[Feature, dict[str, None]]] = {}
 """The tests of each feature, as `file::test` in order, filled when their modules are imported."""

@@ -1,7 +1,7 @@
 """Recorded answers of providers, and how they are played; a new dialect adds a folder of recordings."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.providers.dialect import Decoder, Envelope
 from services.router_worker.providers.registry import DIALECTS
+from shared.config.quirks import QUIRKS, Quirks
 
 __all__ = ["ENVELOPE", "RECORDINGS", "a_decoder", "as_json", "golden_of", "played"]
 
@@ -20,7 +21,8 @@ ENVELOPE = Envelope("chatcmpl-ours", 1_700_000_000, "our-model", streamed=True, 
 
 
 def a_decoder(recording: Path, envelope: Envelope = ENVELOPE) -> Decoder:
-    return DIALECTS[recording.parent.name].decoder(envelope)
+    dialect = recording.parent.name
+    return DIALECTS[dialect].decoder(replace(envelope, quirks=QUIRKS.get(dialect, Quirks())))
 
 
 def golden_of(recording: Path) -> Any:

@@ -211,7 +211,30 @@ def test_usage_falls_into_disjoint_buckets(usage: dict[str, Any], buckets: Token
     reported = read_usage(usage, orjson.dumps({"usage": usage}))
     assert reported is not None
     assert reported.usage == buckets
+
+
+def test_what_the_caller_is_told_is_what_the_provider_said() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 4, "queue_time": 0.1}
+    reported = read_usage(usage, orjson.dumps({"usage": usage}))
+    assert reported is not None
     assert reported.reported == usage
+
+
+def test_the_caller_is_told_in_openais_way_of_counting() -> None:
+    counted_apart = {
+        "prompt_tokens": 10,
+        "completion_tokens": 4,
+        "total_tokens": 17,
+        "completion_tokens_details": {"reasoning_tokens": 3},
+        "prompt_cache_hit_tokens": 8,
+    }
+    reported = read_usage(counted_apart, orjson.dumps({"usage": counted_apart}), "prompt_cache_hit_tokens")
+    assert reported is not None
+    assert reported.reported == {
+        **counted_apart,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 8},
+    }
 
 
 def test_usage_without_counts_is_no_usage() -> None:

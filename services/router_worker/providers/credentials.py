@@ -5,37 +5,14 @@ day, or a library that only some deployments install: it is imported when the co
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
-from services.router_worker.failures import FailureKind
 from services.router_worker.providers.dialect import HttpCall
+from services.router_worker.providers.entra import entra_tokens
+from services.router_worker.providers.signing import Credentials
 from shared.config.schema import Provider
 
-__all__ = ["CREDENTIALS", "Credentials", "NoCredentialsError", "PlainKey", "credentials_for"]
-
-
-class NoCredentialsError(Exception):
-    """There are none to be had. The message may be shown to a caller, so it holds no secret.
-
-    `kind` tells whether that lasts (`AUTH`) or passes (`CONNECT`, when a token service is away).
-    """
-
-    def __init__(self, message: str, kind: FailureKind = FailureKind.AUTH) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class Credentials(Protocol):
-    """Of one provider section; made once, for the life of the process."""
-
-    async def sign(self, call: HttpCall) -> HttpCall:
-        """The call with the proof in its headers. May wait for a token service; raises NoCredentialsError.
-
-        Called for every attempt, so a token is kept until shortly before it expires.
-        """
-        ...
-
-    async def close(self) -> None: ...
+__all__ = ["CREDENTIALS", "PlainKey", "credentials_for"]
 
 
 class PlainKey:
@@ -50,6 +27,7 @@ class PlainKey:
 
 CREDENTIALS: Final[Mapping[str, Callable[[Provider], Credentials]]] = {
     "key": lambda _: PlainKey(),
+    "entra": entra_tokens,
 }
 """By the word in `Provider.auth`. A maker raises NoCredentialsError when its library is not installed."""
 

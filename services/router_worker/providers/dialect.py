@@ -12,6 +12,7 @@ from typing import Protocol
 from services.router_worker.events import AttemptEvent, RateLimit
 from services.router_worker.failures import Failure, Unsupported
 from services.router_worker.routing.plan import Candidate
+from shared.config.quirks import Quirks
 from shared.config.schema import Provider
 from shared.contracts import Endpoint, Job, JsonObject
 
@@ -42,6 +43,8 @@ class Envelope:
     endpoint: Endpoint = Endpoint.CHAT
     base64: bool = False
     """Whether the caller wants embeddings packed, as the official clients do."""
+    quirks: Quirks = Quirks()
+    """Of the server that answers."""
     resumed: bool = False
     """Whether the attempt goes on behind text that was shown: then there may be nothing left to say."""
 

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.router_worker.providers.dialect import Dialect
+from services.router_worker.providers.dialects.azure import Azure
 from services.router_worker.providers.dialects.openai import OpenAI
+from shared.config.quirks import QUIRKS
 
 __all__ = ["DIALECTS"]
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAI(),
+    **dict.fromkeys(QUIRKS, OpenAI()),
+    "azure": Azure(),
 }

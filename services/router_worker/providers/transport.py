@@ -22,9 +22,10 @@ from httpx_aiohttp import AiohttpTransport
 
 from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished, LimitsTold
 from services.router_worker.failures import Failure, FailureKind, Unsupported
-from services.router_worker.providers.credentials import Credentials, NoCredentialsError, credentials_for
+from services.router_worker.providers.credentials import credentials_for
 from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall
 from services.router_worker.providers.registry import DIALECTS
+from services.router_worker.providers.signing import Credentials, NoCredentialsError
 from services.router_worker.resilience.deadline import Deadline, Limit, Patience
 from services.router_worker.routing.plan import Candidate
 from shared.alarm import Alarm
@@ -130,7 +131,9 @@ class Providers:
         line = self._lines[candidate.provider]
         left = Deadline(deadline).seconds_left(self._clock())
         patience = Patience.of(candidate.timeouts, left, asyncio.get_running_loop().time())
-        return _events(line, replace(call, headers=headers), dialect, _envelope(job, candidate, resume_text), patience)
+        return _events(
+            line, replace(call, headers=headers), dialect, _envelope(job, candidate, provider, resume_text), patience
+        )
 
     def lacks(self, job: Job, candidate: Candidate) -> Unsupported | None:
         """What of the job the candidate could not be asked for; a request that is not here yet is looked at later."""
@@ -237,7 +240,7 @@ async def _error_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelope:
+def _envelope(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> Envelope:
     options = job.body.get("stream_options")
     return Envelope(
         completion_id=completion_id(job.id),
@@ -247,6 +250,7 @@ def _envelope(job: Job, candidate: Candidate, resume_text: str | None) -> Envelo
         endpoint=job.endpoint,
         base64=job.body.get("encoding_format") == "base64",
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        quirks=provider.quirks,
         resumed=bool(resume_text),
     )
 

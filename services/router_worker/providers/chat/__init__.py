@@ -17,7 +17,7 @@ from services.router_worker.providers.chat.messages import (
     User,
     sides,
 )
-from services.router_worker.providers.chat.reading import Chat, UnsupportedError, lack, read_chat
+from services.router_worker.providers.chat.reading import Chat, UnsupportedError, asks_nothing, lack, read_chat
 from services.router_worker.providers.chat.settings import (
     Format,
     JsonAnything,
@@ -52,6 +52,7 @@ __all__ = [
     "Turn",
     "UnsupportedError",
     "User",
+    "asks_nothing",
     "lack",
     "read_chat",
     "sides",

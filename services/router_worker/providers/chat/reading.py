@@ -16,7 +16,7 @@ from services.router_worker.providers.chat.messages import Shape, Turn
 from services.router_worker.providers.chat.settings import Format, Tool, ToolChoice
 from shared.contracts import JsonObject
 
-__all__ = ["Chat", "UnsupportedError", "lack", "read_chat"]
+__all__ = ["Chat", "UnsupportedError", "asks_nothing", "lack", "read_chat"]
 
 _OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "metadata"})
 """Answered for by Sluice: `metadata` are the tags of the ledger, the rest stands in other places of a call."""
@@ -43,6 +43,11 @@ _ASKS_NOTHING: Final[Mapping[str, tuple[JsonValue, ...]]] = {
 _KINDS: Final = frozenset(
     {"assistant", "developer", "file", "image_url", "input_audio", "refusal", "system", "text", "tool", "user"}
 )
+
+
+def asks_nothing(name: str, value: JsonValue) -> bool:
+    """Whether this value of a parameter is the same as leaving it out."""
+    return value is None or value in _ASKS_NOTHING.get(name, ())
 
 
 class UnsupportedError(Exception):
@@ -98,7 +103,7 @@ class Chat(Shape):
 def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
     """Raises UnsupportedError for what `family` has no words for, and for what is no chat completion request at all."""
     for name, value in body.items():
-        if name in _OURS or name in honours or value is None or value in _ASKS_NOTHING.get(name, ()):
+        if name in _OURS or name in honours or asks_nothing(name, value):
             continue
         lack(name, f"is nothing that {family} could be asked for")
     known = {name: value for name, value in body.items() if name == "messages" or name in honours}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.router_worker.events import RateLimit
-from services.router_worker.failures import Failure
+from services.router_worker.failures import Failure, Unsupported
 from services.router_worker.providers.dialect import Decoder, Envelope, HttpCall
 from services.router_worker.providers.dialects.openai.embeddings import read_embeddings
 from services.router_worker.providers.dialects.openai.refusal import failure_of
@@ -22,7 +22,9 @@ __all__ = ["OpenAI"]
 class OpenAI:
     """How compatible servers differ is data: `Quirks` in the configuration."""
 
-    def encode(self, job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
+    def encode(
+        self, job: Job, candidate: Candidate, provider: Provider, resume_text: str | None
+    ) -> HttpCall | Unsupported:
         return encode(job, candidate, provider, resume_text)
 
     def decoder(self, envelope: Envelope) -> Decoder:

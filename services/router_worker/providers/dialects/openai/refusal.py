@@ -83,4 +83,19 @@ def _error_in(body: bytes) -> JsonObject:
         parsed = parsed[0]  # Google's compatible endpoint wraps its error in a list
     if not isinstance(parsed, dict):
         return {}
-    return fields_of(parsed.get("error") or parsed.get("detail") or parsed)
+    return fields_of(_in_words(parsed.get("error") or parsed.get("detail") or parsed.get("message") or parsed))
+
+
+def _in_words(error: JsonValue) -> JsonValue:
+    """FastAPI lists what is wrong with each field, and Mistral puts that list where a message stands elsewhere."""
+    match error:
+        case {"detail": [*wrong]} | [*wrong]:
+            said = [f"{_place(each)}{each.get('msg')}" for each in wrong if isinstance(each, dict)]
+            return {"message": "; ".join(said)} if said else {}
+        case _:
+            return error
+
+
+def _place(wrong: JsonObject) -> str:
+    steps = wrong.get("loc")
+    return ".".join(map(str, steps)) + ": " if isinstance(steps, list) else ""

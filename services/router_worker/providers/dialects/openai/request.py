@@ -1,11 +1,13 @@
-"""What is sent: the caller's body, every field of it, under the provider's name for the model."""
+"""What is sent: the caller's body, every field of it, as the server's quirks have it, under its name for the model."""
 
 import json
 
 import orjson
-from pydantic import JsonValue
 
+from services.router_worker.failures import Unsupported
+from services.router_worker.providers.chat import UnsupportedError
 from services.router_worker.providers.dialect import HttpCall, asked
+from services.router_worker.providers.dialects.openai.fitting import continued, fitted
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
 from shared.contracts import Endpoint, Job, JsonObject
@@ -13,8 +15,14 @@ from shared.contracts import Endpoint, Job, JsonObject
 __all__ = ["encode"]
 
 
-def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> HttpCall:
-    body: JsonObject = {**asked(job.body, provider), "model": candidate.model}
+def encode(
+    job: Job, candidate: Candidate, provider: Provider, resume_text: str | None, url: str | None = None
+) -> HttpCall | Unsupported:
+    """`url` is for those who keep the endpoint somewhere else than below the base URL."""
+    try:
+        body: JsonObject = {**fitted(asked(job.body, provider), provider.quirks), "model": candidate.model}
+    except UnsupportedError as lacking:
+        return lacking.what
     streamed = job.streamed and job.endpoint is Endpoint.CHAT
     if streamed:
         _ask_for_stream(body, usage=provider.quirks.usage_in_stream)
@@ -22,9 +30,9 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
         body.pop("stream", None)
         body.pop("stream_options", None)
     if resume_text:
-        body["messages"] = _with_prefill(body.get("messages"), resume_text)
+        body = continued(body, resume_text, provider.quirks)
     return HttpCall(
-        url=str(provider.base_url).rstrip("/") + job.endpoint.removeprefix("/v1"),
+        url=url or str(provider.base_url).rstrip("/") + job.endpoint.removeprefix("/v1"),
         headers=_headers(provider, streamed=streamed),
         body=_to_json(body),
     )
@@ -32,8 +40,8 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
 
 def _ask_for_stream(body: JsonObject, *, usage: bool) -> None:
     """Usage is asked for whether or not the caller did: the ledger wants it. Its chunk is held back on the way out."""
-    asked = body.get("stream_options")
-    options = dict(asked) if isinstance(asked, dict) else {}
+    wanted = body.get("stream_options")
+    options = dict(wanted) if isinstance(wanted, dict) else {}
     options.pop("include_usage", None)
     if usage:
         options["include_usage"] = True
@@ -44,11 +52,6 @@ def _ask_for_stream(body: JsonObject, *, usage: bool) -> None:
         body.pop("stream_options", None)
 
 
-def _with_prefill(messages: JsonValue, text: str) -> JsonValue:
-    before = messages if isinstance(messages, list) else []
-    return [*before, {"role": "assistant", "content": text}]
-
-
 def _headers(provider: Provider, *, streamed: bool) -> dict[str, str]:
     headers = {
         "accept": "text/event-stream" if streamed else "application/json",
@@ -56,7 +59,9 @@ def _headers(provider: Provider, *, streamed: bool) -> dict[str, str]:
     }
     if provider.api_key is not None:
         # A secret out of a file often brings its line break along.
-        headers["authorization"] = f"Bearer {provider.api_key.get_secret_value().strip()}"
+        key = provider.api_key.get_secret_value().strip()
+        name = provider.quirks.key_header.lower()
+        headers[name] = f"Bearer {key}" if name == "authorization" else key
     return headers | {name.lower(): value.get_secret_value() for name, value in provider.headers.items()}
 
 

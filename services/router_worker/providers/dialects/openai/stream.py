@@ -14,7 +14,7 @@ from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.dialects.openai.refusal import failure_in_body
 from services.router_worker.providers.dialects.openai.usage import read_usage
-from services.router_worker.providers.dialects.openai.whole import WholeDecoder, is_empty
+from services.router_worker.providers.dialects.openai.whole import WholeDecoder, is_empty, says_something
 from services.router_worker.providers.sse import SseDecoder, SseOverflowError
 from shared.contracts import JsonObject
 
@@ -33,6 +33,8 @@ class StreamDecoder:
         "_finish",
         "_fresh",
         "_model",
+        "_prompt_filter",
+        "_reasoning",
         "_said",
         "_sse",
         "_started",
@@ -46,6 +48,11 @@ class StreamDecoder:
         """Reads on when the provider answers with one JSON document after all."""
         self._fresh = True
         self._model: str | None = None
+        self._prompt_filter: object = None
+        """What Azure thinks of the prompt comes ahead, in a chunk without choices: the first that has one takes it."""
+        reasoning = envelope.quirks.reasoning
+        self._reasoning = reasoning if reasoning != "reasoning_content" else None
+        """Where thoughts stand, if not where callers look for them."""
         self._started: set[int] = set()
         """The choices that have had a chunk."""
         self._finish: dict[int, str] = {}
@@ -106,19 +113,27 @@ class StreamDecoder:
                 self._usage = (usage, data)
             if body.get("choices"):
                 events.append(self._chunk(body))
+            elif "prompt_filter_results" in body:
+                self._prompt_filter = body["prompt_filter_results"]
         except (orjson.JSONDecodeError, AttributeError, TypeError):
             # What is no JSON, or lacks the shape of a chunk, shows itself on first use: cheaper than to ask each time.
             self._fail(Failure(FailureKind.MALFORMED, "The provider sent an event that is no chunk."), events)
 
-    def _chunk(self, body: dict[str, Any]) -> Chunk:
+    def _name(self, body: dict[str, Any]) -> None:
+        """What is said of the whole answer, in each of its chunks."""
         body["id"] = self._envelope.completion_id
         body["object"] = "chat.completion.chunk"
         body["created"] = self._envelope.created
         self._model = body.get("model") or self._model
         if not body.get("model"):
-            body["model"] = self._envelope.model
+            body["model"] = self._model or self._envelope.model
         if self._envelope.include_usage:
             body["usage"] = None
+        if self._prompt_filter is not None:
+            body["prompt_filter_results"], self._prompt_filter = self._prompt_filter, None
+
+    def _chunk(self, body: dict[str, Any]) -> Chunk:
+        self._name(body)
         choices = body["choices"]
         text, is_output, plain = "", False, False
         for choice in choices:
@@ -134,13 +149,15 @@ class StreamDecoder:
             reason = choice.setdefault("finish_reason", None)
             if reason is not None:
                 self._finish[index] = reason
+            if self._reasoning and self._reasoning in delta:
+                delta.setdefault("reasoning_content", delta.pop(self._reasoning))
             content = delta.get("content")
             if content and type(content) is str:
                 text += content
                 is_output = True
                 plain = len(delta) == 1 == len(choices) and reason is None and _is_bare(choice)
             elif not is_output:
-                is_output = any(value for name, value in delta.items() if name != "role")
+                is_output = says_something(delta)
         self._said = self._said or is_output
         return Chunk(orjson.dumps(body), text, is_output, plain, choices[0]["index"])
 
@@ -167,7 +184,7 @@ class StreamDecoder:
         events.append(Failed(failure))
 
     def _reported(self) -> UsageReported | None:
-        return read_usage(*self._usage) if self._usage is not None else None
+        return read_usage(*self._usage, self._envelope.quirks.cached_tokens) if self._usage is not None else None
 
     def _usage_chunk(self, reported: UsageReported) -> Sequence[Chunk]:
         if not self._envelope.include_usage:

@@ -2,30 +2,45 @@
 
 import json
 from decimal import Decimal
+from typing import Final
 
 from pydantic import JsonValue
 
 from services.router_worker.events import UsageReported
+from shared.config.quirks import Quirks
 from shared.contracts import JsonObject, TokenUsage
 from shared.money import nanodollars
 
 __all__ = ["read_usage"]
 
 
-def read_usage(usage: JsonObject, raw: bytes) -> UsageReported | None:
-    """None when it counts nothing we know. `raw` is the JSON that `usage` stood in, for reading money exactly."""
+_OPENAIS: Final = Quirks().cached_tokens
+
+
+def read_usage(usage: JsonObject, raw: bytes, cached_tokens: str = _OPENAIS) -> UsageReported | None:
+    """None when it counts nothing we know. `raw` is the JSON that `usage` stood in, for reading money exactly.
+
+    `cached_tokens` says where the input from a cache is counted.
+    """
     if "prompt_tokens" not in usage and "completion_tokens" not in usage:
         return None
-    return UsageReported(_tokens(usage), _cost(raw) if usage.get("cost") else None, usage)
+    section, _, name = cached_tokens.rpartition(".")
+    cached = _detail(usage, section, name) if section else _count(usage, name)
+    tokens = _tokens(usage, cached)
+    if cached_tokens != _OPENAIS and "prompt_tokens_details" not in usage:
+        usage = {**usage, "prompt_tokens_details": {"cached_tokens": tokens.cache_read}}
+    if tokens.output != _count(usage, "completion_tokens"):
+        usage = {**usage, "completion_tokens": tokens.output}
+    return UsageReported(tokens, _cost(raw) if usage.get("cost") else None, usage)
 
 
-def _tokens(usage: JsonObject) -> TokenUsage:
+def _tokens(usage: JsonObject, cached: int) -> TokenUsage:
     """OpenAI counts cached input within `prompt_tokens`, and reasoning within `completion_tokens`.
 
     Some count reasoning beside the completion; the total tells.
     """
     prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    read = min(_detail(usage, "prompt_tokens_details", "cached_tokens"), prompt)
+    read = min(cached, prompt)
     written = min(_detail(usage, "prompt_tokens_details", "cache_write_tokens"), prompt - read)
     reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
     if reasoning and _count(usage, "total_tokens") == prompt + output + reasoning:

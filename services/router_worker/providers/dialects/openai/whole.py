@@ -1,6 +1,7 @@
 """An answer that comes in one piece: `chat.completion` as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 from pydantic import JsonValue
@@ -12,9 +13,11 @@ from services.router_worker.providers.dialects.openai.refusal import failure_in_
 from services.router_worker.providers.dialects.openai.usage import read_usage
 from shared.contracts import JsonObject
 
-__all__ = ["WholeDecoder", "is_empty", "read_whole", "text_or_none"]
+__all__ = ["WholeDecoder", "is_empty", "read_whole", "says_something", "text_or_none"]
 
 _LIMIT = 64_000_000
+_NOTHING_SAID: Final = frozenset({"role", "channel", "token_id"})
+"""What stands in a message and is none of its words; the latter two are Groq's and Together's."""
 
 
 class WholeDecoder:
@@ -62,12 +65,16 @@ def read_whole(body: bytes, envelope: Envelope) -> Sequence[AttemptEvent]:
     if answer.get("error"):
         return (Failed(failure_in_body(answer["error"])),)
     usage = answer.get("usage")
-    reported = read_usage(usage, body) if isinstance(usage, dict) else None
+    reported = read_usage(usage, body, envelope.quirks.cached_tokens) if isinstance(usage, dict) else None
     ending = _ending(answer, reported, envelope)
     counted = (reported,) if reported else ()
     if isinstance(ending, Failed):
         return (*counted, ending)
     return (Answered(_in_our_name(answer, envelope)), *counted, ending)
+
+
+def says_something(message: Mapping[str, JsonValue]) -> bool:
+    return any(value for name, value in message.items() if name not in _NOTHING_SAID)
 
 
 def is_empty(usage: UsageReported | None, finish_reason: str | None, *, resumed: bool) -> bool:
@@ -90,7 +97,9 @@ def _ending(answer: JsonObject, usage: UsageReported | None, envelope: Envelope)
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(choice, dict) or not isinstance(message, dict):
             return Failed(Failure(FailureKind.MALFORMED, "The provider's answer has a choice without a message."))
-        said = said or any(value for name, value in message.items() if name != "role")
+        if (reasoning := envelope.quirks.reasoning) in message:
+            message.setdefault("reasoning_content", message.pop(reasoning))
+        said = said or says_something(message)
         reasons.append(text_or_none(choice.get("finish_reason")))
     reason = reasons[0] if reasons else None
     if not choices or (not said and is_empty(usage, reason, resumed=envelope.resumed)):

@@ -1,0 +1,87 @@
+"""How is a request made to fit a server that is nearly OpenAI? Its quirks say; what does not fit is told, not lost."""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from services.router_worker.providers.chat import asks_nothing, lack
+from shared.config.quirks import Quirks
+from shared.contracts import JsonObject
+
+__all__ = ["continued", "fitted"]
+
+_THOUGHTS = ("reasoning_content", "thinking_blocks")
+
+
+def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
+    """Raises UnsupportedError for what the server could not be asked for."""
+    for name in quirks.refuses:
+        if name.startswith("messages."):
+            _no_message_has(name.removeprefix("messages."), body)
+        elif not asks_nothing(name, body.get(name)):
+            lack(name, "is not heeded by this server")
+    if not quirks.schemas and _type_of(body.get("response_format")) == "json_schema":
+        lack("response_format", "cannot be a JSON Schema at this server")
+    if not (quirks.images and quirks.image_urls):
+        _look_for_pictures(body, quirks)
+    renamed: JsonObject = {quirks.renames.get(name, name): value for name, value in body.items()}
+    return _without_thoughts(renamed, quirks)
+
+
+def continued(body: JsonObject, text: str, quirks: Quirks) -> JsonObject:
+    """The request for what comes behind `text`."""
+    messages = body.get("messages")
+    last: JsonObject = {"role": "assistant", "content": text, **quirks.prefill_message}
+    return {
+        **body,
+        **quirks.prefill_parameters,
+        "messages": [*(messages if isinstance(messages, list) else []), last],
+    }
+
+
+def _messages(body: JsonObject) -> Iterator[tuple[int, JsonObject]]:
+    messages = body.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else []):
+        if isinstance(message, dict):
+            yield index, message
+
+
+def _no_message_has(name: str, body: JsonObject) -> None:
+    for index, message in _messages(body):
+        if message.get(name) is not None:
+            lack(f"messages[{index}].{name}", "is not heeded by this server")
+
+
+def _look_for_pictures(body: JsonObject, quirks: Quirks) -> None:
+    for index, message in _messages(body):
+        content = message.get("content")
+        for place, part in enumerate(content if isinstance(content, list) else []):
+            if _type_of(part) != "image_url":
+                continue
+            where = f"messages[{index}].content[{place}]"
+            if not quirks.images:
+                lack(where, "is a picture, which this server does not look at")
+            if not _comes_along(part):
+                lack(where, "is a picture that this server would have to fetch, which it does not")
+
+
+def _comes_along(part: JsonValue) -> bool:
+    image = part.get("image_url") if isinstance(part, dict) else None
+    url = image.get("url") if isinstance(image, dict) else None
+    return isinstance(url, str) and url.startswith("data:")
+
+
+def _type_of(value: JsonValue) -> JsonValue:
+    return value.get("type") if isinstance(value, dict) else None
+
+
+def _without_thoughts(body: JsonObject, quirks: Quirks) -> JsonObject:
+    """Thoughts go back under the server's name for them, or not at all: elsewhere they are an unknown field."""
+    if not any(name in message for _, message in _messages(body) for name in _THOUGHTS):
+        return body
+    messages: list[JsonValue] = []
+    for _, message in _messages(body):
+        kept = {name: value for name, value in message.items() if name not in _THOUGHTS}
+        thought = message.get("reasoning_content")
+        messages.append({**kept, quirks.reasoning: thought} if thought and quirks.takes_reasoning else kept)
+    return {**body, "messages": messages}
