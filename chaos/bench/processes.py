@@ -45,6 +45,8 @@ class Process:
     _stopped: bool = False
     """By SIGSTOP."""
     _born: asyncio.Event = field(default_factory=asyncio.Event)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """To start it."""
 
     @property
     def is_up(self) -> bool:
@@ -59,7 +61,13 @@ class Process:
         self.lives[-1] = life
 
     async def start(self) -> None:
+        """As an operator's tool does it: one that runs already stays the only one."""
         self._wanted = True
+        async with self._turn:
+            if not self.is_up:
+                await self._start()
+
+    async def _start(self) -> None:
         name = f"{self.name}#{len(self.lives) + 1}"
         self.lives.append(Life(name, self.name, self.role, time.time()))
         self._leashed = await leashed(self.command, env={**self.environment, LIFE_VARIABLE: name}, log=self.log)
@@ -88,13 +96,14 @@ class Process:
         await self._over(self._leashed)
 
     async def stop(self) -> None:
-        """SIGTERM, and gone; by force when it does not end."""
+        """SIGTERM, and gone; by force when it does not end. Who is ending already is not told again, but waited for."""
         self._wanted = False
         if self._leashed is None or not self.is_up:
             return
-        self.thaw()
-        self.life = replace(self.life, asked_to_end_at=time.time())
-        await self._leashed.stop(_GRACE_SECONDS)
+        if self.life.asked_to_end_at is None:
+            self.thaw()
+            self.life = replace(self.life, asked_to_end_at=time.time())
+            await self._leashed.stop(_GRACE_SECONDS)
         await self._over(self._leashed)
 
     def freeze(self) -> None:
@@ -117,7 +126,7 @@ class Process:
             await self._over(self._leashed)
             if self._wanted:
                 await asyncio.sleep(_RESTART_SECONDS)
-            if self._wanted and not self.is_up:
+            if self._wanted:
                 await self.start()
 
     async def _says_ready(self, client: aiohttp.ClientSession) -> bool:

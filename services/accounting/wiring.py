@@ -8,6 +8,7 @@ from typing import Any, Final, Never, TypeVar
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -43,6 +44,8 @@ M = TypeVar("M")
 _CLIENT: Final = "sluice-accounting"
 _GRACE_SECONDS: Final = 10
 """How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
+
+_STOP_SECONDS: Final = _GRACE_SECONDS + 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         broker = _broker(settings)
         lines = _lines(settings, config, instruments, broker, engine)
-        stack.push_async_callback(broker.stop)
+        stack.push_async_callback(_stop, broker)
         await startup.begin("kafka", broker.start())
         watch = health.watch(lines, admin, lambda: ping(engine))
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
@@ -140,6 +143,15 @@ def _broker(settings: Settings) -> KafkaBroker:
         logger=None,
         graceful_timeout=_GRACE_SECONDS,
     )
+
+
+async def _stop(broker: KafkaBroker) -> None:
+    """Without Kafka, leaving a group takes minutes, and nothing depends on it: what is not committed is read again."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await broker.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.info("consumers_cut_off", reason=repr(error))
 
 
 async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never], sweeper: Sweeper) -> None:
