@@ -40,6 +40,9 @@ chaos: $(READY)  ## everything under load while its parts die (SECONDS=120 SEED=
 bench-fairness: $(READY)  ## what a tenant's backlog costs the others, as a table
 	$(BIN)/python -m benchmarks.fairness
 
+soak: $(READY)  ## half an hour of steady load: does memory stay where it is?
+	$(BIN)/python -m benchmarks.soak
+
 docs: $(READY)  ## write the reference pages anew from the code
 	$(BIN)/python -m docs.generators
 
@@ -50,4 +53,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench bench-fairness chaos docs format clean
+.PHONY: help env check test unit demo bench bench-fairness soak chaos docs format clean
