@@ -1,8 +1,8 @@
 """Does memory stay where it is? `python -m benchmarks.soak [--seconds 1800] [--json]`.
 
 A steady load of streams, plain answers and files of jobs goes through all of Sluice, and what each process holds is
-looked at meanwhile. The first quarter is warm-up: connections, caches, code that had not run yet. From then on every process
-should hold what it held, give or take a twentieth; Redis, Kafka and PostgreSQL keep what they are told to keep.
+looked at meanwhile. The first quarter is warm-up: connections, caches, code that had not run yet. From then on every
+process should hold what it held, give or take a twentieth; the servers keep what they are told to keep.
 """
 
 import argparse
