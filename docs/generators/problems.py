@@ -26,6 +26,7 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.OUTPUT_TOO_LONG: "More output is asked for than the model can give.",
         Reason.CONTEXT_LENGTH_EXCEEDED: "Input and output do not fit the model's window; the message has the figures.",
         Reason.TOO_LARGE: "The record is larger than allowed (submit topics).",
+        Reason.KEY_REUSED: "The `Idempotency-Key` was used for another request.",
     }
 )
 
@@ -50,11 +51,15 @@ _OTHERS: Final[Mapping[str, tuple[str, Problem]]] = MappingProxyType(
             problems.of_unavailable(UnavailableError(Dependency.KAFKA, "")),
         ),
         "unconfirmed": (
-            "Kafka did not confirm the job in time; it is withdrawn, and ends as cancelled should it have arrived.",
+            "Kafka did not confirm the job in time. If it arrived, its key finds it; without a key it is withdrawn.",
             problems.unconfirmed(),
         ),
         "stopping": ("This replica is stopping.", problems.stopping()),
         "out_of_time": ("The job's deadline passed before it was answered.", problems.out_of_time()),
+        "answer_not_kept": (
+            "The request was sent before and succeeded; its log has expired, and contents are not kept.",
+            problems.answer_not_kept(),
+        ),
         "interrupted": ("A stream broke off after a part of it was shown.", problems.interrupted()),
         "internal": ("A fault of Sluice; the log has its traceback, by `x-request-id`.", problems.internal()),
     }

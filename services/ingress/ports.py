@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from services.ingress.admission import Departure
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry
@@ -25,6 +26,8 @@ __all__ = [
     "JobRecord",
     "Progress",
     "RecordTooLargeError",
+    "Reservation",
+    "Reservations",
     "TokenCount",
     "UnavailableError",
     "UnconfirmedError",
@@ -92,6 +95,8 @@ class Cancellation(StrEnum):
     ENDED = "ended"
     QUEUED = "queued"
     RUNNING = "running"
+    FOLLOWED = "followed"
+    """Somebody reads it, so it goes on: an answer to abandoning alone."""
 
 
 class Following(Protocol):
@@ -122,6 +127,32 @@ class JobLog(Protocol):
 
     async def cancel(self, job: JobId) -> Cancellation:
         """Mark the job and tell the worker that runs it. May be repeated; a job that has ended stays as it is."""
+        ...
+
+    async def abandon(self, job: JobId) -> Cancellation:
+        """Cancel the job for one who no longer follows it, unless somebody else does, at any replica."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What an idempotency key stands for."""
+
+    job: JobId
+    fingerprint: str
+    """Of the request that was first to use it."""
+    made_at: datetime
+    on_disconnect: Departure
+    """As the first wished it."""
+
+
+class Reservations(Protocol):
+    """Which job each tenant's idempotency keys stand for. Both raise UnavailableError and may be repeated."""
+
+    async def recall(self, tenant: str, key: str) -> Reservation | None: ...
+
+    async def reserve(self, tenant: str, key: str, reservation: Reservation, *, until: datetime) -> Reservation:
+        """What stands afterwards: this one, or an earlier one. It does so beyond `until`, the job's deadline."""
         ...
 
 

@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.contracts import Interruption, Job
 from shared.ids import JobId
 from shared.telemetry import Instruments, TraceContext
-from shared.telemetry.metrics import ACCEPT_SECONDS, ACCEPTED, REFUSED
+from shared.telemetry.metrics import ACCEPT_SECONDS, ACCEPTED, REFUSED, REPEATED
 
 __all__ = ["Submissions"]
 
@@ -47,6 +47,7 @@ class Submissions:
         self._clock = clock
         self._accepted = instruments.counter(ACCEPTED)
         self._refused = instruments.counter(REFUSED)
+        self._repeated = instruments.counter(REPEATED)
         self._seconds = instruments.histogram(ACCEPT_SECONDS)
         self._unsaid: deque[Job] = deque(maxlen=_UNSAID_BOUND)
         """Jobs that Kafka has and the log does not know of yet. A worker that takes one tells the log as well."""
@@ -66,8 +67,20 @@ class Submissions:
         decision = admit(request, caller, facts, self._clock())
         if isinstance(decision, Admitted):
             return decision.job
-        self._refused.labels(request.door, decision.reason).inc()
-        return decision
+        return self.refused(request, decision)
+
+    def refused(self, request: CompletionRequest, refusal: Refused) -> Refused:
+        """The same, counted."""
+        self._refused.labels(request.door, refusal.reason).inc()
+        return refusal
+
+    def repeated(self, request: CompletionRequest) -> None:
+        """Counts a request whose job stands already."""
+        self._repeated.labels(request.door).inc()
+
+    def policy_of(self, request: CompletionRequest) -> Interruption:
+        """What happens when the answer breaks off."""
+        return request.on_interrupt or self._on_interrupt
 
     async def accept(self, job: Job, trace: TraceContext) -> None:
         """Afterwards the job is accepted: it will end. Raises what `JobQueue.put` raises."""

@@ -21,6 +21,7 @@ from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_log import RedisJobLog
+from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import ModelFacts, Spans
 from services.ingress.api.app import create_app
@@ -28,6 +29,7 @@ from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
 from services.ingress.ports import Dependency
+from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
@@ -69,7 +71,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
     claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
     async with AsyncExitStack() as stack:
-        job_log, listener = _job_log(stack, settings, config, servers[Dependency.REDIS], instruments)
+        job_log, listener, reservations = _job_log(stack, settings, config, servers[Dependency.REDIS], instruments)
         archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
         records = _records(settings, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
@@ -82,10 +84,12 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             clock=utc_now,
             instruments=instruments,
         )
+        tails = Tails(job_log, archive, claim_checks)
+        reception = Reception(submissions, reservations, tails, utc_now)
         doors = Doors(
             callers=callers,
-            submissions=submissions,
-            tails=Tails(job_log, archive, claim_checks),
+            reception=reception,
+            tails=tails,
             job_log=job_log,
             archive=archive,
             models=models,
@@ -101,7 +105,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=_alive))
         app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
-        topic_door = _topic_door(settings, config, callers, submissions, records, topics_exist, instruments)
+        topic_door = _topic_door(settings, config, callers, reception, records, topics_exist, instruments)
         await stack.enter_async_context(
             _running(
                 records=records.run(),
@@ -125,7 +129,7 @@ def _job_log(
     config: Config,
     reachability: Reachability,
     instruments: Instruments,
-) -> tuple[RedisJobLog, Listener]:
+) -> tuple[RedisJobLog, Listener, RedisReservations]:
     redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
     keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
@@ -141,7 +145,9 @@ def _job_log(
         longest=max(config.job_time.values()) + timedelta(seconds=config.limits.schedule_seconds),
         clock=utc_now,
     )
-    return job_log, Listener(redis, keyspace, settings.replica, followers, reachability)
+    listener = Listener(redis, keyspace, settings.replica, followers, reachability)
+    kept = timedelta(seconds=config.retention.idempotency_seconds)
+    return job_log, listener, RedisReservations(redis, keyspace, kept=kept, clock=utc_now)
 
 
 async def _archive(stack: AsyncExitStack, settings: IngressSettings, reachability: Reachability) -> PostgresArchive:
@@ -164,7 +170,7 @@ async def _topic_door(
     settings: IngressSettings,
     config: Config,
     callers: Callers,
-    submissions: Submissions,
+    reception: Reception,
     records: KafkaRecords,
     topics_exist: asyncio.Event,
     instruments: Instruments,
@@ -179,7 +185,7 @@ async def _topic_door(
     from aiokafka.admin import AIOKafkaAdminClient
 
     from services.ingress.adapters.attendance import Attendance
-    from services.ingress.adapters.submit_topics import Binding, SubmitTopics, submit_broker
+    from services.ingress.adapters.submit_topics import Binding, SubmitTopics, Terms, submit_broker
 
     door = SubmitTopics(
         submit_broker(settings.kafka, settings.replica),
@@ -191,9 +197,12 @@ async def _topic_door(
             AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
             f"{settings.namespace}.submissions",
         ),
-        # A record cannot be larger than a broker takes, and becomes one again.
-        body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
-        submissions=submissions,
+        terms=Terms(
+            # A record cannot be larger than a broker takes, and becomes one again.
+            body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
+            claims_kept=timedelta(seconds=config.retention.job_log_seconds),
+        ),
+        reception=reception,
         dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),
         clock=utc_now,
         instruments=instruments,

@@ -207,6 +207,8 @@ class Retention(Section):
 
     job_log_seconds: PositiveInt = 3600
     """How long an ended job's stream can be read again token by token; afterwards its result comes from Postgres."""
+    idempotency_seconds: PositiveInt = 86_400
+    """How long after a job's deadline its `Idempotency-Key` still stands for it."""
     large_answer_seconds: PositiveInt = 604_800
     """How long an answer that is too large for a Kafka record stays in the blob store, and can be read."""
     content: bool = True

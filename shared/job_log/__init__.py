@@ -4,6 +4,7 @@ from shared.job_log.entries import START, Cursor, Entry, EventType, encode_entry
 from shared.job_log.facts import JobFacts, facts_of
 from shared.job_log.keys import JobKeys, Keyspace
 from shared.job_log.scripts import (
+    ABANDON,
     ACCEPT,
     APPEND,
     BEGIN,
@@ -18,6 +19,7 @@ from shared.job_log.scripts import (
 )
 
 __all__ = [
+    "ABANDON",
     "ACCEPT",
     "APPEND",
     "BEGIN",

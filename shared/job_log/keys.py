@@ -85,6 +85,10 @@ class Keyspace:
     def _ingress_channel(self, tag: str, replica: str) -> str:
         return f"{self.prefix}:{tag}:ingress:{replica}" if tag else f"{self.prefix}:ingress:{replica}"
 
+    def repeat(self, digest: str) -> str:
+        """STRING: the job that an idempotency key stands for, and what was asked for."""
+        return f"{self.prefix}:repeat:{digest}"
+
     @property
     def seats(self) -> str:
         """HASH: seat of the workers' fleet, when it was renewed, when it runs out, whose it is."""

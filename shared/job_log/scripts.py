@@ -14,6 +14,7 @@ Publishing is grouped: one message per following ingress and call; an ingress no
 """
 
 __all__ = [
+    "ABANDON",
     "ACCEPT",
     "APPEND",
     "BEGIN",
@@ -223,13 +224,33 @@ return {'ended'}
 """
 )
 
-CANCEL = """
+_MARK = """
+local function mark(claim, ttl)
+  local found = redis.call('HMGET', claim, 'outcome', 'owner')
+  if found[1] then return {'ended'} end
+  redis.call('HSET', claim, 'cancel', '1')
+  if redis.call('PTTL', claim) < 0 then redis.call('PEXPIRE', claim, ttl) end
+  if found[2] then return {'running', found[2]} end
+  return {'queued'}
+end
+"""
+
+CANCEL = (
+    _MARK
+    + """
 -- KEYS: claim. ARGV: ttl ms. Returns {'ended'} | {'queued'} | {'running', owner}.
 -- The mark outlives a lost message: a worker sees it when it takes the job and whenever it begins an attempt.
-local claim = redis.call('HMGET', KEYS[1], 'outcome', 'owner')
-if claim[1] then return {'ended'} end
-redis.call('HSET', KEYS[1], 'cancel', '1')
-if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-if claim[2] then return {'running', claim[2]} end
-return {'queued'}
+return mark(KEYS[1], ARGV[1])
 """
+)
+
+ABANDON = (
+    _MARK
+    + """
+-- KEYS: readers, claim. ARGV: ttl ms, channel of the ingress that has no reader left ('' when it has).
+-- As CANCEL, unless somebody else follows the job: then {'followed'}.
+if ARGV[2] ~= '' then redis.call('SREM', KEYS[1], ARGV[2]) end
+if redis.call('SCARD', KEYS[1]) > 0 then return {'followed'} end
+return mark(KEYS[2], ARGV[1])
+"""
+)

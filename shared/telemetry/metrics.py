@@ -77,6 +77,7 @@ HTTP_SECONDS = Spread(
 )
 ACCEPTED = Count("sluice_jobs_accepted_total", "Jobs that Kafka has acknowledged.", ("door", "lane", "model"))
 REFUSED = Count("sluice_jobs_refused_total", "Jobs turned away, by the error's code.", ("door", "code"))
+REPEATED = Count("sluice_jobs_repeated_total", "Requests sent again, whose job stood already.", ("door",))
 ACCEPT_SECONDS = Spread("sluice_accept_seconds", "From the request to Kafka's acknowledgement.", ("door",), "seconds")
 SUBMISSIONS = Count("sluice_submissions_total", "Records of the submit topics.", ("topic", "outcome"))
 OPEN_STREAMS = Level("sluice_open_streams", "Readers connected now.")

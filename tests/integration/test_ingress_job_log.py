@@ -33,6 +33,7 @@ class Replica:
     listener: Listener
     followers: Followers
     causes: list[Cause]
+    hearing: "asyncio.Task[None]"
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def replica(redis_url: str, namespace: str, name: str, *, bound: int = 102
         async with asyncio.timeout(10):
             while not reachability.is_up():
                 await asyncio.sleep(0.005)
-        yield Replica(job_log, listener, followers, causes)
+        yield Replica(job_log, listener, followers, causes, running)
     finally:
         running.cancel()
         await asyncio.wait({running})
@@ -139,16 +140,21 @@ async def test_an_ingress_nobody_hears_any_more_is_dropped_from_the_readers(
     keyspace = Keyspace(namespace)
     writer = RedisWriter(redis, keyspace)
     job = a_job()
-    async with AsyncExitStack() as gone, replica(redis_url, namespace, "stays") as stays:
-        dying = await gone.enter_async_context(replica(redis_url, namespace, "dies"))
-        async with dying.job_log.follow(job.id, START), stays.job_log.follow(job.id, START) as following:
-            assert await redis.scard(keyspace.job(job.id).readers) == 2
-            await gone.aclose()
-            await writer.take(job)
-            await writer.append(job, *deltas(job, 1, 2))
-            await writer.end(job, an_end(job), 3)
-            await read_to_the_end(following)
-    assert await redis.smembers(keyspace.job(job.id).readers) == {keyspace.ingress_channel("stays", job.id).encode()}
+    async with (
+        replica(redis_url, namespace, "dies") as dying,
+        replica(redis_url, namespace, "stays") as stays,
+        dying.job_log.follow(job.id, START),
+        stays.job_log.follow(job.id, START) as following,
+    ):
+        readers = keyspace.job(job.id).readers
+        assert await redis.scard(readers) == 2
+        dying.hearing.cancel()
+        await asyncio.wait({dying.hearing})
+        await writer.take(job)
+        await writer.append(job, *deltas(job, 1, 2))
+        await writer.end(job, an_end(job), 3)
+        await read_to_the_end(following)
+        assert await redis.smembers(readers) == {keyspace.ingress_channel("stays", job.id).encode()}
 
 
 async def test_transcripts_stay_whole_while_connections_and_the_log_itself_are_lost(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 import pytest
@@ -70,6 +70,45 @@ class JobLogReaders:
         await self.run(job, writer, 50)
         async with job_log.follow(job.id, START) as following:
             assert kinds(await read_to_the_end(following)) == self.whole(50)
+
+    async def test_a_job_that_nobody_follows_any_more_can_be_abandoned(
+        self, job_log: JobLog, writer: LogWriter
+    ) -> None:
+        job = a_job()
+        async with job_log.follow(job.id, START), job_log.follow(job.id, START):
+            await job_log.accept(job)
+        await writer.take(job)
+        assert await job_log.abandon(job.id) is Cancellation.RUNNING
+        record = await job_log.look(job.id)
+        assert record is not None
+        assert record.cancel_requested
+
+    async def test_a_job_that_somebody_follows_cannot_be_abandoned(self, job_log: JobLog, writer: LogWriter) -> None:
+        job = a_job()
+        await job_log.accept(job)
+        async with job_log.follow(job.id, START) as staying:
+            async with job_log.follow(job.id, START) as leaving:
+                await leaving.next(5)
+            assert await job_log.abandon(job.id) is Cancellation.FOLLOWED
+            await self.run(job, writer, 3)
+            assert kinds(await read_to_the_end(staying)) == self.whole(3)
+        assert await job_log.abandon(job.id) is Cancellation.ENDED
+
+    async def test_who_comes_while_the_last_one_leaves_misses_nothing(self, job_log: JobLog, writer: LogWriter) -> None:
+        job = a_job()
+        await job_log.accept(job)
+        last = AsyncExitStack()
+        await last.enter_async_context(job_log.follow(job.id, START))
+        running = asyncio.create_task(self.run(job, writer, 60))
+        for _ in range(10):
+            coming = AsyncExitStack()
+            _, following = await asyncio.gather(
+                last.aclose(), coming.enter_async_context(job_log.follow(job.id, START))
+            )
+            last = coming
+        async with last:
+            assert kinds(await read_to_the_end(following)) == self.whole(60)
+        await running
 
     async def test_many_readers_see_the_same(self, job_log: JobLog, writer: LogWriter) -> None:
         job = a_job()

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from shared.contracts import Job, JobEnded
 from shared.ids import JobId
 from shared.job_log import APPEND, END, TAKE, Cursor, Entry, EventType, Keyspace, encode_entry, facts_of
-from tests.suites.ingress import terminal_entry
+from tests.suites.ingress_ports import terminal_entry
 
 __all__ = ["RedisWriter"]
 

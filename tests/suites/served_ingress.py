@@ -93,6 +93,7 @@ class StandIn:
     jobs: list[Job] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    _taken: set[str] = field(default_factory=set)
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         async with asyncio.TaskGroup() as playing:
@@ -104,6 +105,9 @@ class StandIn:
                 playing.create_task(self._play(job))
 
     async def _play(self, job: Job) -> None:
+        if job.id in self._taken:
+            return  # the record came twice
+        self._taken.add(job.id)
         if await self.writer.redis.hexists(self.writer.keyspace.job(job.id).claim, "outcome"):
             return  # played by one before this, and read again
         last: object = job.body["messages"][-1].get("content")  # type: ignore[index, call-overload, union-attr]
@@ -156,14 +160,16 @@ class ServedIngress:
     def client(self, replica: int = 0) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url(replica), headers=AUTH, timeout=20, trust_env=False)
 
-    async def publish(self, *records: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+    async def publish(
+        self, *records: bytes | None, headers: Sequence[tuple[str, bytes]] = (), unix_ms: int = 1_700_000_000_000
+    ) -> None:
         for record in records:
             await self.producer.send_and_wait(
                 SUBMIT.at(self.place.topic_prefix),
                 record,
                 key=b"k",
                 headers=list(headers),
-                timestamp_ms=1_700_000_000_000,
+                timestamp_ms=unix_ms,
             )
 
 
@@ -231,7 +237,7 @@ async def _ready(served: ServedIngress, replica: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     try:
         async with asyncio.timeout(seconds):
             while not condition():

@@ -34,14 +34,30 @@ class Cause(StrEnum):
     SILENCE = "silence"
     RECONNECT = "reconnect"
     REFILL = "refill"
+    CROSSED = "crossed"
+    """Another reader of the job was signed off just then."""
 
 
 class Follower:
     """Implements `ports.Following`; `offer` and `reread` are for the one who listens to the channel."""
 
-    __slots__ = ("_bound", "_cursor", "_due", "_look_at", "_noted", "_queue", "_read", "_ready", "_silence", "_waiter")
+    __slots__ = (
+        "_bound",
+        "_cursor",
+        "_due",
+        "_look_at",
+        "_noted",
+        "_queue",
+        "_read",
+        "_ready",
+        "_silence",
+        "_waiter",
+        "over",
+    )
 
     def __init__(self, after: Cursor, read: Reread, noted: Callable[[Cause], None], *, bound: int) -> None:
+        self.over = False
+        """Whether the terminal entry was given."""
         self._cursor = after
         self._read = read
         self._noted = noted
@@ -80,6 +96,7 @@ class Follower:
             entries = await self._look()
             now = loop.time()
             if entries:
+                self.over = entries[-1].type.is_terminal
                 self._silence = _SHORTEST_SILENCE if self._cursor.epoch else _LONGEST_SILENCE
                 self._look_at = now + self._silence
                 return entries

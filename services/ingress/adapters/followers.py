@@ -27,6 +27,9 @@ class Followers:
         self._by_job.setdefault(job.encode(), set()).add(follower)
         return follower
 
+    def has(self, job: JobId) -> bool:
+        return job.encode() in self._by_job
+
     def leave(self, job: JobId, follower: Follower) -> None:
         readers = self._by_job[job.encode()]
         readers.discard(follower)

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.ingress.adapters.follower import Cause
 from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.reachability import plain
 from services.ingress.ports import Cancellation, Dependency, Following, JobRecord, Progress, UnavailableError
@@ -16,6 +17,7 @@ from shared.clock import Clock
 from shared.contracts import Job, JobEnded, WireModel
 from shared.ids import JobId
 from shared.job_log import (
+    ABANDON,
     ACCEPT,
     CANCEL,
     FOLLOW,
@@ -29,7 +31,7 @@ from shared.job_log import (
     parse_entry,
 )
 
-__all__ = ["RedisJobLog"]
+__all__ = ["RedisJobLog", "as_unavailable"]
 
 _READERS_TTL_MS: Final = 600_000
 """Longer than any silence after which a reader registers itself again."""
@@ -59,11 +61,12 @@ class RedisJobLog:
         self._replica = replica
         self._followers = followers
         self._kept = kept
-        self._longest = longest
         self._clock = clock
         self._accept = redis.register_script(ACCEPT)
         self._follow = redis.register_script(FOLLOW)
         self._cancel = redis.register_script(CANCEL)
+        self._abandon = redis.register_script(ABANDON)
+        self._mark_ttl_ms = _milliseconds(longest + kept)
 
     @asynccontextmanager
     async def follow(self, job: JobId, after: Cursor) -> AsyncIterator[Following]:
@@ -76,11 +79,27 @@ class RedisJobLog:
             yield follower
         finally:
             self._followers.leave(job, follower)
+            if not follower.over and not self._followers.has(job):
+                await self._sign_off(job)
+
+    async def _sign_off(self, job: JobId) -> None:
+        """Nobody follows the job here any more."""
+        try:
+            with as_unavailable():
+                channel = self._keyspace.ingress_channel(self._replica, job)
+                await self._redis.srem(self._keyspace.job(job).readers, channel)
+        except UnavailableError:
+            return  # until the set expires, or nobody hears what is told here, somebody seems to follow it still
+        self._call_back(job)
+
+    def _call_back(self, job: JobId) -> None:
+        """Whoever came while this replica was signed off from the job was signed off, too."""
+        self._followers.reread(job.encode(), Cause.CROSSED)
 
     async def _register_and_read(self, job: JobId, cursor: Cursor) -> Sequence[Entry]:
         keys = self._keyspace.job(job)
         channel = self._keyspace.ingress_channel(self._replica, job)
-        with _translated():
+        with as_unavailable():
             rows = await self._follow([keys.log, keys.readers], [channel, str(cursor), _READERS_TTL_MS])
         return [parse_entry(entry_id, fields[1]) for entry_id, fields in rows]
 
@@ -88,7 +107,7 @@ class RedisJobLog:
         keys = self._keyspace.job(job.id)
         entry = encode_entry(EventType.ACCEPTED, _accepted(job))
         facts = facts_of(job).to_bytes()
-        with _translated():
+        with as_unavailable():
             await self._accept([keys.log, keys.readers, keys.claim], [job.id, facts, entry, self._ttl_ms(job.deadline)])
 
     async def look(self, job: JobId) -> JobRecord | None:
@@ -97,7 +116,7 @@ class RedisJobLog:
         pipeline.hmget(keys.claim, ["job", "owner", "cancel", "outcome"])
         pipeline.hkeys(keys.claim)
         pipeline.xrevrange(keys.log, count=1)
-        with _translated():
+        with as_unavailable():
             (facts, owner, cancel, outcome), fields, last = await pipeline.execute()
         end = _terminal(last)
         ended = _ended(outcome, end)
@@ -121,12 +140,23 @@ class RedisJobLog:
         )
 
     async def cancel(self, job: JobId) -> Cancellation:
-        with _translated():
-            claim = self._keyspace.job(job).claim
-            reply: list[Any] = await self._cancel([claim], [_milliseconds(self._longest + self._kept)])
-            found = Cancellation(reply[0].decode())
-            if found is Cancellation.RUNNING:
-                await self._redis.spublish(self._keyspace.worker_channel(reply[1].decode()), f"cancel {job}")
+        with as_unavailable():
+            return await self._told(job, await self._cancel([self._keyspace.job(job).claim], [self._mark_ttl_ms]))
+
+    async def abandon(self, job: JobId) -> Cancellation:
+        keys = self._keyspace.job(job)
+        channel = "" if self._followers.has(job) else self._keyspace.ingress_channel(self._replica, job)
+        with as_unavailable():
+            found = await self._told(job, await self._abandon([keys.readers, keys.claim], [self._mark_ttl_ms, channel]))
+        if channel:
+            self._call_back(job)
+        return found
+
+    async def _told(self, job: JobId, reply: list[bytes]) -> Cancellation:
+        """After the mark was set: the worker that runs the job hears of it at once."""
+        found = Cancellation(reply[0].decode())
+        if found is Cancellation.RUNNING:
+            await self._redis.spublish(self._keyspace.worker_channel(reply[1].decode()), f"cancel {job}")
         return found
 
     def _ttl_ms(self, deadline: datetime) -> int:
@@ -134,7 +164,8 @@ class RedisJobLog:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def as_unavailable() -> Iterator[None]:
+    """Whatever Redis's client raises becomes UnavailableError."""
     try:
         yield
     # A connection that dies under redis-py shows itself as AttributeError or RuntimeError, too.

@@ -2,14 +2,17 @@
 
 Whoever may write to a topic submits as the caller it is bound to. A batch is admitted record by record, in parallel,
 and its offsets are committed when every record of it is a queued job or a dead letter; so a crash repeats some, and a
-job's id is made of its record's place, so that a repeat is the same job. While Kafka is away the batch waits.
+job's id is made of its record's place, so that a repeat is the same job: the workers see it by the claim, and what is
+older than claims may be is looked for here. A producer that publishes a request twice says so by an id of its own: the
+header `sluice-idempotency-key`, or a CloudEvent's. While Kafka is away the batch waits.
 """
 
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -20,22 +23,23 @@ from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
 from services.ingress.adapters.attendance import Attendance
-from services.ingress.admission import Caller, Manner, Reason, Refused, read_request, read_wishes
+from services.ingress.admission import Caller, CompletionRequest, Manner, Reason, Refused, read_request, read_wishes
 from services.ingress.ports import DeadLetterQueue, RecordTooLargeError, UnavailableError, UnconfirmedError
-from services.ingress.submissions import Submissions
+from services.ingress.reception import Fresh, Known, Received, Reception
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
 from shared.groups import member_id_of
-from shared.ids import derived_job_id
+from shared.ids import JobId, derived_job_id
 from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
 
-__all__ = ["Binding", "SubmitTopics", "submit_broker"]
+__all__ = ["Binding", "SubmitTopics", "Terms", "submit_broker"]
 
 log = structlog.get_logger()
 
+_KEY_HEADER: Final = "sluice-idempotency-key"
 _BATCH: Final = 256
 _IDLE_MS: Final = 50
 _STOP_SECONDS: Final = 15
@@ -49,6 +53,14 @@ _PATIENCE: Final = Backoff(base_seconds=0.2, cap_seconds=5.0)
 class Binding:
     caller: Caller
     lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    body_bytes: int
+    """The most a record's value may have."""
+    claims_kept: timedelta
+    """How long after a job's end its claim still tells of it."""
 
 
 def submit_broker(kafka: KafkaAccess, client_id: str) -> KafkaBroker:
@@ -71,15 +83,15 @@ class SubmitTopics:
         bindings: Mapping[str, Binding],
         *,
         attendance: Attendance,
-        body_bytes: int,
-        submissions: Submissions,
+        terms: Terms,
+        reception: Reception,
         dead_letters: DeadLetterQueue,
         clock: Clock,
         instruments: Instruments,
     ) -> None:
         self._bindings = bindings
-        self._body_bytes = body_bytes
-        self._submissions = submissions
+        self._terms = terms
+        self._reception = reception
         self._dead_letters = dead_letters
         self._clock = clock
         self._counted = instruments.counter(SUBMISSIONS)
@@ -171,9 +183,9 @@ class SubmitTopics:
 
     async def _submit(self, record: ConsumerRecord) -> str:
         try:
-            refused = await self._accept(record)
+            received = await self._accept(record)
         except RecordTooLargeError as error:
-            refused = Refused(Reason.TOO_LARGE, str(error))
+            received = Refused(Reason.TOO_LARGE, str(error))
         except (UnavailableError, UnconfirmedError):
             raise
         # The edge of this door: a record that meets a defect of ours must not stop the ones behind it.
@@ -181,34 +193,56 @@ class SubmitTopics:
             log.exception("submission_crashed", topic=record.topic, partition=record.partition, offset=record.offset)
             await self._bury(record, DeadLetterReason.CRASHED, repr(error), None)
             return "crashed"
-        if refused is None:
-            return "accepted"
-        reason = _DEAD_LETTER_REASONS.get(refused.reason, DeadLetterReason.REFUSED)
-        at = f" (at {refused.param})" if refused.param else ""
-        await self._bury(record, reason, refused.message + at, refused.reason)
-        return reason
+        match received:
+            case Fresh():
+                return "accepted"
+            case Known():
+                return "repeated"
+            case Refused():
+                reason = _DEAD_LETTER_REASONS.get(received.reason, DeadLetterReason.REFUSED)
+                at = f" (at {received.param})" if received.param else ""
+                await self._bury(record, reason, received.message + at, received.reason)
+                return reason
 
-    async def _accept(self, record: ConsumerRecord) -> Refused | None:
-        if record.value is None:
-            return Refused(Reason.MALFORMED_JSON, "The record has no value.")
-        if len(record.value) > self._body_bytes:
-            return Refused(Reason.TOO_LARGE, f"The record is larger than {self._body_bytes} bytes.")
+    async def _accept(self, record: ConsumerRecord) -> Received | Refused:
         binding = self._bindings[record.topic]
         headers = [(name, value) for name, value in record.headers if value is not None]
-        texts = {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
-        wishes = read_wishes(texts.get, "sluice-")
-        if isinstance(wishes, Refused):
-            return wishes
-        request = read_request(record.value, Manner(Door.TOPIC, binding.lane), wishes)
+        request = self._read(record.value, headers, binding.lane)
         if isinstance(request, Refused):
             return request
+        unix_ms = max(record.timestamp, 0)
         place = (binding.caller.tenant, record.topic, str(record.partition), str(record.offset))
-        job = await self._submissions.decide(request, binding.caller, derived_job_id(max(record.timestamp, 0), *place))
-        if isinstance(job, Refused):
-            return job
+        received = await self._receive(request, binding.caller, derived_job_id(unix_ms, *place), unix_ms)
+        if isinstance(received, Refused):
+            return received
         found = TraceContext.from_headers(headers)
-        await self._submissions.accept(job, found.child() if found else TraceContext.new())
-        return None
+        await self._reception.queue(received, found.child() if found else TraceContext.new())
+        return received
+
+    def _read(
+        self, value: bytes | None, headers: Sequence[tuple[str, bytes]], lane: Lane
+    ) -> CompletionRequest | Refused:
+        if value is None:
+            return Refused(Reason.MALFORMED_JSON, "The record has no value.")
+        if len(value) > self._terms.body_bytes:
+            return Refused(Reason.TOO_LARGE, f"The record is larger than {self._terms.body_bytes} bytes.")
+        texts = {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
+        if "ce_id" in texts:
+            texts.setdefault(_KEY_HEADER, f"{texts.get('ce_source', '')} {texts['ce_id']}")
+        wishes = read_wishes(texts.get, "sluice-", key_header=_KEY_HEADER)
+        return wishes if isinstance(wishes, Refused) else read_request(value, Manner(Door.TOPIC, lane), wishes)
+
+    async def _receive(
+        self, request: CompletionRequest, caller: Caller, job: JobId, unix_ms: int
+    ) -> Received | Refused:
+        """`unix_ms` is the time of the record."""
+        if self._clock().timestamp() - unix_ms / 1000 > self._terms.claims_kept.total_seconds():
+            known = await self._reception.known(request, caller, job)
+            if known is not None:
+                return known
+        received = await self._reception.receive(request, caller, job)
+        # A record that is read again has the id it had.
+        return replace(received, repeatable=True) if isinstance(received, Fresh) else received
 
     async def _bury(self, record: ConsumerRecord, reason: DeadLetterReason, message: str, code: str | None) -> None:
         letter = DeadLetter(

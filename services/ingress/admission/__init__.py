@@ -5,21 +5,25 @@ from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts, ModelFacts, Spans
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
-from services.ingress.admission.request import CompletionRequest, Manner, Wishes
+from services.ingress.admission.repeats import Repeat, reused
+from services.ingress.admission.request import CompletionRequest, Departure, Manner, Wishes
 from services.ingress.admission.wishes import read_wishes
 
 __all__ = [
     "Admitted",
     "Caller",
     "CompletionRequest",
+    "Departure",
     "Facts",
     "Manner",
     "ModelFacts",
     "Reason",
     "Refused",
+    "Repeat",
     "Spans",
     "Wishes",
     "admit",
     "read_request",
     "read_wishes",
+    "reused",
 ]

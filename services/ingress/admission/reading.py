@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from services.ingress.admission.chat_body import ChatBody
 from services.ingress.admission.json_text import read_object
 from services.ingress.admission.refusal import Reason, Refused
+from services.ingress.admission.repeats import repeat_of
 from services.ingress.admission.request import CompletionRequest, Manner, Wishes
 from shared.contracts import BatchLine, Door, JsonObject
 
@@ -30,16 +31,22 @@ def read_request(raw: bytes, manner: Manner, wishes: Wishes) -> CompletionReques
     found = read_object(raw)
     if isinstance(found, Refused):
         return found
+    repeat = repeat_of(wishes.key, found) if wishes.key else None
     try:
-        if manner.door is not Door.CHAT and _is_batch_line(found):
-            line = BatchLine.model_validate(found)
-            return _request(line.body, manner, _scheduled(wishes, line.not_before), line.custom_id)
-        if manner.door is not Door.CHAT and _NOT_BEFORE in found:
-            begins = _Schedule.model_validate({_NOT_BEFORE: found.pop(_NOT_BEFORE)}).not_before
-            return _request(found, manner, _scheduled(wishes, begins), None)
-        return _request(found, manner, wishes, None)
+        return replace(_read(found, manner, wishes), repeat=repeat)
     except ValidationError as error:
         return _refusal(error.errors(include_url=False)[0])
+
+
+def _read(found: JsonObject, manner: Manner, wishes: Wishes) -> CompletionRequest:
+    """Raises ValidationError."""
+    if manner.door is not Door.CHAT and _is_batch_line(found):
+        line = BatchLine.model_validate(found)
+        return _request(line.body, manner, _scheduled(wishes, line.not_before), line.custom_id)
+    if manner.door is not Door.CHAT and _NOT_BEFORE in found:
+        begins = _Schedule.model_validate({_NOT_BEFORE: found.pop(_NOT_BEFORE)}).not_before
+        return _request(found, manner, _scheduled(wishes, begins), None)
+    return _request(found, manner, wishes, None)
 
 
 def _is_batch_line(found: JsonObject) -> bool:
@@ -66,6 +73,7 @@ def _request(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | 
         deadline=wishes.deadline,
         not_before=wishes.not_before,
         on_interrupt=wishes.on_interrupt or (manner.stream_on_interrupt if streamed else None),
+        on_disconnect=wishes.on_disconnect or manner.on_disconnect,
         custom_id=custom_id,
         user=chat.user or chat.safety_identifier,
         feature=wishes.feature or feature,

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     OUTPUT_TOO_LONG = "max_tokens_too_large"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     TOO_LARGE = "request_too_large"
+    KEY_REUSED = "idempotency_key_reused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
+from services.ingress.admission.repeats import Repeat
 from shared.contracts import Door, Interruption, JsonObject, Lane
 
-__all__ = ["CompletionRequest", "Manner", "Wishes"]
+__all__ = ["CompletionRequest", "Departure", "Manner", "Wishes"]
+
+
+class Departure(StrEnum):
+    """What happens to a job when the client that waits for its answer leaves."""
+
+    CANCEL = "cancel"
+    CONTINUE = "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,9 @@ class Wishes:
     on_interrupt: Interruption | None = None
     feature: str | None = None
     not_before: datetime | None = None
+    on_disconnect: Departure | None = None
+    key: str | None = None
+    """By which the request is recognised when it is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,7 @@ class Manner:
     """Whether deltas are written when the body does not say `stream`."""
     stream_on_interrupt: Interruption | None = None
     """The policy of a stream that cannot unsay what it showed; None leaves it to the configuration."""
+    on_disconnect: Departure = Departure.CONTINUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,10 @@ class CompletionRequest:
     """Counts from when the job may begin."""
     not_before: datetime | None = None
     on_interrupt: Interruption | None = None
+    on_disconnect: Departure = Departure.CONTINUE
     custom_id: str | None = None
     user: str | None = None
     feature: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    repeat: Repeat | None = None
+    """Set when the sender says how the request is recognised if it comes again."""

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from services.ingress.admission.refusal import Reason, Refused
-from services.ingress.admission.request import Wishes
+from services.ingress.admission.repeats import read_key
+from services.ingress.admission.request import Departure, Wishes
 from shared.contracts import Interruption, Lane
 
 __all__ = ["read_wishes"]
@@ -18,15 +19,17 @@ _FEATURE = re.compile(r"[\x20-\x7e]{1,128}")
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def read_wishes(header: Callable[[str], str | None], prefix: str) -> Wishes | Refused:
-    """`header` gives a header's text by its lower-case name."""
+def read_wishes(header: Callable[[str], str | None], prefix: str, *, key_header: str) -> Wishes | Refused:
+    """`header` gives a header's text by its lower-case name; `key_header` holds the idempotency key."""
     try:
         return Wishes(
             lane=_word(Lane, f"{prefix}lane", header),
             deadline=_duration(f"{prefix}deadline", header),
             not_before=_moment(f"{prefix}not-before", header),
             on_interrupt=_word(Interruption, f"{prefix}on-interrupt", header),
+            on_disconnect=_word(Departure, f"{prefix}on-disconnect", header),
             feature=_feature(f"{prefix}feature", header),
+            key=_key(key_header, header),
         )
     except _BadHeaderError as bad:
         return Refused(Reason.INVALID_VALUE, f"Invalid header '{bad.name}': expected {bad.expected}.", bad.name)
@@ -69,6 +72,16 @@ def _moment(name: str, header: Callable[[str], str | None]) -> datetime | None:
     if moment is None or moment.tzinfo is None:
         raise _BadHeaderError(name, "a moment with its time zone, such as 2026-11-21T06:00:00Z")
     return moment
+
+
+def _key(name: str, header: Callable[[str], str | None]) -> str | None:
+    text = header(name)
+    if text is None:
+        return None
+    key = read_key(text)
+    if key is None:
+        raise _BadHeaderError(name, "1 to 512 printable ASCII characters")
+    return key
 
 
 def _feature(name: str, header: Callable[[str], str | None]) -> str | None:

@@ -23,8 +23,9 @@ _ERRORS: Final = {
     404: "No such model or job, as far as this key can see.",
     405: "The path exists, the method does not.",
     409: "The job was cancelled before it was answered.",
+    410: "It was answered before, and the answer is no longer kept.",
     413: "The body is larger than allowed.",
-    422: "The provider understood the request and cannot work on it.",
+    422: "The provider cannot work on the request, or its `Idempotency-Key` was used for another.",
     429: "The provider's rate limit was hit, and the job's deadline did not allow to wait.",
     500: "A fault of the server.",
     502: "No provider could answer.",
@@ -108,7 +109,11 @@ _EVENT_SCHEMA: Final[dict[str, Any]] = {
         "data": {"type": "string"},
     },
 }
-_ACCEPTED_HEADERS: Final = _texts({"Location": "The job."})
+_JOB_HEADERS: Final = {
+    "x-sluice-job-id": "The job behind the answer.",
+    "idempotent-replayed": "`true` when the job stood already.",
+}
+_ACCEPTED_HEADERS: Final = _texts({"Location": "The job."} | _JOB_HEADERS)
 
 CHAT: Final[dict[str, Any]] = {
     "operation_id": "createChatCompletion",
@@ -118,10 +123,11 @@ CHAT: Final[dict[str, Any]] = {
     "responses": {
         200: {
             "description": "The completion; with `stream: true` its chunks.",
+            "headers": _texts(_JOB_HEADERS),
             "content": {_JSON: {"schema": {"type": "object"}}, _SSE: {"schema": _CHUNK_SCHEMA}},
         },
         202: {"model": JobObject, "description": "Accepted, as preferred.", "headers": _ACCEPTED_HEADERS},
-        **_errors(400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503, 504),
+        **_errors(400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504),
     },
     "openapi_extra": {
         "requestBody": _body({_JSON: {"schema": _CHAT_SCHEMA}}),
@@ -156,7 +162,7 @@ CREATE_JOBS: Final[dict[str, Any]] = {
             "model": JobObject,
             "content": {_JSONL: {"schema": LineAnswer.model_json_schema()}},
         },
-        **_errors(400, 401, 403, 404, 405, 413, 500, 503),
+        **_errors(400, 401, 403, 404, 405, 413, 422, 500, 503),
     },
     "openapi_extra": {
         "requestBody": _body(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from starlette.datastructures import Headers
@@ -12,11 +12,10 @@ from services.ingress.api.problems import ProblemError, of_refused
 from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
 from services.ingress.ports import ClaimChecks, JobArchive, JobLog
-from services.ingress.submissions import Submissions
+from services.ingress.reception import Fresh, Received, Reception
 from services.ingress.tail import Tails
 from shared.blobs import INLINE_BYTES
 from shared.clock import Clock
-from shared.contracts import Job
 from shared.ids import new_job_id
 from shared.telemetry import Instruments, TraceContext
 
@@ -40,7 +39,7 @@ class Patience:
 @dataclass(frozen=True, slots=True)
 class Doors:
     callers: Callers
-    submissions: Submissions
+    reception: Reception
     tails: Tails
     job_log: JobLog
     archive: JobArchive
@@ -54,11 +53,18 @@ class Doors:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process begins to stop: streams that can be resumed elsewhere end then."""
 
-    async def admit(self, raw: bytes, caller: Caller, manner: Manner, wishes: Wishes) -> Job:
-        """A large body is in the blob store afterwards. Raises ProblemError, and UnavailableError."""
+    async def receive(self, raw: bytes, caller: Caller, manner: Manner, wishes: Wishes) -> Received:
+        """Nothing is queued yet, but a new job's large body is in the blob store.
+
+        Raises ProblemError, and UnavailableError when a key cannot be looked up or a body cannot be left.
+        """
         request = _or_raise(read_request(raw, manner, wishes))
-        job = _or_raise(await self.submissions.decide(request, caller, new_job_id()))
-        return job if len(raw) <= INLINE_BYTES else await self.claim_checks.leave(job)
+        received = await self.reception.receive(request, caller, new_job_id())
+        if isinstance(received, Refused):
+            raise ProblemError(of_refused(received))
+        if isinstance(received, Fresh) and len(raw) > INLINE_BYTES:
+            return replace(received, job=await self.claim_checks.leave(received.job))
+        return received
 
 
 def _or_raise(decision: Good | Refused) -> Good:
@@ -69,7 +75,7 @@ def _or_raise(decision: Good | Refused) -> Good:
 
 def wishes_of(headers: Headers) -> Wishes:
     """Raises ProblemError."""
-    return _or_raise(read_wishes(headers.get, "x-sluice-"))
+    return _or_raise(read_wishes(headers.get, "x-sluice-", key_header="idempotency-key"))
 
 
 def trace_of(headers: Headers) -> TraceContext:

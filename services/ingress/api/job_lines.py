@@ -7,6 +7,7 @@ the rest is told so without waiting for each.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from services.ingress.admission import Caller, Manner, Wishes
 from services.ingress.api.body import refuse_announced
 from services.ingress.api.doors import Doors
-from services.ingress.api.job_view import detail
+from services.ingress.api.job_view import detail, received_object
 from services.ingress.api.problems import (
     Problem,
     ProblemError,
@@ -89,8 +90,8 @@ class LineBatch:
         if self._trouble is not None:
             return self._refused(number, self._trouble)
         try:
-            job = await self._doors.admit(line, self._caller, _MANNER, self._wishes)
-            await self._doors.submissions.accept_or_withdraw(job, self._trace.child())
+            received = await self._doors.receive(line, self._caller, _MANNER, self._wishes_of(number))
+            await self._doors.reception.queue(received, self._trace.child())
         except ProblemError as error:
             return self._refused(number, error.problem)
         except RecordTooLargeError:
@@ -101,7 +102,13 @@ class LineBatch:
         except UnavailableError as error:
             self._trouble = of_unavailable(error)
             return self._refused(number, self._trouble)
-        return LineAnswer(line=number, custom_id=job.custom_id, id=job.id, status="queued")
+        shown = received_object(received)
+        return LineAnswer(line=number, custom_id=shown.custom_id, id=shown.id, status=shown.status)
+
+    def _wishes_of(self, number: int) -> Wishes:
+        """The request's idempotency key is one for each of its lines, by a character that no caller's key can have."""
+        key = self._wishes.key
+        return self._wishes if key is None else replace(self._wishes, key=f"{key}\n{number}")
 
     @staticmethod
     def _refused(number: int, problem: Problem) -> LineAnswer:

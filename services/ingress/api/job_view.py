@@ -14,14 +14,23 @@ from services.ingress.api.schemas import (
     UsageObject,
 )
 from services.ingress.ports import JobRecord
+from services.ingress.reception import Fresh, Known, Received
 from shared.contracts import Job, JobEnded, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars, dollars
 
-__all__ = ["detail", "job_object", "queued_object"]
+__all__ = ["detail", "job_object", "received_object"]
 
 
-def queued_object(job: Job) -> JobObject:
+def received_object(received: Received) -> JobObject:
+    match received:
+        case Fresh(job):
+            return _queued_object(job)
+        case Known(record):
+            return job_object(record, record.cost)
+
+
+def _queued_object(job: Job) -> JobObject:
     """A job that was accepted a moment ago."""
     return JobObject(
         id=job.id,

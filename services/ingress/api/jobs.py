@@ -16,7 +16,6 @@ from services.ingress.api.identity import identify
 from services.ingress.api.job_lines import LineBatch, is_jsonl
 from services.ingress.api.job_view import job_object
 from services.ingress.api.problems import ProblemError, bad_parameter, no_such_job
-from services.ingress.api.reply import JOB_ID
 from services.ingress.api.schemas import JobList, JobObject, JobState
 from services.ingress.ports import JobRecord, Progress, UnavailableError
 from shared.contracts import Door, JobStatus, Lane
@@ -43,9 +42,9 @@ def job_routes(app: FastAPI, doors: Doors) -> None:
         if is_jsonl(request.headers):
             return await LineBatch(doors, caller, wishes, trace).submit(request)
         async with whole_body(request, doors.body_bytes, doors.large) as raw:
-            job = await doors.admit(raw, caller, _SINGLE, wishes)
-        await doors.submissions.accept_or_withdraw(job, trace)
-        return accepted_response(job, {JOB_ID: job.id})
+            received = await doors.receive(raw, caller, _SINGLE, wishes)
+        await doors.reception.queue(received, trace)
+        return accepted_response(received, {})
 
     @app.get("/v1/jobs", **LIST_JOBS)
     async def list_jobs(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from services.ingress.admission import Departure
 from shared.contracts import Interruption, Lane
 
 __all__ = ["CHAT_HEADERS", "EVENT_CURSOR", "JOB_CURSOR", "JOB_HEADERS", "JOB_ID", "LAST_EVENT_ID", "described"]
@@ -41,6 +42,11 @@ JOB_HEADERS: Final = (
         {"enum": [str(policy) for policy in Interruption]},
     ),
     _Header(
+        "idempotency-key",
+        "The same key with the same body is the same job, also while it runs and after its end.",
+        {"pattern": "^[ -~]{1,512}$", "examples": ["8e03978e-40d5-43dd-bc93-6894a57f9324"]},
+    ),
+    _Header(
         "x-sluice-feature",
         "The feature of your product that asks; a dimension of the usage tables.",
         {"pattern": "^[ -~]{1,128}$", "examples": ["search"]},
@@ -57,7 +63,7 @@ CHAT_HEADERS: Final = (
     _Header(
         "x-sluice-on-disconnect",
         "`continue` lets the job go on when its client leaves; otherwise it is cancelled.",
-        {"examples": ["continue"]},
+        {"enum": [str(wish) for wish in Departure]},
     ),
     _Header(
         "prefer",

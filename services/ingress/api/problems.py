@@ -17,6 +17,7 @@ from shared.contracts import JobEnded, JobError, JobStatus
 __all__ = [
     "Problem",
     "ProblemError",
+    "answer_not_kept",
     "bad_cursor",
     "bad_parameter",
     "body_too_large",
@@ -82,6 +83,7 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.OUTPUT_TOO_LONG: (400, _INVALID),
     Reason.CONTEXT_LENGTH_EXCEEDED: (400, _INVALID),
     Reason.TOO_LARGE: (413, _INVALID),
+    Reason.KEY_REUSED: (422, _INVALID),
 }
 
 if _missing := set(Reason) - _REFUSED.keys():
@@ -105,8 +107,8 @@ def of_unavailable(error: UnavailableError) -> Problem:
 
 def unconfirmed() -> Problem:
     return _later(
-        "The queue did not confirm the job in time, so it was withdrawn: should it have arrived, it ends as cancelled. "
-        "Please try again.",
+        "The queue did not confirm the job in time. Please try again: should it have arrived, it is found by its "
+        "idempotency key, and without one it was withdrawn and ends as cancelled.",
         "queue_unconfirmed",
     )
 
@@ -141,6 +143,10 @@ def _of_error(error: JobError) -> Problem:
 
 def out_of_time() -> Problem:
     return Problem(504, "The job's deadline passed before it was answered.", _SERVER, "deadline_exceeded")
+
+
+def answer_not_kept() -> Problem:
+    return Problem(410, "The job succeeded, and its answer is no longer kept.", _INVALID, "answer_not_kept")
 
 
 def interrupted() -> Problem:

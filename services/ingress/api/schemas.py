@@ -131,5 +131,5 @@ class LineAnswer(Body):
     line: int = Field(ge=1)
     custom_id: str | None = None
     id: str | None = None
-    status: Literal["queued", "refused"]
+    status: JobState | Literal["refused"]
     error: ErrorDetail | None = None

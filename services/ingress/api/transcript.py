@@ -10,8 +10,9 @@ from typing import Final
 
 import orjson
 
-from services.ingress.api.problems import Problem, interrupted, of_ended
+from services.ingress.api.problems import Problem, answer_not_kept, interrupted, of_ended
 from services.ingress.api.sse import data_frame
+from services.ingress.ports import JobRecord
 from services.ingress.tail import STORED_SEQ
 from shared.contracts import Interruption, Job, JobEnded, JsonObject
 from shared.ids import completion_id
@@ -31,8 +32,9 @@ class Said:
 
 
 class Transcript:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job | JobRecord, on_interrupt: Interruption) -> None:
         self._job = job
+        self._on_interrupt = on_interrupt
         self._shown = False
 
     def say(self, entries: Sequence[Entry]) -> Said:
@@ -42,7 +44,7 @@ class Transcript:
                 self._shown = True
                 frames.append(data_frame(entry.data))
             elif entry.type is EventType.RESTART and self._shown:
-                if self._job.on_interrupt is Interruption.FAIL:
+                if self._on_interrupt is Interruption.FAIL:
                     return Said(b"".join(frames), finished=True, problem=interrupted())
                 frames.append(data_frame(self._restart()))
             elif entry.type.is_terminal:
@@ -56,7 +58,8 @@ class Transcript:
             # The log was lost behind the job's end. Whole answers can still be given, halves cannot be completed.
             response = JobEnded.model_validate_json(entry.data).response
             if self._shown or response is None:
-                return Said(b"".join(frames), finished=True, problem=interrupted())
+                problem = interrupted() if self._shown else answer_not_kept()
+                return Said(b"".join(frames), finished=True, problem=problem)
             frames.append(data_frame(orjson.dumps(_as_chunk(response))))
         return Said(b"".join(frames) + _DONE, finished=True)
 

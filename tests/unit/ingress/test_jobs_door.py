@@ -102,7 +102,7 @@ async def test_a_job_is_accepted_while_redis_is_away_and_told_to_it_later(ingres
     call = await ask(ingress, "POST", "/v1/jobs", body=chat_body())
     assert call.status == 202
     ingress.job_log.away = False
-    telling = asyncio.create_task(ingress.doors.submissions.run())
+    telling = asyncio.create_task(ingress.submissions.run())
     try:
         async with asyncio.timeout(5):
             while await ingress.job_log.look(ingress.queue.jobs[0].id) is None:

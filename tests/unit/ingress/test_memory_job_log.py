@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.suites.ingress import MemoryJobLog
+from tests.suites.ingress_ports import MemoryJobLog
 from tests.suites.job_log_readers import JobLogReaders
 
 

@@ -190,7 +190,8 @@ def test_any_bytes_are_read_without_falling_over(raw: bytes) -> None:
 
 
 def wishes(**headers: str) -> Wishes | Refused:
-    return read_wishes({name.replace("_", "-"): value for name, value in headers.items()}.get, "sluice-")
+    texts = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_wishes(texts.get, "sluice-", key_header="idempotency-key")
 
 
 def test_wishes_are_read_from_headers() -> None:
