@@ -137,7 +137,7 @@ class Provider:
             if response.status == HTTPStatus.OK:
                 call.prompt_tokens, call.cached_tokens = answer.usage.prompt_tokens, answer.usage.cached_tokens
                 call.reasoning_tokens = answer.usage.reasoning_tokens
-        return Performance(response.with_headers(dialect.quota_headers(headroom)), call, admission)
+        return Performance(response.with_headers(dialect.quota_headers(headroom, now.unix)), call, admission)
 
     def _check_key(self, dialect: Dialect, request: Request) -> str | None:
         """The key's fingerprint; None when none came and none is needed."""
@@ -171,7 +171,7 @@ class Provider:
         verdict = meter.admit(taken, now.monotonic)
         if isinstance(verdict, Refused):
             refusal = dialect.over_quota(model, verdict)
-            limits = dialect.quota_headers(verdict.headroom)
+            limits = dialect.quota_headers(verdict.headroom, now.unix)
             raise RefusalError(replace(refusal, headers=refusal.headers + limits))
         return _Pass(meter, taken), verdict.headroom
 

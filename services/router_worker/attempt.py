@@ -67,7 +67,7 @@ class Attempt:
 
     def _count(self, estimate: TokenUsage | None) -> tuple[TokenUsage, UsageSource]:
         if self._usage is not None:
-            return self._usage.usage, UsageSource.PROVIDER
+            return self._usage.usage, self._usage.source
         if estimate is not None:
             return estimate, UsageSource.ESTIMATE
         if self.failure is not None and not self.output_chunks:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from services.router_worker.failures import Failure
-from shared.contracts import JsonObject, TokenUsage
+from shared.contracts import JsonObject, TokenUsage, UsageSource
 
 __all__ = [
     "Answered",
@@ -75,6 +75,8 @@ class UsageReported:
     provider_cost_nanodollars: int | None
     reported: JsonObject
     """The same in OpenAI's form, details included, for the caller."""
+    source: UsageSource = UsageSource.PROVIDER
+    """Partial, when the provider had only counted the input before its answer broke."""
 
 
 @dataclass(frozen=True, slots=True)

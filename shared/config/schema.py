@@ -119,7 +119,7 @@ class Provider(Section):
     `key` sends `api_key` as the family wants it; `entra` a token of Microsoft Entra ID (needs `sluice[azure]`).
     """
     api_version: str | None = None
-    """For families that want one named: the `api-version` of Azure."""
+    """For families that want one named: the `api-version` of Azure, the `anthropic-version` of Anthropic."""
     headers: dict[str, SecretStr] = {}
     """Sent with every call, for example `OpenAI-Organization`."""
     price_as: Name | None = None

@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from simulator.dialects.anthropic_messages import AnthropicMessages
 from simulator.dialects.azure import AzureOpenAI
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.openai_chat import OpenAIChat
 
 __all__ = ["DIALECTS", "find_dialect"]
 
-DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(), AzureOpenAI())
+DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(), AzureOpenAI(), AnthropicMessages())
 
 
 def find_dialect(method: str, path: str) -> tuple[Dialect, Route] | None:

@@ -59,7 +59,7 @@ class OpenAIChat:
             headers=(("retry-after", str(math.ceil(milliseconds / 1000))), ("retry-after-ms", str(milliseconds))),
         )
 
-    def quota_headers(self, headroom: tuple[Headroom, ...]) -> Headers:
+    def quota_headers(self, headroom: tuple[Headroom, ...], _now: float) -> Headers:
         return tuple(
             (f"x-ratelimit-{name}-{room.kind}", value)
             for room in headroom

@@ -57,6 +57,16 @@ _NOT_IN_THIS_API: Final = {Feature.REASONING_KEPT: "not in this API"}
 FAMILIES: Final = (
     Family("openai", "OpenAI", "/v1", lacks=_NOT_IN_THIS_API),
     Family("azure", "Azure OpenAI", "", lacks=_NOT_IN_THIS_API),
+    Family(
+        "anthropic",
+        "Anthropic",
+        "/v1",
+        lacks={
+            Feature.SEED: "not offered",
+            Feature.LOGPROBS: "not offered",
+            Feature.EMBEDDINGS: "not offered",
+        },
+    ),
 )
 
 SHOWN_BY: Final[dict[Feature, dict[str, None]]] = {}

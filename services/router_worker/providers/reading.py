@@ -32,7 +32,7 @@ _OUT_OF_SHAPE: Final = (orjson.JSONDecodeError, ArithmeticError, AttributeError,
 class Reader(Protocol):
     """Knows what one answer of a family means. What it raises because something is not there is a malformed answer."""
 
-    def event(self, name: str, data: JsonObject) -> None:
+    def event(self, name: str, data: JsonObject, /) -> None:
         """One event of a stream; `name` is `message` where the family names none."""
         ...
 

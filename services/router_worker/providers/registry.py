@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.router_worker.providers.dialect import Dialect
+from services.router_worker.providers.dialects.anthropic import Anthropic
 from services.router_worker.providers.dialects.azure import Azure
 from services.router_worker.providers.dialects.openai import OpenAI
 from shared.config.quirks import QUIRKS
@@ -13,5 +14,6 @@ __all__ = ["DIALECTS"]
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAI(),
     **dict.fromkeys(QUIRKS, OpenAI()),
+    "anthropic": Anthropic(),
     "azure": Azure(),
 }

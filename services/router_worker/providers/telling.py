@@ -16,7 +16,7 @@ from services.router_worker.assembly import Assembler
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
-from shared.contracts import JsonObject, TokenUsage
+from shared.contracts import JsonObject, TokenUsage, UsageSource
 
 __all__ = ["Telling", "in_openai_words"]
 
@@ -36,7 +36,8 @@ class Telling:
         self._started: set[int] = set()
         self._finish: dict[int, str] = {}
         self._usage: UsageReported | None = None
-        self._said = False
+        self._outputs = 0
+        """How many pieces of real output were told."""
         self.ended = False
 
     def serves(self, model: str) -> None:
@@ -53,7 +54,7 @@ class Telling:
                 orjson.dumps(text),
                 self._tail,
             )
-            self._said = True
+            self._outputs += 1
             self._events.append(Chunk(data, text, is_output=True, plain=True, choice=choice))
         elif text:
             self._delta({"content": text}, choice, text=text)
@@ -96,11 +97,19 @@ class Telling:
         """The last that is said counts."""
         self._usage = UsageReported(usage, cost_nanodollars, in_openai_words(usage))
 
+    def used_so_far(self, usage: TokenUsage) -> None:
+        """Told in the beginning, when the input is known and the output is yet to come: for an answer that breaks."""
+        self._usage = UsageReported(usage, None, in_openai_words(usage), UsageSource.PARTIAL)
+
+    @property
+    def said_something(self) -> bool:
+        return self._outputs > 0
+
     def end(self) -> None:
         """The provider has said everything."""
         if self.ended:
             return
-        if not self._said and self._is_nothing():
+        if not self._outputs and self._is_nothing():
             self.fail(_EMPTY)
             return
         self.ended = True
@@ -114,7 +123,11 @@ class Telling:
         if self.ended:
             return
         self.ended = True
-        if self._usage is not None:
+        if self._usage is not None and self._usage.source is UsageSource.PARTIAL:
+            # Each thing told was a token at least.
+            output = max(self._usage.usage.output, self._outputs) if self._outputs else 0
+            self.used_so_far(self._usage.usage.model_copy(update={"output": output}))
+        if self._usage is not None and self._usage.usage.total:
             self._events.append(self._usage)
         self._events.append(Failed(failure))
 
@@ -123,7 +136,7 @@ class Telling:
         if self._started and self._started == self._finish.keys():
             self.end()
         else:
-            self.fail(cause or (_CUT if self._said else _EMPTY))
+            self.fail(cause or (_CUT if self._outputs else _EMPTY))
 
     def told(self) -> list[AttemptEvent]:
         """What has been told since this was asked last."""
@@ -159,7 +172,7 @@ class Telling:
         self._tail = b'],"usage":null}' if self._envelope.include_usage else b"]}"
 
     def _delta(self, delta: JsonObject, choice: int, *, text: str = "") -> None:
-        self._said = True
+        self._outputs += 1
         self._choice(choice, delta, {"finish_reason": None}, text=text, is_output=True)
 
     def _choice(

@@ -40,9 +40,7 @@ async def test_a_stream_that_is_cut_told_at_most_what_was_served(family: Family)
 @shows(Feature.LIMITS)
 async def test_limits_are_read_from_every_answer(family: Family) -> None:
     async with talking(family, Config(seed=1, quota=Quota(rpm=2, tpm=6_000))) as talk:
-        first = await talk.ask("tokens=3")
-        await talk.ask("tokens=3")
-        refused = await talk.ask("tokens=3")
+        first, _, refused = [await talk.ask("tokens=3", max_tokens=50) for _ in range(3)]
     by_kind = {limit.kind: limit for limit in first.limits.limits}
     assert by_kind["requests"].limit == 2
     assert by_kind["requests"].remaining == 1

@@ -101,7 +101,7 @@ def test_a_call_that_is_too_large_is_not_told_to_come_again():
 def test_headers_tell_what_is_left():
     meter = Meter(Quota(rpm=60, tpm=6000))
     meter.admit(600, 0.0)
-    assert dict(OpenAIChat().quota_headers(meter.headroom())) == {
+    assert dict(OpenAIChat().quota_headers(meter.headroom(), 0.0)) == {
         "x-ratelimit-limit-requests": "60",
         "x-ratelimit-remaining-requests": "59",
         "x-ratelimit-reset-requests": "1s",
@@ -115,5 +115,5 @@ def test_headers_tell_what_is_left():
 def test_a_reset_is_written_as_a_duration(rpm, reset):
     meter = Meter(Quota(rpm=rpm))
     meter.admit(1, 0.0)
-    headers = dict(OpenAIChat().quota_headers(meter.headroom()))
+    headers = dict(OpenAIChat().quota_headers(meter.headroom(), 0.0))
     assert headers["x-ratelimit-reset-requests"] == reset

@@ -12,7 +12,7 @@ from typing import Annotated, Final, NoReturn
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from services.router_worker.failures import Unsupported
-from services.router_worker.providers.chat.messages import Shape, Turn
+from services.router_worker.providers.chat.messages import Shape, ToolResult, Turn
 from services.router_worker.providers.chat.settings import Format, Tool, ToolChoice
 from shared.contracts import JsonObject
 
@@ -101,18 +101,26 @@ class Chat(Shape):
 
 
 def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
-    """Raises UnsupportedError for what `family` has no words for, and for what is no chat completion request at all."""
+    """Raises UnsupportedError for what `family` has no words for, and for what is no chat completion request at all.
+
+    A family that heeds who of several speaks honours `messages.name`.
+    """
     for name, value in body.items():
         if name in _OURS or name in honours or asks_nothing(name, value):
             continue
         lack(name, f"is nothing that {family} could be asked for")
     known = {name: value for name, value in body.items() if name == "messages" or name in honours}
     try:
-        return Chat.model_validate(known)
+        chat = Chat.model_validate(known)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         words = "is not known" if first["type"] == "extra_forbidden" else f"is not understood: {first['msg']}"
         lack(_path(first["loc"]), words)
+    for index, turn in enumerate(chat.messages):
+        # The name of a tool is no more than its call says already.
+        if turn.name and not isinstance(turn, ToolResult) and "messages.name" not in honours:
+            lack(f"messages[{index}].name", f"is nothing that {family} could be told")
+    return chat
 
 
 def _path(places: tuple[int | str, ...]) -> str:
