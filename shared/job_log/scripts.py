@@ -248,9 +248,12 @@ ABANDON = (
     _MARK
     + """
 -- KEYS: readers, claim. ARGV: ttl ms, channel of the ingress that has no reader left ('' when it has).
--- As CANCEL, unless somebody else follows the job: then {'followed'}.
+-- As CANCEL, unless somebody else follows the job: then {'followed'}. An ingress that died follows nothing, and may
+-- still be in the set of a job that has said nothing since: an empty message finds out.
 if ARGV[2] ~= '' then redis.call('SREM', KEYS[1], ARGV[2]) end
-if redis.call('SCARD', KEYS[1]) > 0 then return {'followed'} end
+for _, channel in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('SPUBLISH', channel, '') > 0 then return {'followed'} end
+end
 return mark(KEYS[2], ARGV[1])
 """
 )

@@ -16,7 +16,7 @@ from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_log import RedisJobLog
-from services.ingress.ports import Dependency, UnavailableError
+from services.ingress.ports import Cancellation, Dependency, UnavailableError
 from shared.clock import utc_now
 from shared.job_log import START, Keyspace
 from shared.redis import redis_client
@@ -155,6 +155,20 @@ async def test_an_ingress_nobody_hears_any_more_is_dropped_from_the_readers(
         await writer.end(job, an_end(job), 3)
         await read_to_the_end(following)
         assert await redis.smembers(readers) == {keyspace.ingress_channel("stays", job.id).encode()}
+
+
+async def test_a_replica_that_nobody_hears_keeps_no_job_alive(redis_url: str, redis: Redis, namespace: str) -> None:
+    job = a_job()
+    async with (
+        replica(redis_url, namespace, "dies") as dying,
+        replica(redis_url, namespace, "stays") as stays,
+        dying.job_log.follow(job.id, START),
+    ):
+        await stays.job_log.accept(job)
+        assert await stays.job_log.abandon(job.id) is Cancellation.FOLLOWED
+        dying.hearing.cancel()
+        await asyncio.wait({dying.hearing})
+        assert await stays.job_log.abandon(job.id) is Cancellation.QUEUED
 
 
 async def test_transcripts_stay_whole_while_connections_and_the_log_itself_are_lost(
