@@ -95,6 +95,13 @@ class Accepted:
     deadline: float
 
 
+class Letter(NamedTuple):
+    """A record of the dead letters: where it came from, and why nobody could work with it."""
+
+    place: Place
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """A record of the results topic."""
@@ -271,6 +278,6 @@ class Facts:
     """What Redis held of each job when all was over."""
     strikes: tuple[Strike, ...] = ()
     lives: tuple[Life, ...] = ()
-    dead_letters: tuple[str, ...] = ()
+    dead_letters: tuple[Letter, ...] = ()
     hanging: tuple[str, ...] = ()
     """Lanes' partitions that were not committed to their end, in words."""

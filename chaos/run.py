@@ -124,6 +124,8 @@ def _worth_reading(accepted: Sequence[Accepted], hands: Hands, rng: random.Rando
 
 async def _gathered(order: Order, stand: Stand, users: Users, hands: Hands, offsets: Offsets, tell: Tell) -> Facts:
     waiting = await _quiet(offsets, tell)
+    for link in stand.links.values():
+        link.bury()
     kafka = stand.servers.kafka.url
     accepted = await accepted_jobs(kafka)
     await _read_late(order, users, hands, accepted, tell)

@@ -1,21 +1,24 @@
 """How Sluice talks to Kafka as a whole: its topics exist, its producer loses and repeats nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.codec import has_lz4
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config
 
-__all__ = ["Difference", "TopicsReport", "ensure_topics", "new_producer", "partition_counts"]
+__all__ = ["Difference", "TopicsReport", "ensure_topics", "let_go", "new_producer", "partition_counts"]
+
+log = structlog.get_logger("kafka")
 
 _SETTLE_SECONDS: Final = 15.0
 
@@ -75,6 +78,22 @@ def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes:
         max_request_size=max_request_bytes,
         request_timeout_ms=15_000,
     )
+
+
+async def let_go(stopping: Coroutine[Any, Any, None], *, within_seconds: float) -> bool:
+    """Wait for a client of Kafka to stop. Never raises; says whether it has ended in good order.
+
+    aiokafka waits for brokers that are away, and raises again what its background tasks have died of: under uvloop that
+    may be a RuntimeError, of a connection that was closed under their hands.
+    """
+    in_order = True
+    try:
+        async with asyncio.timeout(within_seconds):
+            await stopping
+    except* (KafkaError, OSError, RuntimeError) as errors:
+        log.info("kafka_client_cut_off", reasons=[repr(error) for error in errors.exceptions])
+        in_order = False
+    return in_order
 
 
 def _client(kafka: KafkaAccess | str) -> dict[str, Any]:

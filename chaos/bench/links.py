@@ -66,6 +66,12 @@ class Link:
         for strand in self._strands:
             strand.pump()
 
+    def bury(self) -> None:
+        """End the connections that one side still believes in: nothing of them will ever come."""
+        for strand in tuple(self._strands):
+            if strand.near.deaf or strand.far.deaf:
+                strand.reset()
+
     def lead_to(self, far: Address) -> None:
         """From now on somewhere else; whoever was connected must come again."""
         self.far = far

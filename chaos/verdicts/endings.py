@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from chaos.facts import Ending, Facts, Fate, Submission
+from chaos.facts import Ending, Facts, Fate, Letter, Place, Submission
 from chaos.timeline import Timeline
+from chaos.verdicts.excuses import Excuses
 from chaos.verdicts.verdict import Finding, Verdict
 from shared.contracts import JobStatus
 
@@ -31,7 +32,9 @@ def ended_once(facts: Facts) -> Verdict:
     excused, twice = _ended_differently(facts, endings)
     findings = [*lost_jobs(facts), *twice, *_doors(facts), *_rows(facts, endings)]
     findings += [Finding("has an end and was never accepted", job) for job in endings.keys() - jobs]
-    findings += [Finding(f"buried: {letter}") for letter in facts.dead_letters]
+    findings += [
+        Finding(f"buried: {_spelled(letter.place)}: {letter.why}") for letter in _unexcused_letters(facts, endings)
+    ]
     findings += [Finding(f"not committed to its end: {where}") for where in facts.hanging]
     repeated = sum(map(len, endings.values())) - len(endings)
     figure = f"{len(jobs)} accepted, {len(jobs & endings.keys())} ended; {repeated} ends told again"
@@ -58,6 +61,21 @@ def lost_jobs(facts: Facts) -> list[Finding]:
         if each.job is None and each.name not in names
     ]
     return lost
+
+
+def _spelled(place: Place) -> str:
+    return f"{place.topic}/{place.partition}@{place.offset}"
+
+
+def _unexcused_letters(facts: Facts, endings: Mapping[str, list[Ending]]) -> list[Letter]:
+    """The record of a job that is given up is kept."""
+    excuses = Excuses(facts)
+    given_up = {
+        record.place
+        for record in facts.accepted
+        if any(excuses.is_given_up(record, ending) for ending in endings.get(record.job, ()))
+    }
+    return [letter for letter in facts.dead_letters if letter.place not in given_up]
 
 
 def _ended_differently(facts: Facts, endings: Mapping[str, list[Ending]]) -> tuple[int, list[Finding]]:
@@ -116,11 +134,11 @@ def ended_in_time(facts: Facts) -> Verdict:
 def ended_as_expected(facts: Facts, fates: Mapping[str, frozenset[JobStatus]]) -> Verdict:
     """`fates`: how jobs of a model may end. Nobody's job ends as cancelled who did not ask for it."""
     submissions = {each.name: each for each in facts.submissions}
-    endings = endings_by_job(facts)
+    endings, excuses = endings_by_job(facts), Excuses(facts)
     findings = []
     for record in facts.accepted:
         told = endings.get(record.job)
-        if told is None:
+        if told is None or excuses.is_given_up(record, told[0]) or excuses.ran_out_of_time(record, told[0]):
             continue
         allowed = set(fates[record.model]) | _also(submissions.get(record.name or ""))
         if told[0].status not in allowed:

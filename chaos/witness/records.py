@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from chaos.facts import Accepted, Ending, Place
+from chaos.facts import Accepted, Ending, Letter, Place
 from shared.contracts import DeadLetter, Job, JobEnded, JsonObject
 from shared.topics import DEAD_LETTERS, JOBS, RESULTS, Topic
 
@@ -23,9 +23,9 @@ async def endings(kafka_url: str) -> tuple[Ending, ...]:
     return tuple([_ending(record) async for record in _all(kafka_url, (RESULTS,))])
 
 
-async def buried(kafka_url: str) -> tuple[str, ...]:
+async def buried(kafka_url: str) -> tuple[Letter, ...]:
     letters = [DeadLetter.model_validate_json(record.value) async for record in _all(kafka_url, (DEAD_LETTERS,))]
-    return tuple(f"{letter.topic}/{letter.partition}@{letter.offset}: {letter.message}" for letter in letters)
+    return tuple(Letter(Place(each.topic, each.partition, each.offset), each.message) for each in letters)
 
 
 async def _all(kafka_url: str, topics: Sequence[Topic]) -> AsyncIterator[ConsumerRecord]:

@@ -8,7 +8,6 @@ from typing import Any, Final, Never, TypeVar
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,7 +27,7 @@ from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
 from shared.clock import utc_now
 from shared.config import Config
-from shared.kafka import ensure_topics
+from shared.kafka import ensure_topics, let_go
 from shared.lifecycle import Startup
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
@@ -79,12 +78,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             await migrate(engine)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=_CLIENT)
-        stack.push_async_callback(admin.close)
+        stack.push_async_callback(_let_go, admin.close)
         await startup.begin("kafka", admin.start())
 
         broker = _broker(settings)
         lines = _lines(settings, config, instruments, broker, engine)
-        stack.push_async_callback(_stop, broker)
+        stack.push_async_callback(_let_go, broker.stop)
         await startup.begin("kafka", broker.start())
         watch = health.watch(lines, admin, lambda: ping(engine))
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
@@ -145,13 +144,9 @@ def _broker(settings: Settings) -> KafkaBroker:
     )
 
 
-async def _stop(broker: KafkaBroker) -> None:
-    """Without Kafka, leaving a group takes minutes, and nothing depends on it: what is not committed is read again."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await broker.stop()
-    except (KafkaError, TimeoutError) as error:
-        log.info("consumers_cut_off", reason=repr(error))
+async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Nothing depends on it: what is not committed is read again."""
+    await let_go(stop(), within_seconds=_STOP_SECONDS)
 
 
 async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never], sweeper: Sweeper) -> None:

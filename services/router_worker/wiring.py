@@ -45,7 +45,7 @@ from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, partition_counts
+from shared.kafka import ensure_topics, let_go, partition_counts
 from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
@@ -60,7 +60,9 @@ log = structlog.get_logger("worker")
 _MOVES_AT_ONCE: Final = 64
 """How many jobs may be on their way out of a tier."""
 
-_REDIS_SECONDS = 2.0
+_REDIS_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 10.0
+"""How long the clients of Kafka may take to stop, when all has been done that they are needed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
-        stack.push_async_callback(admin.close)
+        stack.push_async_callback(_let_go, admin.close, _CLOSE_SECONDS)
         await startup.begin("kafka", admin.start())
 
         broker = _broker(settings, worker)
@@ -162,7 +164,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         await startup.reach("redis", heartbeat.beat)
         await startup.reach("redis", seats.take)
-        stack.push_async_callback(heartbeat.leave)
+        stack.push_async_callback(_leave_fleet, heartbeat)
         stack.push_async_callback(_leave_seat, seats, settings.on_stop)
         background = asyncio.create_task(
             _background(heartbeat.run(), flusher.run(), shadows.run(), tells.run(), seats.run(_renaming(lanes))),
@@ -170,7 +172,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         stack.push_async_callback(_cancelled, background)
         health.watch(heartbeat, longest_silence=settings.dead_after_seconds, lanes=lanes)
-        stack.push_async_callback(broker.stop)
+        stack.push_async_callback(_let_go, broker.stop, settings.drain_seconds + _CLOSE_SECONDS)
         await startup.begin("kafka", broker.start())
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
@@ -190,10 +192,21 @@ def _renaming(lanes: Mapping[str, WatermarkSubscriber]) -> Callable[[str | None]
     return rename
 
 
+async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]], within_seconds: float) -> None:
+    await let_go(stop(), within_seconds=within_seconds)
+
+
+async def _leave_fleet(heartbeat: Heartbeat) -> None:
+    try:
+        await heartbeat.leave()
+    except (RedisError, OSError) as error:
+        log.info("heartbeat_runs_out", reason=repr(error))
+
+
 async def _leave_seat(seats: Seats, on_stop: OnStop) -> None:
     try:
         await (seats.leave_behind() if on_stop is OnStop.STAY else seats.clear_away())
-    except RedisError as error:
+    except (RedisError, OSError) as error:
         log.info("seat_runs_out", reason=repr(error))
 
 

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.groups import Suspicion, is_member
+from shared.kafka import let_go
 
 __all__ = ["Attendance", "Attending"]
 
@@ -50,7 +51,7 @@ class Attendance:
                 log.error("consumer_lost", group=self.group)
                 await attending.disconnect()
         finally:
-            await self._admin.close()
+            await let_go(self._admin.close(), within_seconds=_ANSWER_SECONDS)
 
     async def _until_lost(self, attending: Attending) -> None:
         absence = Suspicion(self._patience_seconds)

@@ -28,6 +28,7 @@ from aiokafka.errors import (
 from services.ingress.adapters.reachability import Reachability, plain
 from services.ingress.ports import Dependency, RecordTooLargeError, UnavailableError, UnconfirmedError
 from shared.backoff import Backoff
+from shared.kafka import let_go
 from shared.telemetry import Instruments
 from shared.telemetry.metrics import PRODUCED
 
@@ -81,9 +82,7 @@ class KafkaRecords:
                 self._reachability.away(plain(error))
             finally:
                 self._producer = None
-                with suppress(KafkaError, OSError, TimeoutError):
-                    async with asyncio.timeout(self._send_seconds):
-                        await producer.stop()
+                await let_go(producer.stop(), within_seconds=self._send_seconds)
             await asyncio.sleep(_PATIENCE.delay(max(failures, 1), random.random()))  # noqa: S311 - jitter
 
     async def send(

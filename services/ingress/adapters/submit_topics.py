@@ -10,7 +10,6 @@ header `sluice-idempotency-key`, or a CloudEvent's. While Kafka is away the batc
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -31,6 +30,7 @@ from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
 from shared.groups import member_id_of
 from shared.ids import JobId, derived_job_id
+from shared.kafka import let_go
 from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
@@ -134,9 +134,7 @@ class SubmitTopics:
 
     async def disconnect(self) -> None:
         """A consumer that is broken may never stop by itself."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._broker.stop()
+        await let_go(self._broker.stop(), within_seconds=_STOP_SECONDS)
 
     async def connect(self) -> None:
         failures = 0

@@ -7,18 +7,14 @@ out. Therefore a name that is not surely ours is forgotten before the next join.
 when it stops, and may stay as it is until somebody takes its name.
 """
 
-import asyncio
 from typing import Any, Final
 
-import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from shared.groups import member_id_of
+from shared.kafka import let_go
 
 __all__ = ["Membership"]
-
-log = structlog.get_logger("consumption")
 
 _STOP_SECONDS: Final = 5.0
 
@@ -48,12 +44,8 @@ class Membership:
 
     async def end(self) -> None:
         """Stop the consumer, within a few seconds even when Kafka is away or the consumer is broken. Never raises."""
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._consumer.stop()
-        except (KafkaError, TimeoutError) as error:
-            log.info("consumer_cut_off", reason=repr(error))
-            await self._cut_off()
+        if not await let_go(self._consumer.stop(), within_seconds=_STOP_SECONDS):
+            await let_go(self._cut_off(), within_seconds=_STOP_SECONDS)
 
     def rename(self, name: str | None) -> None:
         """Forget the name, or go on under it if Kafka still knows this member by it."""

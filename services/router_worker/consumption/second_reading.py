@@ -6,12 +6,13 @@ so a read mostly goes on where the last one of its partition ended; it is far be
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+
+from shared.kafka import let_go
 
 __all__ = ["SecondReading"]
 
@@ -46,9 +47,7 @@ class SecondReading:
         consumer, self._consumer = self._consumer, None
         self._places.clear()
         if consumer is not None:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(_PATIENCE_MS / 1000):
-                    await consumer.stop()
+            await let_go(consumer.stop(), within_seconds=_PATIENCE_MS / 1000)
 
     async def _open(self, partition: TopicPartition) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -56,7 +55,7 @@ class SecondReading:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await let_go(consumer.stop(), within_seconds=_PATIENCE_MS / 1000)
                 raise
             self._consumer = consumer
         if partition not in self._places:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.facts import Commit, Event, Facts, Fate, JobRow, Kind, Submission, Transcript
+from chaos.facts import Commit, Event, Facts, Fate, JobRow, Kind, Letter, Place, Submission, Transcript
 from chaos.schedule import Act
 from chaos.verdicts.commits import no_commit_past_an_unfinished_job
 from chaos.verdicts.endings import ended_as_expected, ended_in_time, ended_once
@@ -61,7 +61,7 @@ STARTED, A, B, DONE = a_log()
         (ended_once, tampered(endings=(an_ending(), an_ending(1, LATER + 1, "cd"))), "ended twice"),
         (ended_once, tampered(jobs=()), "not in PostgreSQL"),
         (ended_once, tampered(jobs=(JobRow(JOB, "queued"),)), "queued in PostgreSQL"),
-        (ended_once, tampered(dead_letters=("jobs/0@7",)), "buried"),
+        (ended_once, tampered(dead_letters=(Letter(Place("jobs", 0, 7), "3 workers died"),)), "buried"),
         (ended_once, tampered(hanging=("jobs/0: 1 records",)), "not committed to its end"),
         (
             ended_once,
@@ -186,6 +186,39 @@ def test_a_tampered_run_is_found_out(judge: Judge, facts: Facts, words: str) -> 
 )
 def test_what_is_excused_is_not_held_against_it(judge: Judge, facts: Facts) -> None:
     assert [str(finding) for finding in judge(facts).findings] == []
+
+
+CRASHED = an_ending(status=JobStatus.FAILED, error="worker_crashed: Several workers died.")
+DEATHS = tuple(a_life(f"worker-{n}#1", killed=True, ended_at=LATER - 1.5) for n in (1, 2, 3))
+ORPHANS = tuple(a_call(n, f"worker-{n}#1") for n in (1, 2))
+GIVEN_UP = {
+    "endings": (CRASHED,),
+    "jobs": (JobRow(JOB, "failed"),),
+    "dead_letters": (Letter(Place("jobs", 0, 7), "3 workers died"),),
+}
+
+
+@pytest.mark.parametrize("judge", [ended_once, as_expected])
+def test_a_job_that_three_workers_died_of_may_be_given_up(judge: Judge) -> None:
+    assert judge(tampered(**GIVEN_UP, lives=DEATHS, calls=ORPHANS)).holds
+
+
+@pytest.mark.parametrize("judge", [ended_once, as_expected])
+@pytest.mark.parametrize(
+    "happened",
+    [{"lives": DEATHS[:2], "calls": ORPHANS}, {"lives": DEATHS, "calls": ORPHANS[:1]}],
+    ids=["two deaths", "one call"],
+)
+def test_a_job_is_not_given_up_for_less(judge: Judge, happened: dict[str, object]) -> None:
+    assert not judge(tampered(**GIVEN_UP, **happened)).holds
+
+
+EXPIRED = an_ending(status=JobStatus.EXPIRED, error="deadline_exceeded: The deadline passed.")
+
+
+def test_a_job_may_expire_when_its_worker_died_and_not_without_a_reason() -> None:
+    assert as_expected(tampered(endings=(EXPIRED,), lives=DEATHS)).holds
+    assert not as_expected(tampered(endings=(EXPIRED,))).holds
 
 
 TWO_CALLS = (a_call(), a_call(2, "worker-2#1", LATER - 1.5))
