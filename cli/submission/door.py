@@ -36,9 +36,10 @@ Fate = Accepted | RefusedLine | Unknown
 
 
 class Door(Protocol):
-    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None], submission: str) -> None:
         """Takes the lines as it can use them; each is settled once, in any order, from this thread only.
 
-        Blocks until all are. Raises OperatorError when the door is shut; lines that were not settled were not sent.
+        `submission` is the same when lines are sent again, and of no other. Blocks until all are. Raises OperatorError
+        when the door is shut; lines that were not settled were not sent.
         """
         ...

@@ -1,7 +1,12 @@
-"""The gateway's door for many: some lines a request, a few requests at once, again what it could not take just now."""
+"""The gateway's door for many: some lines a request, a few requests at once, again what it could not take just now.
 
+A request has an idempotency key, so that it may be sent again whatever became of its answer: by this run, and by the
+next one, if this one is killed before it has written down what the gateway said.
+"""
+
+import hashlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
@@ -17,7 +22,7 @@ from shared.errors import OperatorError
 __all__ = ["HttpDoor"]
 
 _LINES: Final = 64
-"""In a request: as many as the gateway queues at once, and no more, for they share an uncertain fate if it breaks."""
+"""In a request: as many as the gateway queues at once."""
 _BYTES: Final = 1_000_000
 _REQUESTS_AT_ONCE: Final = 4
 _TRIES: Final = 8
@@ -37,14 +42,14 @@ class HttpDoor:
     gateway: Gateway
     headers: Mapping[str, str]
 
-    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None], submission: str) -> None:
         shut: str | None = None
         leaving = Event()
         running: set[Future[_Sent]] = set()
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
             try:
                 for chunk in _chunks(lines):
-                    running.add(pool.submit(self._send_chunk, chunk, leaving))
+                    running.add(pool.submit(self._send_chunk, chunk, _key(submission, chunk), leaving))
                     if len(running) == _REQUESTS_AT_ONCE:
                         running, shut = _settle_some(running, settled)
                     if shut:
@@ -59,47 +64,56 @@ class HttpDoor:
         if shut:
             raise OperatorError(shut)
 
-    def _send_chunk(self, lines: list[Line], leaving: Event) -> _Sent:
-        fates: list[Fate] = []
-        why = ""
+    def _send_chunk(self, chunk: list[Line], key: str, leaving: Event) -> _Sent:
+        """Sent again as a whole, under the same key, until each line has its answer: none becomes two jobs."""
+        answers: Sequence[LineAnswer] = ()
+        why, lost = "", None
         for attempt in range(1, _TRIES + 1):
             pause = _BACKOFF.delay(attempt, random.random())  # noqa: S311 - jitter, not a secret
+            why = "The gateway cannot take jobs at the moment."
             try:
-                told, lines = self._ask(lines)
-                fates += told
-                why = "The gateway cannot take jobs at the moment."
+                answers = self.gateway.submit_lines(
+                    [line.raw for line in chunk], {**self.headers, "idempotency-key": key}
+                )
+            except RefusedError as refusal:
+                return _Sent([RefusedLine(line, str(refusal)) for line in chunk])
             except GatewayAwayError as away:
                 pause = away.retry_after_seconds or pause
                 why = str(away)
-            if not lines:
-                return _Sent(fates)
+            except UnansweredError as broken:
+                why = lost = str(broken)
+            else:
+                lost = None if len(answers) == len(chunk) else "The gateway did not answer for it."
+                if lost is None and all(map(_is_final, answers)):
+                    return _Sent([_fate(line, answer) for line, answer in zip(chunk, answers, strict=True)])
             if attempt == _TRIES or leaving.wait(pause):
                 break
-        return _Sent(fates, shut=why)
+        return _Sent(_fates_so_far(chunk, answers, lost), shut=why)
 
-    def _ask(self, lines: list[Line]) -> tuple[list[Fate], list[Line]]:
-        """What is settled, and what may be sent again because none of it became a job. Raises GatewayAwayError."""
-        try:
-            answers = self.gateway.submit_lines([line.raw for line in lines], self.headers)
-        except UnansweredError as broken:
-            return [Unknown(line, str(broken)) for line in lines], []
-        except RefusedError as refusal:
-            return [RefusedLine(line, str(refusal)) for line in lines], []
-        settled: list[Fate] = [Unknown(line, "the gateway did not answer for it") for line in lines[len(answers) :]]
-        again: list[Line] = []
-        for line, answer in zip(lines, answers, strict=False):
-            if answer.error is not None and answer.error.type == "server_error":
-                again.append(line)
-            else:
-                settled.append(_fate(line, answer))
-        return settled, again
+
+def _key(submission: str, chunk: Sequence[Line]) -> str:
+    """The same for the same lines of the same submission."""
+    return hashlib.sha256("\n".join([submission, *(line.fingerprint for line in chunk)]).encode()).hexdigest()
+
+
+def _is_final(answer: LineAnswer) -> bool:
+    return answer.error is None or answer.error.type != "server_error"
+
+
+def _fates_so_far(chunk: Sequence[Line], answers: Sequence[LineAnswer], lost: str | None) -> list[Fate]:
+    """Of a chunk that is given up. What was never taken has none: it was not sent."""
+    told = {line: answer for line, answer in zip(chunk, answers, strict=False) if _is_final(answer)}
+    fates: list[Fate] = [_fate(line, answer) for line, answer in told.items()]
+    return fates + [Unknown(line, lost) for line in chunk if lost and line not in told]
 
 
 def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Where lines are left out, being in already, a chunk ends: the others are cut as they were before."""
     chunk: list[Line] = []
     size = 0
     for line in lines:
-        if chunk and (len(chunk) == _LINES or size + len(line.raw) > _BYTES):
+        is_full = len(chunk) == _LINES or size + len(line.raw) > _BYTES
+        if chunk and (is_full or line.index != chunk[-1].index + 1):
             yield chunk
             chunk, size = [], 0
         chunk.append(line)

@@ -1,7 +1,12 @@
-"""Which lines are in already? Remembered on disk until all of a file are, so that a second run sends only the rest."""
+"""Which lines are in already? Remembered on disk until all of a file are, so that a second run sends only the rest.
+
+The first entry is the submission's own name. What is sent again under it is known to the gateway, so that a line whose
+answer was lost, or not written down any more, is no second job.
+"""
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +27,8 @@ class Became(NamedTuple):
 class Journal:
     accepted: dict[str, Became]
     """By the line's fingerprint."""
+    submission: str
+    """The same in every run until all lines are in, and never used again."""
     _file: IO[str] | None
     _resumed: int = field(init=False)
 
@@ -51,12 +58,30 @@ def journal_path(folder: Path, file: Path, destination: str) -> Path:
 def opened_journal(path: Path | None) -> Iterator[Journal]:
     """None: nothing can be remembered, since what comes through a pipe cannot be read again."""
     if path is None:
-        yield Journal({}, None)
+        yield Journal({}, _new_name(), None)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         file.seek(0)
-        yield Journal(dict(_entries(file)), file)
+        name = _name(file.readline())
+        if name is None:
+            file.truncate(0)
+            name = _new_name()
+            file.write(json.dumps([name]) + "\n")
+            file.flush()
+        yield Journal(dict(_entries(file)), name, file)
+
+
+def _new_name() -> str:
+    return secrets.token_hex(16)
+
+
+def _name(first: str) -> str | None:
+    """None where there is none: the file is new, or its writer was killed at once."""
+    if not first.endswith("\n"):
+        return None
+    (name,) = json.loads(first)
+    return str(name)
 
 
 def _entries(file: IO[str]) -> Iterator[tuple[str, Became]]:

@@ -18,6 +18,8 @@ class Line:
     fingerprint: str
     """Of what is sent, and of which of several equal lines it is: the same in every reading of the file."""
     custom_id: str | None
+    index: int
+    """Among the lines that can be requests, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class BadLine:
 def read_lines(source: Iterable[bytes], model: str | None) -> Iterator[Line | BadLine]:
     """`model` takes the place of the one each request names."""
     seen: Counter[bytes] = Counter()
+    index = 0
     for number, raw in enumerate(source, start=1):
         text = raw.strip()
         if not text:
@@ -41,7 +44,8 @@ def read_lines(source: Iterable[bytes], model: str | None) -> Iterator[Line | Ba
         sent, custom_id = line
         seen[sent] += 1
         digest = hashlib.sha256(sent + b"\n%d" % seen[sent]).hexdigest()
-        yield Line(number, sent, digest, custom_id)
+        yield Line(number, sent, digest, custom_id, index)
+        index += 1
 
 
 def _line(number: int, text: bytes, model: str | None) -> tuple[bytes, str | None] | BadLine:

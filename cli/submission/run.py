@@ -59,7 +59,7 @@ class Submission:
 
     def send(self, lines: Iterable[Line | BadLine], door: Door) -> None:
         """Raises OperatorError when the door is shut; the tally and the journal then say how far it came."""
-        door.send(self._new_ones(lines), self._settled)
+        door.send(self._new_ones(lines), self._settled, self.journal.submission)
 
     def wait(self, wait: Wait, give_up_at: float) -> bool:
         """Whether all of them have ended in time."""

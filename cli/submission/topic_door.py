@@ -33,7 +33,8 @@ class TopicDoor:
     tenant: str | None
     """Whose jobs its records become, where the configuration at hand says so."""
 
-    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None], submission: str) -> None:  # noqa: ARG002
+        """A record is acknowledged or not; who is killed in between does not learn which job a second one would be."""
         with told(self.kafka):
             asyncio.run(self._send(lines, settled))
 

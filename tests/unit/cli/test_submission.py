@@ -94,8 +94,10 @@ class ADoor:
     fates: dict[int, Callable[[Line], Fate]] = field(default_factory=dict)
     breaks_before: int | None = None
     seen: list[int] = field(default_factory=list)
+    submissions: list[str] = field(default_factory=list)
 
-    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None]) -> None:
+    def send(self, lines: Iterable[Line], settled: Callable[[Fate], None], submission: str) -> None:
+        self.submissions.append(submission)
         for line in lines:
             if line.number == self.breaks_before:
                 raise OperatorError("The door is shut.")
@@ -144,6 +146,18 @@ def test_a_second_run_sends_only_what_is_not_in(tmp_path: Path) -> None:
     assert [outcome.status for outcome in board.outcomes] == ["queued earlier", "refused", "queued", "queued"]
     assert submission.tally.told() == "3 of 4 lines accepted, 1 of them by an earlier run, 1 refused."
     assert not submission.tally.is_whole
+
+
+def test_a_submission_has_one_name_until_all_of_it_is_in(tmp_path: Path) -> None:
+    first, second = ADoor(), ADoor()
+    submitted(tmp_path, first, ABoard())
+    submitted(tmp_path, second, ABoard())
+    assert first.submissions == second.submissions
+
+    (tmp_path / "journal").unlink()
+    other = ADoor()
+    submitted(tmp_path, other, ABoard())
+    assert other.submissions != first.submissions
 
 
 def test_lines_that_were_refused_or_got_no_answer_are_sent_again(tmp_path: Path) -> None:
