@@ -124,7 +124,7 @@ def test_each_request_has_a_key_of_its_own_and_another_submission_others() -> No
 @settings(max_examples=20)
 @given(st.sets(st.integers(0, 9)))
 def test_requests_of_a_second_run_have_the_keys_they_had(taken_chunks: set[int]) -> None:
-    lines = [a_line(number, 100 + 60_000 * (number % 7)) for number in range(300)]
+    lines = [a_line(number, 100 + 9_000 * (number % 7)) for number in range(300)]
     first, second = AGateway(), AGateway()
     HttpDoor(first, {}).send(lines, lambda _: None, "s")  # type: ignore[arg-type]
     chunks = list(_chunks(lines))
