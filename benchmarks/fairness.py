@@ -1,4 +1,4 @@
-"""Does one tenant's backlog hurt another? `python -m benchmarks.fairness [--json] [--backlog 20000]`.
+"""Does one tenant's backlog hurt another? `python -m benchmarks.fairness [--json] [--record] [--backlog 20000]`.
 
 Three questions, on two workers with their usual slots. A tenant queues a backlog that keeps every slot busy: (1) how
 long do twenty jobs wait that another tenant queues then, compared with an idle system, for tenants that share none,
@@ -22,11 +22,10 @@ import aiohttp
 import orjson
 import uvloop
 from aiokafka import AIOKafkaConsumer
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import Endpoint, Load, quantile, stream_load, token_ends
-from benchmarks.system import System, dump, machine, running_system
+from benchmarks.report import Row, parser, report_of, tell
+from benchmarks.system import System, running_system
 from shared.contracts import JobEnded
 from shared.sharding import partitions_of
 from shared.topics import JOBS_BATCH, RESULTS
@@ -47,14 +46,6 @@ WEIGHTS = {"one": 1, "two": 2, "four": 4}
 LARGEST = {"one": 500, "two": 2000, "four": 250}
 """`max_tokens` of each one's jobs: not their number is shared by weight, but their tokens."""
 ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    value: float
-    unit: str
-    goal: str = ""
 
 
 @dataclass(slots=True)
@@ -260,29 +251,12 @@ async def measure(backlog: int) -> list[Row]:
     return rows
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title=f"One tenant's backlog and the others, {WORKERS} workers")
-    for heading in ("what", "measured", "unit", "goal"):
-        table.add_column(heading, justify="right" if heading == "measured" else "left")
-    for row in rows:
-        table.add_row(row.name, f"{row.value:.1f}", row.unit, row.goal)
-    return table
-
-
-async def _main(backlog: int, *, as_json: bool) -> None:
-    rows = await measure(backlog)
-    if as_json:
-        figures = [{"name": row.name, "value": round(row.value, 2), "unit": row.unit, "goal": row.goal} for row in rows]
-        print(dump({"machine": machine(), "figures": figures}))
-        return
-    console = Console()
-    console.print(_table(rows))
-    console.print("Measured on:", ", ".join(f"{name} {value}" for name, value in machine().items()))
+async def _main(options: argparse.Namespace) -> None:
+    rows = await measure(options.backlog)
+    tell(report_of("fairness", f"One tenant's backlog and the others, {WORKERS} workers", rows), options)
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true")
+    arguments = parser(__doc__)
     arguments.add_argument("--backlog", type=int, default=20_000)
-    parsed = arguments.parse_args()
-    uvloop.run(_main(parsed.backlog, as_json=parsed.json))
+    uvloop.run(_main(arguments.parse_args()))

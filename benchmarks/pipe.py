@@ -1,4 +1,4 @@
-"""What does it cost to go through all of Sluice? `python -m benchmarks.pipe [--json] [--streams 100,300]`.
+"""What does it cost to go through all of Sluice? `python -m benchmarks.pipe [--json] [--record] [--streams 100,300]`.
 
 The same load goes to the simulated provider directly and through ingress, Kafka, a worker and Redis. Added latency is
 the difference of the two distributions' quantiles; CPU is that of all Sluice's own processes together. Load and
@@ -7,26 +7,16 @@ provider share the machine with what is measured, so latencies on few cores are 
 
 import argparse
 import asyncio
-from dataclasses import dataclass
 
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import Endpoint, Load, Timing, plain_load, quantile, stream_load, token_ends
-from benchmarks.system import System, dump, listed, machine, running_system
+from benchmarks.report import Row, parser, report_of, tell
+from benchmarks.system import System, running_system
 
 TOKENS, GAP, FIRST = 200, 0.02, 0.2
 STREAMED = {"tokens": TOKENS, "gap": GAP, "first_token": FIRST}
 AT_ONCE = {"tokens": 20}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    value: float
-    unit: str
-    goal: str
 
 
 def streams_rows(
@@ -90,32 +80,13 @@ def _spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float
     return {name: after[name] - before[name] for name in after}
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(title="Through all of Sluice")
-    for heading in ("what", "measured", "unit", "goal"):
-        table.add_column(heading, justify="right" if heading == "measured" else "left")
-    for row in rows:
-        table.add_row(row.name, f"{row.value:.1f}", row.unit, row.goal)
-    return table
-
-
-async def _main(streams: list[int], *, as_json: bool) -> None:
+async def _main(options: argparse.Namespace) -> None:
     async with running_system({"streamed": STREAMED, "at-once": AT_ONCE}) as system:
-        rows = await measure(system, streams)
-        if as_json:
-            figures = [
-                {"name": row.name, "value": round(row.value, 2), "unit": row.unit, "goal": row.goal} for row in rows
-            ]
-            print(dump({"machine": machine(), "figures": figures, "processes": listed(system.parts)}))
-            return
-    console = Console()
-    console.print(_table(rows))
-    console.print("Measured on:", ", ".join(f"{name} {value}" for name, value in machine().items()))
+        rows = await measure(system, [int(count) for count in options.streams.split(",")])
+    tell(report_of("pipe", "Through all of Sluice", rows), options)
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true")
+    arguments = parser(__doc__)
     arguments.add_argument("--streams", default="100,300", help="how many at once, a run each")
-    parsed = arguments.parse_args()
-    uvloop.run(_main([int(count) for count in parsed.streams.split(",")], as_json=parsed.json))
+    uvloop.run(_main(arguments.parse_args()))

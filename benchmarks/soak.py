@@ -1,4 +1,4 @@
-"""Does memory stay where it is? `python -m benchmarks.soak [--seconds 1800] [--json]`.
+"""Does memory stay where it is? `python -m benchmarks.soak [--seconds 1800] [--json] [--record]`.
 
 A steady load of streams, plain answers and files of jobs goes through all of Sluice, and what each process holds is
 looked at meanwhile. The first quarter is warm-up: connections, caches, code that had not run yet. From then on every
@@ -17,11 +17,10 @@ from typing import Final
 import aiohttp
 import orjson
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import Endpoint, Load, plain_load, stream_load, token_ends
-from benchmarks.system import Part, System, dump, machine, running_system
+from benchmarks.report import Report, parser, tell
+from benchmarks.system import Part, System, running_system
 
 MODELS: Final[dict[str, dict[str, object]]] = {
     "streamed": {"tokens": 60, "gap": 0.01, "first_token": 0.1},
@@ -112,44 +111,40 @@ async def _submit(system: System, number: int) -> None:
         await answer.read()
 
 
-def _table(rows: Sequence[Row], answers: int, seconds: float) -> Table:
-    table = Table(title=f"Memory under a steady load: {answers} answers in {seconds:g} s")
-    for heading in ("process", "warm, MiB", "most, MiB", "at the end, MiB", "change", "goal"):
-        table.add_column(heading, justify="left" if heading in {"process", "goal"} else "right")
-    for row in rows:
-        table.add_row(
-            row.process,
-            f"{row.warm_mib:.1f}",
-            f"{row.most_mib:.1f}",
-            f"{row.end_mib:.1f}",
-            f"{row.change:+.1f} %",
-            f"± {TOLERATED:g} %",
-        )
-    return table
-
-
-async def _main(seconds: float, *, as_json: bool) -> int:
-    async with running_system(MODELS, workers=WORKERS) as system:
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(_look(system, seconds))
-            loading = group.create_task(_load(system, seconds))
-        rows = rows_of(looking.result(), seconds)
-    if as_json:
-        figures = [
+def _report(rows: Sequence[Row], answers: int, seconds: float) -> Report:
+    return Report(
+        "soak",
+        f"Memory under a steady load: {answers} answers in {seconds:g} s",
+        ("process", "warm, MiB", "most, MiB", "at the end, MiB", "change", "goal"),
+        [
+            (
+                row.process,
+                f"{row.warm_mib:.1f}",
+                f"{row.most_mib:.1f}",
+                f"{row.end_mib:.1f}",
+                f"{row.change:+.1f} %",
+                f"± {TOLERATED:g} %",
+            )
+            for row in rows
+        ],
+        [
             {"process": row.process, "warm_mib": row.warm_mib, "end_mib": row.end_mib, "change": row.change}
             for row in rows
-        ]
-        print(dump({"machine": machine(), "seconds": seconds, "answers": loading.result(), "figures": figures}))
-    else:
-        console = Console()
-        console.print(_table(rows, loading.result(), seconds))
-        console.print("Measured on:", ", ".join(f"{name} {value}" for name, value in machine().items()))
+        ],
+    )
+
+
+async def _main(options: argparse.Namespace) -> int:
+    async with running_system(MODELS, workers=WORKERS) as system:
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(_look(system, options.seconds))
+            loading = group.create_task(_load(system, options.seconds))
+        rows = rows_of(looking.result(), options.seconds)
+    tell(_report(rows, loading.result(), options.seconds), options)
     return int(any(abs(row.change) > TOLERATED for row in rows))
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = parser(__doc__)
     arguments.add_argument("--seconds", type=float, default=1800)
-    arguments.add_argument("--json", action="store_true")
-    parsed = arguments.parse_args()
-    sys.exit(uvloop.run(_main(parsed.seconds, as_json=parsed.json)))
+    sys.exit(uvloop.run(_main(arguments.parse_args())))

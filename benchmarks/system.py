@@ -1,13 +1,12 @@
 """All of Sluice and a simulated provider as processes of their own, with what each costs in CPU and memory."""
 
 import asyncio
-import json
 import os
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,15 +165,4 @@ def machine() -> dict[str, object]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "python": sys.version.split()[0],
         "platform": sys.platform,
-    }
-
-
-def dump(data: object) -> str:
-    return json.dumps(data, indent=2)
-
-
-def listed(parts: Sequence[Part]) -> dict[str, dict[str, float]]:
-    return {
-        part.name: {"ready_seconds": round(part.ready_seconds, 2), "idle_rss_mib": round(part.idle_rss / 2**20, 1)}
-        for part in parts
     }
