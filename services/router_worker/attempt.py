@@ -62,6 +62,11 @@ class Attempt:
         )
 
     @property
+    def tokens(self) -> int | None:
+        """What its provider will have counted; None when it was not heard out."""
+        return self._count(None)[0].total if self.succeeded or self.failure is not None else None
+
+    @property
     def needs_estimate(self) -> bool:
         return self.succeeded and self._usage is None
 

@@ -1,7 +1,8 @@
 """What of a worker's life is measured: one method per thing that happens, none of them blocks."""
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -75,6 +76,9 @@ class WorkerMeasures:
         self._refills = instruments.counter(metrics.LOG_REFILLS)
         self._records = instruments.counter(metrics.RECORDS)
         self._failovers = instruments.counter(metrics.FAILOVERS)
+        self._quota_seconds = instruments.histogram(metrics.QUOTA_SECONDS)
+        self._quota_leases = instruments.counter(metrics.QUOTA_LEASES)
+        self._quota_share = instruments.gauge(metrics.QUOTA_SHARE)
         self._pace: dict[str, _Pace] = {lane: _Pace() for lane in Lane}
 
     def of_lane(self, lane: str) -> LaneMeasures:
@@ -92,6 +96,13 @@ class WorkerMeasures:
         self._instruments.readings(
             metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.commits.ages() for subscriber in subscribers])
         )
+
+    def watch_lines(self, lines: Mapping[str, Callable[[Lane], int]]) -> None:
+        """How many wait for a permit at each deployment."""
+        level = self._instruments.gauge(metrics.QUOTA_WAITING)
+        for deployment, waiting in lines.items():
+            for lane in Lane:
+                level.labels(deployment, lane).set_function(partial(waiting, lane))
 
     def _watch_lane(self, lane: str, subscriber: WatermarkSubscriber) -> None:
         def level(metric: metrics.Level) -> Gauge:
@@ -137,6 +148,15 @@ class WorkerMeasures:
 
     def failed_over(self, model: str, cause: str) -> None:
         self._failovers.labels(model, cause).inc()
+
+    def let_in(self, deployment: str, lane: Lane, waited_seconds: float) -> None:
+        self._quota_seconds.labels(deployment, lane).observe(waited_seconds)
+
+    def leased(self, deployment: str, outcome: str) -> None:
+        self._quota_leases.labels(deployment, outcome).inc()
+
+    def slowed(self, deployment: str, share: float) -> None:
+        self._quota_share.labels(deployment).set(share)
 
     def restarted(self, model: str, cause: str) -> None:
         self._restarts.labels(model, cause).inc()

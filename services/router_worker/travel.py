@@ -13,18 +13,20 @@ import structlog
 
 from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
-from services.router_worker.events import Chunk
+from services.router_worker.events import Chunk, LimitsTold
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Begun, Claims, Measures, ProviderCalls, Taken, TokenEstimates
+from services.router_worker.ports import Begun, Claims, Measures, Permit, Permits, ProviderCalls, Taken, TokenEstimates
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
     Event,
     FirstOutput,
     GiveUp,
+    Journey,
     Listen,
     Restart,
+    Step,
     Succeed,
     Succeeded,
     Wait,
@@ -32,6 +34,7 @@ from services.router_worker.routing.journey import (
     advance,
     begin,
 )
+from services.router_worker.routing.steps import Admitted, Openings, Queue
 from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
 from services.router_worker.running import Why
 from services.router_worker.shown import read_back
@@ -52,6 +55,7 @@ _MOST_DEATHS = 3
 @dataclass(frozen=True, slots=True)
 class Traveller:
     claims: Claims
+    permits: Permits
     providers: ProviderCalls
     estimates: TokenEstimates
     measures: Measures
@@ -68,7 +72,15 @@ class Traveller:
         shown = await self._charge_former_owners(run)
         if verdict := _foregone(run.taken):
             return verdict
-        journey, step = begin(
+        return await self._walk(run, *self._begin(run, shown=shown))
+
+    async def give_up(self, run: Run) -> Verdict:
+        """The job ends without another call."""
+        await self._charge_former_owners(run)
+        return DEFECT
+
+    def _begin(self, run: Run, *, shown: bool) -> tuple[Journey, Step]:
+        return begin(
             run.plan,
             run.job.on_interrupt,
             self.retries,
@@ -76,33 +88,58 @@ class Traveller:
             self.clock(),
             attempts_so_far=max(run.taken.forgotten, *run.taken.begun, 0),
             shown=shown,
+            openings=self._openings(run),
         )
+
+    async def _walk(self, run: Run, journey: Journey, step: Step) -> Verdict | PutOff:
+        permit: Permit | None = None
         while True:
             match step:
                 case Succeed() | GiveUp():
                     return _verdict(step)
-                case Wait(until, why):
-                    run.log.note(EventType.PROGRESS, _json(step="waiting", until=until, why=why))
-                    if until - self.clock() > self.longest_wait and not journey.shown:
-                        return PutOff(until)
-                    with run.place.resting():
-                        await asyncio.sleep(max(0.0, (until - self.clock()).total_seconds()))
-                    journey, step = advance(journey, Waited(self.clock()))
+                case Wait():
+                    if await self._wait(run, step, shown=journey.shown):
+                        return PutOff(step.until)
+                    journey, step = advance(journey, Waited(self.clock()), self._openings(run))
+                case Queue():
+                    permit, event = await self._queue(run, step)
+                    journey, step = advance(journey, event, self._openings(run))
                 case Restart(call):
                     run.log.note(EventType.RESTART, _json(attempt=call.attempt))
                     self.measures.restarted(run.job.model, run.attempts[-1].error_kind or "worker_lost")
                     run.assembler = Assembler()
                     step = call
                 case Call():
-                    for event in await self._attempt(run, step):
-                        journey, step = advance(journey, event)
+                    happened = await self._attempt(run, step, permit or self.permits.take(step.candidate, run.job))
+                    permit = None
+                    for each in happened:
+                        journey, step = advance(journey, each, self._openings(run))
                 case Listen():
                     raise AssertionError("a journey listens only while an attempt runs")
 
-    async def give_up(self, run: Run) -> Verdict:
-        """The job ends without another call."""
-        await self._charge_former_owners(run)
-        return DEFECT
+    async def _wait(self, run: Run, step: Wait, *, shown: bool) -> bool:
+        """True when it takes so long that the job is to wait elsewhere."""
+        run.log.note(EventType.PROGRESS, _json(step="waiting", until=step.until, why=step.why))
+        left = step.until - self.clock()
+        if left > self.longest_wait and not shown:
+            return True
+        with run.place.resting():
+            await asyncio.sleep(max(0.0, left.total_seconds()))
+        return False
+
+    async def _queue(self, run: Run, step: Queue) -> tuple[Permit | None, Event]:
+        with run.place.resting():
+            permit = await self.permits.queue(step.candidates, run.job, step.until)
+        now = self.clock()
+        if permit is None:
+            return None, Waited(now)
+        if now >= run.job.deadline:
+            permit.end(0, None)
+            return None, Waited(now)
+        return permit, Admitted(permit.candidate.name, now)
+
+    def _openings(self, run: Run) -> Openings:
+        return self.permits.openings(run.plan.candidates, run.job)
 
     async def note(self, run: Run, name: str, value: bytes) -> None:
         """Write into the claim what the next owner would have to know; learn from it whether to go on."""
@@ -120,25 +157,40 @@ class Traveller:
         run.current = None
         self.measures.attempt_ended(finished)
 
-    async def _attempt(self, run: Run, call: Call) -> Sequence[Event]:
+    async def _attempt(self, run: Run, call: Call, permit: Permit) -> Sequence[Event]:
         """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
         job, candidate = run.job, call.candidate
-        if run.attempts and run.attempts[-1].deployment != candidate.name:
-            self.measures.failed_over(job.model, run.attempts[-1].error_kind or "worker_lost")
-        begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
-        await self.note(run, f"a{call.attempt}", begun.to_bytes())
-        run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
-        resume_text = run.assembler.text if call.resume else None
-        attempt = run.current = Attempt(job, begun, run.assembler)
-        self.measures.attempt_began(begun)
-        name = attempt_id(job.id, call.attempt)
-        calls = self.providers.attempt(job, candidate, name, resume_text, job.deadline, traceparent=run.traceparent)
+        used: int | None = 0
+        failure = None
+        try:
+            if run.attempts and run.attempts[-1].deployment != candidate.name:
+                self.measures.failed_over(job.model, run.attempts[-1].error_kind or "worker_lost")
+            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
+            await self.note(run, f"a{call.attempt}", begun.to_bytes())
+            run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
+            attempt = run.current = Attempt(job, begun, run.assembler)
+            self.measures.attempt_began(begun)
+            used = None
+            await self._listen(run, attempt, call, permit)
+            used, failure = attempt.tokens, attempt.failure
+        finally:
+            permit.end(used, failure)
+        return await self._conclude(run, attempt)
+
+    async def _listen(self, run: Run, attempt: Attempt, call: Call, permit: Permit) -> None:
+        job = run.job
+        name, resume_text = attempt_id(job.id, call.attempt), run.assembler.text if call.resume else None
+        calls = self.providers.attempt(
+            job, call.candidate, name, resume_text, job.deadline, traceparent=run.traceparent
+        )
         async with aclosing(calls) as events:
             async for event in events:
                 attempt.take(event, attempt.first_output_at or self.clock())
-                if job.streamed and isinstance(event, Chunk):
-                    run.log.show(event)
-        return await self._conclude(run, attempt)
+                if isinstance(event, Chunk):
+                    if job.streamed:
+                        run.log.show(event)
+                elif isinstance(event, LimitsTold):
+                    permit.hear(event.limits)
 
     async def _conclude(self, run: Run, attempt: Attempt) -> Sequence[Event]:
         now = self.clock()

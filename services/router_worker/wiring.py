@@ -23,10 +23,12 @@ from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.fleet.leases import RedisLeases
 from services.router_worker.fleet.reading_marks import RedisReadingMarks
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
+from services.router_worker.governing.governor import Governor, keepers_of
 from services.router_worker.health import Health
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
@@ -115,6 +117,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
+        governor = _governor(config, worker, RedisLeases(redis, keyspace), measures)
         blobs = open_blobs(settings.blobs_url)
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
@@ -136,6 +139,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             queue=queue,
             traveller=Traveller(
                 claims,
+                governor,
                 calls,
                 TokenizerEstimates(TokenCounter()),
                 measures,
@@ -167,7 +171,14 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(_leave_fleet, heartbeat)
         stack.push_async_callback(_leave_seat, seats, settings.on_stop)
         background = asyncio.create_task(
-            _background(heartbeat.run(), flusher.run(), shadows.run(), tells.run(), seats.run(_renaming(lanes))),
+            _background(
+                heartbeat.run(),
+                flusher.run(),
+                shadows.run(),
+                tells.run(),
+                seats.run(_renaming(lanes)),
+                governor.run(),
+            ),
             name="background",
         )
         stack.push_async_callback(_cancelled, background)
@@ -176,6 +187,13 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", broker.start())
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
+
+
+def _governor(config: Config, worker: str, leases: RedisLeases, measures: WorkerMeasures) -> Governor:
+    shift = utc_now().timestamp() - asyncio.get_running_loop().time()
+    keepers = keepers_of(config, worker, leases, measures, shift=shift)
+    measures.watch_lines({each.deployment: each.account.gate.waiting for each in keepers.values()})
+    return Governor(keepers, utc_now)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from shared.config.problems import did_you_mean
-from shared.config.schema import Config
+from shared.config.schema import Config, Quota
 from shared.topics import SUBMIT, TOPICS
 
 __all__ = ["Known", "Wrong", "wrong_names"]
@@ -30,6 +30,7 @@ def wrong_names(config: Config, known: Known | None = None) -> tuple[Wrong, ...]
         *(_of_providers(config, known) if known else ()),
         *_of_models(config),
         *_of_deployments(config),
+        *_of_quotas(config),
         *_of_tenants(config),
         *_of_submit_topics(config),
     )
@@ -68,6 +69,19 @@ def _of_deployments(config: Config) -> Iterator[Wrong]:
             elif meanings.setdefault(called, meaning) != meaning:
                 yield place, f"the name {called!r} is taken by {'/'.join(meanings[called])}; give it another `name`"
             seen.add(called)
+
+
+def _of_quotas(config: Config) -> Iterator[Wrong]:
+    """A provider counts what one account asks of one model, whatever that place is called here."""
+    firsts: dict[tuple[str, str], tuple[Quota, str]] = {}
+    for name, model in config.models.items():
+        for index, deployment in enumerate(model.deployments):
+            limits, first = firsts.setdefault(
+                (deployment.provider, deployment.model or name), (deployment.limits, name)
+            )
+            if limits != deployment.limits:
+                place = ("models", name, "deployments", index, "limits")
+                yield place, f"other limits than the same model of this provider has under {first!r}"
 
 
 def _of_tenants(config: Config) -> Iterator[Wrong]:

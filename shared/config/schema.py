@@ -28,6 +28,7 @@ __all__ = [
     "PriceOverride",
     "Provider",
     "Quirks",
+    "Quota",
     "Retention",
     "Retries",
     "SubmitTopic",
@@ -145,6 +146,26 @@ class Provider(Section):
         return {**data, "quirks": {**known.model_dump(mode="json"), **(said or {})}}
 
 
+class Quota(Section):
+    """What a provider lets one account call. All workers together call as much and no more; what waits for it waits.
+
+    Of what is not said, the headers of its answers tell, and its refusals.
+    """
+
+    requests_per_minute: PositiveInt | None = None
+    requests_per_second: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
+    """Input and output together: counted as the input and as much output as was asked for at most, and corrected by
+    what was really used."""
+    concurrency: PositiveInt | None = None
+    """Calls at once. An eighth of them is kept for interactive jobs."""
+    burst_seconds: Annotated[float, Field(gt=0, le=60)] | None = None
+    """How many seconds' worth the provider lets pass at once after a quiet time, where it counts by a bucket.
+
+    When left out: one, and a minute's limit is undercut by 1.3 % so that it holds for whoever counts by the minute.
+    """
+
+
 class Deployment(Section):
     """One place that can serve a model."""
 
@@ -157,6 +178,8 @@ class Deployment(Section):
     """Stands in the ledger; nothing else goes by it."""
     weight: PositiveInt = 1
     """For `round-robin`."""
+    limits: Quota = Quota()
+    """What the provider's account may use of this model."""
     timeouts: Timeouts | None = None
     """Instead of the model's, or the file's."""
 

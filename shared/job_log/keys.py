@@ -94,6 +94,10 @@ class Keyspace:
         """HASH: seat of the workers' fleet, when it was renewed, when it runs out, whose it is."""
         return f"{self.prefix}:seats"
 
+    def quota(self, account: str) -> str:
+        """HASH: who may call this deployment when; `services/router_worker/fleet/leases.py` says its fields."""
+        return f"{self.prefix}:{{quota:{account}}}"
+
     @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""

@@ -131,6 +131,27 @@ FAILOVERS = Count("sluice_failovers_total", "Jobs that went on to another deploy
 RESTARTS = Count("sluice_restarts_total", "Answers begun again after a reader had seen a part.", ("model", "cause"))
 TOKENS = Count("sluice_tokens_total", "Tokens used, by bucket.", ("provider", "deployment", "kind"), "tokens")
 
+# Router worker: providers' quotas; a deployment is here `<provider>/<the model it is asked for>`
+QUOTA_SECONDS = Spread(
+    "sluice_quota_wait_seconds",
+    "How long calls waited that could not begin at once, because the deployment was at its limit.",
+    ("deployment", "lane"),
+    "seconds",
+    _PATIENT,
+)
+QUOTA_WAITING = Level("sluice_quota_waiting_calls", "Calls that wait for that now.", ("deployment", "lane"))
+QUOTA_LEASES = Count(
+    "sluice_quota_leases_total",
+    "Times the shared book was asked: it dealt all that was asked for, or some; or Redis was away.",
+    ("deployment", "outcome"),
+)
+QUOTA_SHARE = Level(
+    "sluice_quota_share_ratio",
+    "How much of the limit is used; less than 1 for a while after the provider has refused a call.",
+    ("deployment",),
+    "ratio",
+)
+
 # Router worker: the job log
 FLUSH_SECONDS = Spread("sluice_log_flush_seconds", "One round trip of the flusher.", (), "seconds")
 FLUSH_ENTRIES = Spread("sluice_log_flush_entries", "Entries in one flush.", (), "things", _SIZES)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,10 @@ Start = Callable[..., AbstractAsyncContextManager[Fleet]]
 
 @pytest.fixture
 def start(kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[str], str]) -> Start:
-    def begin(**scripts: dict[str, object]) -> AbstractAsyncContextManager[Fleet]:
+    def begin(apart: Collection[str] = (), **scripts: dict[str, object]) -> AbstractAsyncContextManager[Fleet]:
         played = {name: Script.model_validate(script) for name, script in scripts.items()}
-        return running_fleet(Servers(kafka_url, redis_url), tmp_path, fresh_name("fleet"), scripts=played, quirks={})
+        servers = Servers(kafka_url, redis_url)
+        return running_fleet(servers, tmp_path, fresh_name("fleet"), scripts=played, quirks={}, apart=apart)
 
     return begin
 
@@ -62,9 +63,9 @@ async def records(fleet: Fleet, topic: Topic, count: int) -> list[Job]:
 
 
 async def test_a_parked_job_waits_for_the_first_deployment_to_return_and_others_have_its_slot(start: Start) -> None:
-    async with start(first=parked_for(4), second=parked_for(1.5)) as fleet:
+    async with start(first=parked_for(4), second=parked_for(1.5), free={"tokens": 5}, apart=["free"]) as fleet:
         await fleet.start_worker(SLUICE_INTERACTIVE_SLOTS="1")
-        parked, other = a_job(), a_job(model="second")
+        parked, other = a_job(), a_job(model="free")
         await fleet.submit(parked)
         await until(lambda: len(fleet.simulator.served()) == 2, "both deployments refuse it")
         await fleet.submit(other)

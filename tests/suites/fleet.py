@@ -4,11 +4,12 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import yaml
@@ -21,7 +22,7 @@ from shared.ids import new_job_id
 from shared.job_log import CANCEL, Entry, EventType, Keyspace, parse_entry
 from shared.kafka import ensure_topics
 from shared.topics import DEAD_LETTERS, JOBS, RESULTS, USAGE
-from simulator import Config, Script, Simulator, running_simulator
+from simulator import Config, Quota, Script, Simulator, running_simulator
 
 __all__ = ["Fleet", "Servers", "Worker", "a_job", "running_fleet", "until"]
 
@@ -183,15 +184,27 @@ class Fleet:
 
 @asynccontextmanager
 async def running_fleet(
-    servers: Servers, folder: Path, name: str, *, scripts: dict[str, Script], quirks: dict[str, bool]
+    servers: Servers,
+    folder: Path,
+    name: str,
+    *,
+    scripts: dict[str, Script],
+    quirks: dict[str, bool],
+    apart: Collection[str] = (),
+    quota: Quota | None = None,
+    limits: Mapping[str, object] = MappingProxyType({}),
 ) -> AsyncIterator[Fleet]:
-    """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all in their order."""
+    """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all in their order, except
+    those `apart`. `quota` is what the simulator enforces, `limits` what the workers know of it.
+    """
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(running_simulator(Config(models=scripts)))
-        models = {"m": {"deployments": [{"provider": "sim", "model": model} for model in scripts]}}
+        simulator = await stack.enter_async_context(running_simulator(Config(models=scripts, quota=quota)))
+        serving = [model for model in scripts if model not in apart]
+        served = {"provider": "sim", "limits": dict(limits)}
+        models = {"m": {"deployments": [{**served, "model": model} for model in serving]}}
         config = {
             "providers": {"sim": {"base_url": f"{simulator.url}/v1", "quirks": quirks}},
-            "models": models | {name: {"deployments": [{"provider": "sim"}]} for name in scripts},
+            "models": models | {name: {"deployments": [served]} for name in scripts},
             "retries": {"per_deployment": 0, "base_delay_seconds": 0.05},
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))

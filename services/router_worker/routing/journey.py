@@ -10,29 +10,35 @@ Theory. Each candidate of the plan has a standing: when it may be asked again, h
 the plan it has used up, whether it is barred. Most decisions are then one question, `_next`: of those that are still
 open, who may be asked first? Failures only change standings. A `RETRY` is the exception that stays with its candidate.
 
+Deployments have limits, which jobs share. Of those that serve the same model, one that is not full is preferred to
+waiting for one that is; another model is not asked for that reason, because it gives another answer.
+
 Before the first output is shown, failover is silent. After it, the policy decides: `fail` ends the job, `continue` goes
 on behind the text where the next candidate can, and anything else restarts, which the readers are told.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Final, assert_never
+from typing import assert_never
 
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.resilience.backoff import parking, pause
 from services.router_worker.resilience.deadline import Deadline
 from services.router_worker.resilience.reactions import REACTIONS, Then
 from services.router_worker.routing.plan import Plan
+from services.router_worker.routing.standing import Journey, Standing, View
 from services.router_worker.routing.steps import (
+    OPEN,
+    Admitted,
     AttemptFailed,
     Call,
     Event,
     FirstOutput,
     GiveUp,
     Listen,
+    Openings,
     Outcome,
+    Queue,
     Restart,
     Step,
     Succeed,
@@ -63,42 +69,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a candidate stands with this job."""
-
-    not_before: datetime | None = None
-    tries: int = 0
-    """Failed calls in this round of the plan."""
-    rounds: int = 0
-    """Rounds used up."""
-    failures: int = 0
-    """In all rounds; refusals for a rate are counted apart, because they cost no round."""
-    limits: int = 0
-    barred: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    plan: Plan
-    policy: Interruption
-    retries: Retries
-    deadline: Deadline
-    standings: tuple[Standing, ...]
-    attempts: int
-    shown: bool
-    """Readers hold output that has not been declared void."""
-    resumable: bool = False
-    here: int = 0
-    """The candidate that was asked last."""
-    staying: bool = False
-    """It is to be asked again, whoever else is free."""
-    last: Failure | None = None
-
-
-_NOBODY_PARKED: Final[Mapping[str, datetime]] = MappingProxyType({})
-
-
 def begin(
     plan: Plan,
     policy: Interruption,
@@ -108,19 +78,16 @@ def begin(
     *,
     attempts_so_far: int = 0,
     shown: bool = False,
-    parked: Mapping[str, datetime] = _NOBODY_PARKED,
+    openings: Openings = OPEN,
 ) -> tuple[Journey, Step]:
-    """`attempts_so_far` and `shown` tell of an earlier worker that died over this job.
-
-    `parked` names deployments that other jobs know not to be free before some time.
-    """
-    standings = tuple(Standing(not_before=parked.get(candidate.name)) for candidate in plan.candidates)
+    """`attempts_so_far` and `shown` tell of an earlier worker that died over this job."""
+    standings = (Standing(),) * len(plan.candidates)
     journey = Journey(plan, policy, retries, Deadline(deadline), standings, attempts_so_far, shown)
     if shown and policy is Interruption.FAIL:
         return _give_up(journey, Failure(FailureKind.CUT, "The worker that streamed this answer stopped."))
     if not plan.candidates:
         return _give_up(journey, _nobody(plan))
-    return _next(journey, now)
+    return _next(journey, now, openings)
 
 
 def _nobody(plan: Plan) -> Failure:
@@ -131,28 +98,36 @@ def _nobody(plan: Plan) -> Failure:
     return Failure(FailureKind.MODEL_NOT_FOUND, "No deployment serves this model.")
 
 
-def advance(journey: Journey, event: Event) -> tuple[Journey, Step]:
+def advance(journey: Journey, event: Event, openings: Openings = OPEN) -> tuple[Journey, Step]:
     match event:
         case FirstOutput():
             return replace(journey, shown=True), Listen()
         case Succeeded():
             return journey, Succeed()
         case Waited():
-            return _next(journey, event.now)
+            return _next(journey, event.now, openings)
+        case Admitted():
+            return _admitted(journey, event)
         case AttemptFailed():
-            return _recover(replace(journey, resumable=event.resumable), event)
+            return _recover(replace(journey, resumable=event.resumable), event, openings)
         case _:
             assert_never(event)
 
 
-def _recover(journey: Journey, event: AttemptFailed) -> tuple[Journey, Step]:
+def _admitted(journey: Journey, event: Admitted) -> tuple[Journey, Step]:
+    if not journey.deadline.allows(event.now):
+        return _expire(journey)
+    return _call(journey, next(i for i, each in enumerate(journey.plan.candidates) if each.name == event.name))
+
+
+def _recover(journey: Journey, event: AttemptFailed, openings: Openings) -> tuple[Journey, Step]:
     then = REACTIONS[event.failure.kind].then
     if then is Then.EXPIRE:
         return _expire(journey)
     journey = replace(journey, last=event.failure)
     if then is Then.GIVE_UP or (journey.shown and journey.policy is Interruption.FAIL):
         return _give_up(journey, event.failure)
-    return _next(_judged(journey, event, then), event.now)
+    return _next(_judged(journey, event, then), event.now, openings)
 
 
 def _judged(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
@@ -213,26 +188,32 @@ def _open(journey: Journey) -> list[int]:
     ]
 
 
-def _next(journey: Journey, now: datetime) -> tuple[Journey, Step]:
+def _next(journey: Journey, now: datetime, openings: Openings) -> tuple[Journey, Step]:
     """Whom to ask: who is stayed with, or the first to be free; of several, in the plan's order, round by round."""
     if not journey.deadline.allows(now):
         return _expire(journey)
-
-    def free_at(index: int) -> datetime:
-        return max(journey.standings[index].not_before or now, now)
-
-    if journey.staying and journey.deadline.allows(free_at(journey.here)):
-        first = journey.here
-    else:
-        open_ = _open(journey)
-        if not open_:
-            return _give_up(journey, journey.last)
-        first = min(open_, key=lambda index: (free_at(index), journey.standings[index].rounds, index))
-    if free_at(first) <= now:
-        return _call(journey, first)
-    if not journey.deadline.allows(free_at(first)):
+    view = View(journey, now, openings)
+    open_ = [journey.here] if view.stays() else _open(journey)
+    if not open_:
         return _give_up(journey, journey.last)
-    return journey, Wait(free_at(first), journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
+    first = min(open_, key=view.order)
+    if view.free_at(first) <= now:
+        return _enter(view, first, open_)
+    if not journey.deadline.allows(view.free_at(first)):
+        return _give_up(journey, journey.last)
+    return journey, Wait(view.free_at(first), journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
+
+
+def _enter(view: View, first: int, open_: list[int]) -> tuple[Journey, Step]:
+    """Call the first, or else another of the same model that is not full, or stand in line for all of these."""
+    journey, candidates = view.journey, view.journey.plan.candidates
+    same = [index for index in open_ if candidates[index].serves == candidates[first].serves]
+    ready = sorted((index for index in same if view.free_at(index) <= view.now), key=view.order)
+    for index in ready:
+        if not view.is_full(index):
+            return _call(journey, index)
+    until = min([journey.deadline.at, *(view.free_at(index) for index in same if index not in ready)])
+    return journey, Queue(tuple(candidates[index] for index in ready), until)
 
 
 def _call(journey: Journey, index: int) -> tuple[Journey, Step]:

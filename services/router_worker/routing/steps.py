@@ -1,20 +1,27 @@
 """What can happen to a job, and what it can do next: the words of `journey.py`."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.routing.plan import Candidate
 
 __all__ = [
+    "OPEN",
+    "Admitted",
     "AttemptFailed",
     "Call",
     "Event",
     "FirstOutput",
     "GiveUp",
     "Listen",
+    "Openings",
     "Outcome",
+    "Queue",
     "Restart",
     "Step",
     "Succeed",
@@ -51,7 +58,28 @@ class Waited:
     now: datetime
 
 
-Event = FirstOutput | Succeeded | AttemptFailed | Waited
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The candidate of this name has let the job in."""
+
+    name: str
+    now: datetime
+
+
+Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """What is known of deployments beyond this job, by their names."""
+
+    parked: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """Not to be called before."""
+    full: Collection[str] = frozenset()
+    """At their limit: a call has to wait for its turn, which may come any moment."""
+
+
+OPEN: Final = Openings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +105,15 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """Wait in line at each of these, and go to the first that lets the job in."""
+
+    candidates: tuple[Candidate, ...]
+    until: datetime
+    """Then there may be something better."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Go on with the attempt that runs."""
 
@@ -97,4 +134,4 @@ class GiveUp:
     outcome: Outcome
 
 
-Step = Call | Restart | Wait | Listen | Succeed | GiveUp
+Step = Call | Restart | Wait | Queue | Listen | Succeed | GiveUp

@@ -47,9 +47,8 @@ def begun(
     retries: Retries = RETRIES,
     seconds: float = 600,
     shown: bool = False,
-    parked: dict[str, datetime] | None = None,
 ) -> Travel:
-    return begin(Plan(candidates), policy, retries, at(seconds), NOON, shown=shown, parked=parked or {})
+    return begin(Plan(candidates), policy, retries, at(seconds), NOON, shown=shown)
 
 
 def failed(
@@ -220,11 +219,6 @@ def test_an_overloaded_server_is_left_alone_as_long_as_it_asks() -> None:
 
 def test_a_server_error_that_asks_for_time_is_not_waited_for_when_another_deployment_is_free() -> None:
     assert failed(begun(A, B), FailureKind.SERVER_ERROR, retry_after=20)[1] == Call(B, 2)
-
-
-def test_a_deployment_that_others_know_to_be_parked_is_not_asked() -> None:
-    assert begun(A, B, parked={"a": at(30)})[1] == Call(B, 1)
-    assert begun(A, parked={"a": at(30)})[1] == Wait(at(30), FailureKind.RATE_LIMITED)
 
 
 def test_a_job_whose_deadline_has_passed_is_not_begun() -> None:

@@ -1,0 +1,1 @@
+"""Lets calls begin: the gates of this worker, kept open and shut by clock and book."""

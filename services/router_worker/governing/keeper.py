@@ -1,0 +1,128 @@
+"""Keeps one deployment's gate: lets in those who wait, and asks the book for leases on behalf of all of them."""
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from services.router_worker.governing.ports import Dealt, GateMeasures, Leases
+from services.router_worker.ports import Unreachable
+from services.router_worker.quota.account import Account
+from services.router_worker.quota.book import Ask
+from services.router_worker.quota.gate import Waiting
+from services.router_worker.routing.plan import Candidate
+
+__all__ = ["Keeper", "Ticket"]
+
+log = structlog.get_logger("quota")
+
+_BOOK_SECONDS: Final = 0.5
+"""How long the book is waited for before this worker goes on with its share."""
+_ALONE_SECONDS: Final = 1.0
+"""How long it then does without asking again."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket(Waiting):
+    """A job in one of its lines."""
+
+    candidate: Candidate = field(kw_only=True)
+    keeper: "Keeper" = field(kw_only=True)
+    turn: "asyncio.Future[Ticket | None]" = field(kw_only=True)
+    """The same in all of them; None when a line was closed."""
+    since: float = field(kw_only=True)
+    lines: "list[Ticket]" = field(kw_only=True)
+    """All of the job's: whoever is called up leaves them at once, or two would let it in."""
+
+    def call_up(self, ticket: "Ticket | None") -> None:
+        for each in self.lines:
+            each.keeper.account.gate.leave(each)
+        if not self.turn.done():
+            self.turn.set_result(ticket)
+
+
+class Keeper:
+    """`run` must run as long as anybody calls. Everything else happens at once."""
+
+    def __init__(self, deployment: str, account: Account[Ticket], leases: Leases, measures: GateMeasures) -> None:
+        """`deployment` is its name to people."""
+        self.deployment = deployment
+        self.account = account
+        self._leases = leases
+        self._measures = measures
+        self._stirred = asyncio.Event()
+        self._alone_until = float("-inf")
+
+    def stir(self) -> None:
+        """Something has happened at the gate."""
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._stirred.clear()
+            now = loop.time()
+            self.account.refresh(now)
+            self._let_in(now)
+            asks_at = self._asks_at(now)
+            if asks_at is not None and asks_at <= now:
+                await self._ask(now)
+                continue
+            times = (asks_at, self.account.gate.wakes_at(now))
+            await self._rest(min((each for each in times if each is not None), default=None), now)
+
+    def _asks_at(self, now: float) -> float | None:
+        """A new lesson is told at once, whether anybody waits or not."""
+        asks_at = self.account.gate.asks_at(now)
+        if self.account.drawn is None:
+            return asks_at
+        telling_at = max(now, self._alone_until)
+        return telling_at if asks_at is None else min(asks_at, telling_at)
+
+    async def _rest(self, until: float | None, now: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if until is None else until - now):
+                await self._stirred.wait()
+
+    def _let_in(self, now: float) -> None:
+        gate = self.account.gate
+        if gate.held_until > now and self.account.holds_long(now):
+            for ticket in gate.dismiss():
+                ticket.call_up(None)
+            return
+        for ticket in gate.admit(now):
+            self._measures.let_in(self.deployment, ticket.lane, now - ticket.since)
+            ticket.call_up(ticket)
+
+    async def _ask(self, now: float) -> None:
+        loop, account = asyncio.get_running_loop(), self.account
+        ask = account.gate.ask(now)
+        dealt = await self._deal(ask, now)
+        if dealt is None:
+            ask, lease = account.deal_alone(ask, now)
+            outcome = "away"
+        else:
+            lease = dealt.lease
+            account.dealt(lease, dealt.now, dealt.noted, now, loop.time())
+            outcome = "all" if lease.serves(ask) else "some"
+        self._measures.leased(self.deployment, outcome)
+        self._measures.slowed(self.deployment, account.share(now))
+        jitter = random.random()  # noqa: S311 - keeps workers apart, guards nothing
+        account.gate.told(ask, lease, now, loop.time(), jitter)
+
+    async def _deal(self, ask: Ask, now: float) -> Dealt | None:
+        """None when the book cannot be reached."""
+        if now < self._alone_until:
+            return None
+        account = self.account
+        try:
+            async with asyncio.timeout(_BOOK_SECONDS):
+                return await self._leases.deal(account.name, ask, account.noted, account.drawn)
+        except (Unreachable, TimeoutError) as error:
+            log.warning("quota_shared_blindly", deployment=self.deployment, reason=repr(error))
+            self._alone_until = asyncio.get_running_loop().time() + _ALONE_SECONDS
+            return None

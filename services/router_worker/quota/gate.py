@@ -1,0 +1,289 @@
+"""Which of this worker's waiting calls may begin now, and what is to be asked of the book? Mutable, but pure: no clock,
+no I/O; seconds are on the worker's own clock.
+
+Theory. A gate has a line of calls that wait, interactive ones before batch ones, and a stock of openings that were
+leased. Whoever is first gets the first opening that is open and large enough; nothing overtakes. What is asked for is
+what waits and has no opening yet, so nothing is hoarded. A busy gate asks a few times a second, for all that came
+meanwhile; only an interactive call that has just come makes it ask at once. Where calls come thick and fast, and there
+is plenty, some openings are kept in stock, and then a call waits for nobody.
+
+Openings die. Their tokens are lost, as they would be at the provider; what a call takes less than its opening, or its
+provider counts less than was reckoned, goes back with the next ask.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from services.router_worker.quota.book import Ask, Lease, Terms, place
+from services.router_worker.quota.flow import Opening
+from shared.contracts import Lane
+
+__all__ = ["Gate", "Waiting"]
+
+_AT_ONCE: Final = 64
+"""How many calls are asked for with one ask."""
+_PATIENCE: Final = 0.2
+"""Between two asks that are not urgent."""
+_OF_BURST: Final = 0.5
+"""So much of the burst passes between two asks when not everybody got through: nothing is lost, and lumps are small."""
+_MOST_PATIENCE: Final = 0.4
+_TURNOVER: Final = 0.05
+"""The same where calls have ended and others could take their places."""
+_PROMPT: Final = 0.005
+"""Between two asks otherwise: who comes meanwhile goes with the next one."""
+_REPORT: Final = 0.25
+"""How often the worker tells how many calls it has open, where their number is limited."""
+_MOST_SPARE: Final = 32
+_NEWEST_COUNTS: Final = 0.1
+_NEVER: Final = float("-inf")
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A call in the line. Only its gate changes `waits`."""
+
+    lane: Lane
+    tokens: int
+    waits: bool = True
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leased:
+    opening: Opening
+    tokens: int
+
+
+class Gate(Generic[W]):
+    """Of one deployment. `terms` and `held_until`, before which nobody may call, are for others to set."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self.terms = Terms()
+        self.held_until = _NEVER
+        self.running = 0
+        """Calls that are open now."""
+        self._interactive: deque[W] = deque()
+        self._batch: deque[W] = deque()
+        self._waiting: Counter[Lane] = Counter()
+        self._stock: list[_Leased] = []
+        self._places = 0.0
+        self._batch_places = 0.0
+        self._refund = 0
+        self._starts: deque[float] = deque(maxlen=1024)
+        self._mean_tokens = 0.0
+        self._asked_at = self._ask_at = _NEVER
+        self._newcomer = False
+
+    # --- calls ---
+
+    def join(self, waiting: W) -> None:
+        self._line(waiting.lane).append(waiting)
+        self._waiting[waiting.lane] += 1
+        self._newcomer |= waiting.lane is Lane.INTERACTIVE
+
+    def leave(self, waiting: W) -> None:
+        """It wants in no more. Harmless for one that was let in."""
+        if waiting.waits:
+            waiting.waits = False
+            self._waiting[waiting.lane] -= 1
+
+    def may_pass(self, lane: Lane, tokens: int, now: float) -> bool:
+        """Whether a call may begin at once, without joining the line."""
+        if self.terms.free:
+            return now >= self.held_until
+        behind_others = self._waiting[lane] or self._waiting[Lane.INTERACTIVE]
+        return now >= self.held_until and not behind_others and self._fits(lane, tokens, now)
+
+    def enter(self, tokens: int, now: float) -> None:
+        """A call begins that may."""
+        if self.terms.paced:
+            leased = self._stock.pop(self._find(tokens, now))
+            self._refund += leased.tokens - tokens
+        self.running += 1
+        self._starts.append(now)
+        self._mean_tokens += (tokens - self._mean_tokens) * _NEWEST_COUNTS
+
+    def admit(self, now: float) -> list[W]:
+        """Those who may begin now; they wait no longer."""
+        admitted: list[W] = []
+        for line in (self._interactive, self._batch):
+            while line and now >= self.held_until:
+                first = line[0]
+                if first.waits:
+                    if not (self.terms.free or self._fits(first.lane, first.tokens, now)):
+                        return admitted
+                    self.leave(first)
+                    self.enter(first.tokens, now)
+                    admitted.append(first)
+                line.popleft()
+        return admitted
+
+    def end(self, reckoned: int, used: int | None) -> None:
+        """A call is over that was reckoned to take so many tokens; None when nobody knows what it used."""
+        self.running -= 1
+        if used is not None and self.terms.tokens is not None:
+            self._refund += reckoned - used
+        if self.terms.places is not None:
+            self._ask_at = min(self._ask_at, self._asked_at + _TURNOVER)
+
+    def dismiss(self) -> list[W]:
+        """Nobody is let in for long: those who waited may look elsewhere."""
+        dismissed = list(self._in_order())
+        for each in dismissed:
+            self.leave(each)
+        self._interactive.clear()
+        self._batch.clear()
+        return dismissed
+
+    def waiting(self, lane: Lane) -> int:
+        return self._waiting[lane]
+
+    def rate(self, now: float) -> float:
+        """Calls that began in the last second."""
+        while self._starts and self._starts[0] < now - 1:
+            self._starts.popleft()
+        return len(self._starts)
+
+    # --- the book ---
+
+    def asks_at(self, now: float) -> float | None:
+        """When to ask the book; None while there is nothing to ask."""
+        if self.terms.free:
+            return None
+        if self._wants_openings() or self._lacks_places():
+            soon = self._asked_at + _PROMPT if self._newcomer else self._ask_at
+            return max(soon, self.held_until)
+        if self._spare(now) > _MOST_SPARE // 8 or self._refund:
+            return max(self._asked_at + _PATIENCE, self.held_until)
+        if self.terms.places is not None and (self.running or self._places):
+            return self._asked_at + _REPORT
+        return None
+
+    def ask(self, now: float) -> Ask:
+        """What to ask of the book. Then comes `told`, or nothing when nobody could be asked."""
+        interactive, batch = self._uncovered()
+        spare = self._spare(now)
+        refund, self._refund = self._refund, 0
+        self._asked_at, self._ask_at, self._newcomer = now, now + _PATIENCE, False
+        return Ask(
+            worker=self._worker,
+            terms=self.terms,
+            interactive=interactive,
+            batch=batch,
+            spare=spare,
+            spare_tokens=int(1.25 * self._mean_tokens) if self.terms.tokens else 0,
+            refund=refund,
+            running=self.running,
+            stock=len(self._stock),
+            need=self.running + self._waiting.total() + spare,
+        )
+
+    def told(self, ask: Ask, lease: Lease, sent: float, received: float, jitter: float) -> None:
+        """What the book answered. The dealing was between `sent` and `received`: openings begin by the one, so never
+        too early, and die by the other, so never too late. `jitter`, from [0, 1), keeps the workers apart.
+        """
+        self._places, self._batch_places = lease.places, lease.batch_places
+        if ask.terms.paced:
+            self._stock += _leased(ask, lease, sent, received)
+        if lease.serves(ask):
+            self._ask_at = sent + _PROMPT
+        else:
+            patience = _patience(ask.terms) * (0.75 + jitter / 2)
+            self._ask_at = max(sent + patience, received + _until_next(ask, lease))
+
+    def wakes_at(self, now: float) -> float | None:
+        """When `admit` or `ask` have another answer although nothing happened; None is never."""
+        times = [] if (asks_at := self.asks_at(now)) is None else [asks_at]
+        if self._waiting.total() and not self._lacks_places():
+            times += [max(leased.opening.at, self.held_until) for leased in self._stock if leased.opening.until > now]
+        return min((each for each in times if each > now), default=None)
+
+    # --- inside ---
+
+    def _line(self, lane: Lane) -> deque[W]:
+        return self._interactive if lane is Lane.INTERACTIVE else self._batch
+
+    def _in_order(self) -> Iterator[W]:
+        return (each for line in (self._interactive, self._batch) for each in line if each.waits)
+
+    def _fits(self, lane: Lane, tokens: int, now: float) -> bool:
+        if self.terms.places is not None and self.running >= self._places_of(lane):
+            return False
+        return not self.terms.paced or self._find(tokens, now) >= 0
+
+    def _places_of(self, lane: Lane) -> float:
+        return self._places if lane is Lane.INTERACTIVE else self._batch_places
+
+    def _find(self, tokens: int, now: float) -> int:
+        """The first opening that is open and large enough; -1 when there is none."""
+        if any(leased.opening.until < now for leased in self._stock):
+            self._stock = [leased for leased in self._stock if leased.opening.until >= now]
+        for index, leased in enumerate(self._stock):
+            if leased.opening.at <= now and leased.tokens >= tokens:
+                return index
+        return -1
+
+    def _wants_openings(self) -> bool:
+        waiting = self._waiting.total()
+        if not self.terms.paced or not waiting:
+            return False
+        return waiting > len(self._stock) or (self.terms.tokens is not None and any(self._uncovered()))
+
+    def _uncovered(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The tokens of those who wait and for whom nothing is in stock, by lane."""
+        interactive: list[int] = []
+        batch: list[int] = []
+        if not self.terms.paced:
+            return (), ()
+        stock = [leased.tokens for leased in self._stock]
+        for each in self._in_order():
+            if len(interactive) + len(batch) >= _AT_ONCE:
+                break
+            covers = next((index for index, tokens in enumerate(stock) if tokens >= each.tokens), None)
+            if covers is not None:
+                del stock[covers]
+            else:
+                (interactive if each.lane is Lane.INTERACTIVE else batch).append(each.tokens)
+        return tuple(interactive), tuple(batch)
+
+    def _lacks_places(self) -> bool:
+        if self.terms.places is None:
+            return False
+        first = Lane.INTERACTIVE if self._waiting[Lane.INTERACTIVE] else Lane.BATCH
+        return self._waiting[first] > 0 and self.running >= self._places_of(first)
+
+    def _spare(self, now: float) -> int:
+        """How many openings, or places, to have in stock for those who will come: a quarter of a second's."""
+        if self._waiting.total():
+            return 0
+        wanted = min(int(self.rate(now) / 4), _MOST_SPARE)
+        return max(0, wanted - len(self._stock))
+
+
+def _leased(ask: Ask, lease: Lease, sent: float, received: float) -> list[_Leased]:
+    calls = [(cost, False) for cost in ask.interactive[: lease.interactive]]
+    calls += [(cost, True) for cost in ask.batch[: lease.batch]]
+    calls += [(ask.spare_tokens, False)] * lease.spare
+    requests, tokens = lease.requests_begin, lease.tokens_begin
+    leased: list[_Leased] = []
+    for cost, batch in calls:
+        opening, requests, tokens = place(ask.terms, requests, tokens, cost, batch=batch)
+        leased.append(_Leased(Opening(received + opening.at, sent + opening.until), cost))
+    return leased
+
+
+def _patience(terms: Terms) -> float:
+    bursts = [flow.burst for flow in (terms.requests, terms.tokens) if flow is not None]
+    return max(_TURNOVER, min(_MOST_PATIENCE, _OF_BURST * min(bursts))) if bursts else _PATIENCE
+
+
+def _until_next(ask: Ask, lease: Lease) -> float:
+    """How long until the book can let in whoever was refused."""
+    batch = lease.interactive == len(ask.interactive)
+    flows = ((ask.terms.requests, lease.requests_given), (ask.terms.tokens, lease.tokens_given))
+    return max((given - flow.ahead(batch=batch) for flow, given in flows if flow is not None), default=0.0)

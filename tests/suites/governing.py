@@ -1,0 +1,119 @@
+"""A governor in this process: jobs and candidates for it, and a book that is not in Redis."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from services.router_worker.governing.governor import Governor, keepers_of
+from services.router_worker.governing.ports import Dealt, Leases
+from services.router_worker.ports import Unreachable
+from services.router_worker.quota.book import Ask, Book, deal
+from services.router_worker.quota.lesson import Lesson, Noted
+from services.router_worker.routing.plan import Candidate
+from shared.clock import utc_now
+from shared.config.schema import Config, Timeouts
+from shared.contracts import Door, Interruption, Job, Lane
+from shared.ids import new_job_id
+
+__all__ = ["BookHere", "Counts", "a_job", "candidate", "governing"]
+
+
+@dataclass(slots=True)
+class BookHere:
+    """The port `Leases`, in memory; several governors may share it."""
+
+    books: dict[str, Book] = field(default_factory=dict)
+    lessons: dict[str, Noted] = field(default_factory=dict)
+    asks: list[Ask] = field(default_factory=list)
+    away: bool = False
+
+    async def deal(self, account: str, ask: Ask, known: Noted, new: Lesson | None = None) -> Dealt:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unreachable("away")
+        self.asks.append(ask)
+        now = asyncio.get_running_loop().time() + 5_000
+        self.books[account], lease = deal(self.books.get(account, Book()), ask, now)
+        noted = self.lessons.get(account, Noted())
+        if new is not None and known.version == noted.version:
+            noted = self.lessons[account] = Noted(new, noted.version + 1)
+        return Dealt(lease, now, noted)
+
+
+@dataclass(slots=True)
+class Counts:
+    """The port `GateMeasures`."""
+
+    waits: list[float] = field(default_factory=list)
+    leases: Counter[str] = field(default_factory=Counter)
+    share: float = 1.0
+
+    def let_in(self, deployment: str, lane: Lane, waited_seconds: float) -> None:
+        self.waits.append(waited_seconds)
+
+    def leased(self, deployment: str, outcome: str) -> None:
+        self.leases[outcome] += 1
+
+    def slowed(self, deployment: str, share: float) -> None:
+        self.share = share
+
+
+def a_config(limits: dict[str, dict[str, object]]) -> Config:
+    """A model `m`, and its deployments with their limits."""
+    deployments = [{"provider": "p", "model": name, "limits": each} for name, each in limits.items()]
+    return Config.model_validate(
+        {"providers": {"p": {"base_url": "http://localhost"}}, "models": {"m": {"deployments": deployments}}}
+    )
+
+
+def candidate(name: str) -> Candidate:
+    return Candidate(f"p/{name}", "p", name, "m", Timeouts())
+
+
+def a_job(lane: Lane = Lane.BATCH, *, seconds: float = 60, tokens: int = 10, **body: object) -> Job:
+    now = utc_now()
+    return Job(
+        id=new_job_id(),
+        tenant="t",
+        caller="c",
+        door=Door.JOBS,
+        lane=lane,
+        model="m",
+        body=body,  # type: ignore[arg-type]
+        streamed=False,
+        on_interrupt=Interruption.RESTART,
+        input_tokens=tokens,
+        accepted_at=now,
+        deadline=now + timedelta(seconds=seconds),
+    )
+
+
+@asynccontextmanager
+async def governing(
+    leases: Leases, limits: dict[str, dict[str, object]], *, worker: str = "w1", counts: Counts | None = None
+) -> AsyncIterator[Governor]:
+    """Runs as long as the block; leaving it is as if the worker were killed."""
+    shift = utc_now().timestamp() - asyncio.get_running_loop().time()
+    keepers = keepers_of(a_config(limits), worker, leases, counts or Counts(), shift=shift)
+    governor = Governor(keepers, utc_now)
+    running = asyncio.create_task(governor.run())
+    try:
+        yield governor
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def began(governor: Governor, names: Sequence[str], job: Job) -> str:
+    """As a journey does it, until a call may begin: at which deployment."""
+    candidates = [candidate(name) for name in names]
+    openings = governor.openings(candidates, job)
+    for each in candidates:
+        if each.name not in openings.full and each.name not in openings.parked:
+            return governor.take(each, job).candidate.model
+    permit = await governor.queue(candidates, job, job.deadline)
+    assert permit is not None
+    return permit.candidate.model
