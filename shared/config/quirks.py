@@ -42,6 +42,10 @@ class Quirks(BaseModel):
     """Where the text of a thought stands in a message. Callers find it in `reasoning_content`, whatever this is."""
     takes_reasoning: bool = False
     """Whether it wants the thoughts of earlier turns back. Else they stay here: they are no part of a conversation."""
+    finish_reasons: dict[str, str] = {}
+    """Its own words for why an answer ends, and OpenAI's for them."""
+    short_tool_ids: bool = False
+    """Whether the id of a tool call must be nine letters and digits; others are then sent under such names."""
     cached_tokens: str = "prompt_tokens_details.cached_tokens"
     """Where the usage counts the input that came from a cache."""
 
@@ -83,6 +87,16 @@ QUIRKS: Final[Mapping[str, Quirks]] = MappingProxyType(
         "openrouter": Quirks(reasoning="reasoning", takes_reasoning=True),
         # docs.fireworks.ai/api-reference/post-chatcompletions: usage always stands in the last chunk.
         "fireworks": Quirks(usage_in_stream=False, renames={"max_completion_tokens": "max_tokens"}),
+        # docs.mistral.ai/api: a field that it does not know is a 422; usage in the last chunk; `prefix` in a message.
+        "mistral": Quirks(
+            usage_in_stream=False,
+            prefill=True,
+            prefill_message={"prefix": True},
+            renames={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
+            refuses=("logprobs", "top_logprobs", "logit_bias", "user", "safety_identifier", "messages.name"),
+            finish_reasons={"model_length": "length"},
+            short_tool_ids=True,
+        ),
         # docs.together.ai/reference/chat-completions-1: usage in the last chunk; `logprobs` is a number of them.
         "together": Quirks(
             usage_in_stream=False,

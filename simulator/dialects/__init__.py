@@ -9,7 +9,11 @@ from simulator.dialects.openai_chat import OpenAIChat
 
 __all__ = ["DIALECTS", "find_dialect"]
 
-DIALECTS: Final[tuple[Dialect, ...]] = (OpenAIChat(), AzureOpenAI(), AnthropicMessages())
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    OpenAIChat(),
+    AzureOpenAI(),
+    AnthropicMessages(),
+)
 
 
 def find_dialect(method: str, path: str) -> tuple[Dialect, Route] | None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote
 import orjson
 
 from simulator.answer import Answer
-from simulator.dialects.dialect import RefusalError, Reply, Route, Stamp
+from simulator.dialects.dialect import RefusalError, Reply, Route, Stamp, Voice
 from simulator.dialects.openai_chat import OpenAIChat
 from simulator.dialects.openai_request import read_chat_request, read_embedding_request
 from simulator.dialects.openai_voice import OpenAIVoice
@@ -39,7 +39,7 @@ class AzureOpenAI(OpenAIChat):
             return replace(read_embedding_request(request.body), model=unquote(deployment))
         return read_chat_request(request.body, unquote(deployment))
 
-    def voice(self, ask: Ask, stamp: Stamp) -> "AzureVoice":
+    def voice(self, ask: Ask, stamp: Stamp) -> Voice:
         return AzureVoice(ask, stamp)
 
     def refuse(self, refusal: Refusal) -> Reply:

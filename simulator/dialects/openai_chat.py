@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from simulator.dialects.dialect import Headers, Reply, Route, Stamp
+from simulator.dialects.dialect import Headers, Reply, Route, Stamp, Voice
 from simulator.dialects.openai_request import read_chat_request, read_embedding_request
 from simulator.dialects.openai_voice import OpenAIVoice, error_body
 from simulator.exchange import Ask, Refusal, Request
@@ -35,7 +35,7 @@ class OpenAIChat:
             return read_embedding_request(request.body)
         return read_chat_request(request.body)
 
-    def voice(self, ask: Ask, stamp: Stamp) -> OpenAIVoice:
+    def voice(self, ask: Ask, stamp: Stamp) -> Voice:
         return OpenAIVoice(ask, stamp)
 
     def refuse(self, refusal: Refusal) -> Reply:

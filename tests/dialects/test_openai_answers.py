@@ -140,6 +140,8 @@ def test_an_answer_that_names_no_model_names_ours() -> None:
         ({"choices": "x"}, FailureKind.MALFORMED),
         ({"choices": [{"index": 0}]}, FailureKind.MALFORMED),
         ({"choices": [1]}, FailureKind.MALFORMED),
+        (an_answer({"role": "assistant", "content": [{"text": "x"}]}), FailureKind.MALFORMED),
+        (an_answer({"role": "assistant", "tool_calls": [7]}), FailureKind.MALFORMED),
         ({"choices": []}, FailureKind.EMPTY),
         ({"choices": None}, FailureKind.EMPTY),
         ({"object": "chat.completion"}, FailureKind.EMPTY),

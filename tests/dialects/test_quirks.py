@@ -1,16 +1,19 @@
 """How servers that are nearly OpenAI are asked, and what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
+from services.router_worker.events import Answered, Finished
 from services.router_worker.failures import FailureKind, Unsupported
 from services.router_worker.providers.dialect import HttpCall
 from services.router_worker.providers.dialects.openai import OpenAI
 from services.router_worker.providers.registry import DIALECTS
 from shared.config.quirks import QUIRKS
 from shared.config.schema import Provider
+from tests.dialects.recorded import ENVELOPE
 from tests.dialects.test_openai_request import CANDIDATE, a_job
 
 PICTURE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://pictures.test/cat.png"}}]}
@@ -41,6 +44,7 @@ def sent(server: str, body: dict[str, Any], resume: str | None = None, **section
         ("ollama", {"logit_bias": {"5": 1}}),
         ("xai", {"logit_bias": {"5": 1}}),
         ("together", {"logprobs": True}),
+        ("mistral", {"logit_bias": {"5": 1}}),
     ],
 )
 def test_what_a_server_does_not_heed_is_told_and_not_sent(server: str, body: dict[str, Any]) -> None:
@@ -63,6 +67,7 @@ def test_a_limit_goes_by_the_servers_name_for_it() -> None:
     assert sent("ollama", {"max_completion_tokens": 9})["max_tokens"] == 9
     assert "max_completion_tokens" not in sent("ollama", {"max_completion_tokens": 9})
     assert sent("groq", {"max_completion_tokens": 9})["max_completion_tokens"] == 9
+    assert sent("mistral", {"seed": 7})["random_seed"] == 7
 
 
 def test_usage_is_asked_for_where_the_server_knows_how() -> None:
@@ -81,11 +86,42 @@ def test_a_server_goes_on_behind_a_text_as_it_wants_to_be_asked() -> None:
     body = sent("vllm", {}, "It was")
     assert body["messages"][-1] == {"role": "assistant", "content": "It was"}
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert sent("mistral", {}, "It was")["messages"][-1]["prefix"] is True
 
 
 def test_what_the_file_says_goes_before_what_is_known() -> None:
     assert sent("groq", {"n": 2}, quirks={"refuses": []})["n"] == 2
     assert encoded("groq", {"n": 2}, quirks={"prefill": True}) == Unsupported("n", "is not heeded by this server")
+
+
+def test_calls_from_elsewhere_are_named_as_the_server_wants_and_keep_their_results() -> None:
+    call = {"id": "call_from_elsewhere", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "assistant", "tool_calls": [call, {**call, "id": "D681PevKs"}]},
+        {"role": "tool", "tool_call_id": "call_from_elsewhere", "content": "1"},
+        {"role": "tool", "tool_call_id": "D681PevKs", "content": "2"},
+    ]
+    used, *results = sent("mistral", {"messages": messages})["messages"]
+    first, second = (call["id"] for call in used["tool_calls"])
+    assert len(first) == 9
+    assert first.isalnum()
+    assert second == "D681PevKs"
+    assert [result["tool_call_id"] for result in results] == [first, second]
+
+
+def test_thoughts_inside_of_a_content_are_told_apart_in_whole_answers_too() -> None:
+    content = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"type": "text", "text": "Paris"},
+    ]
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "model_length"}
+    decoder = DIALECTS["mistral"].decoder(replace(ENVELOPE, streamed=False, quirks=QUIRKS["mistral"]))
+    decoder.feed(orjson.dumps({"model": "magistral", "choices": [choice]}))
+    answered, ending = decoder.close()
+    assert isinstance(answered, Answered)
+    (told,) = answered.response["choices"]
+    assert told["message"] == {"role": "assistant", "content": "Paris", "reasoning_content": "Hm."}
+    assert ending == Finished("length", "magistral")
 
 
 def test_a_key_may_stand_in_a_header_of_its_own() -> None:

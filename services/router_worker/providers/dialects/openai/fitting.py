@@ -1,6 +1,8 @@
 """How is a request made to fit a server that is nearly OpenAI? Its quirks say; what does not fit is told, not lost."""
 
+import re
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from pydantic import JsonValue
 
@@ -11,6 +13,7 @@ from shared.contracts import JsonObject
 __all__ = ["continued", "fitted"]
 
 _THOUGHTS = ("reasoning_content", "thinking_blocks")
+_SHORT = re.compile(r"[a-zA-Z0-9]{9}")
 
 
 def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
@@ -25,7 +28,8 @@ def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
     if not (quirks.images and quirks.image_urls):
         _look_for_pictures(body, quirks)
     renamed: JsonObject = {quirks.renames.get(name, name): value for name, value in body.items()}
-    return _without_thoughts(renamed, quirks)
+    fitting = _without_thoughts(renamed, quirks)
+    return _with_short_ids(fitting) if quirks.short_tool_ids else fitting
 
 
 def continued(body: JsonObject, text: str, quirks: Quirks) -> JsonObject:
@@ -37,6 +41,27 @@ def continued(body: JsonObject, text: str, quirks: Quirks) -> JsonObject:
         **quirks.prefill_parameters,
         "messages": [*(messages if isinstance(messages, list) else []), last],
     }
+
+
+def _with_short_ids(body: JsonObject) -> JsonObject:
+    """Conversations that began elsewhere hold ids of any form; a call and its result keep the same one."""
+    messages: list[JsonValue] = []
+    for _, message in _messages(body):
+        calls = message.get("tool_calls")
+        fitting = dict(message)
+        if isinstance(calls, list):
+            fitting["tool_calls"] = [
+                {**call, "id": _short(call.get("id"))} if isinstance(call, dict) else call for call in calls
+            ]
+        if "tool_call_id" in message:
+            fitting["tool_call_id"] = _short(message["tool_call_id"])
+        messages.append(fitting)
+    return {**body, "messages": messages} if messages else body
+
+
+def _short(name: JsonValue) -> str:
+    text = str(name)
+    return text if _SHORT.fullmatch(text) else blake2b(text.encode(), digest_size=5).hexdigest()[:9]
 
 
 def _messages(body: JsonObject) -> Iterator[tuple[int, JsonObject]]:

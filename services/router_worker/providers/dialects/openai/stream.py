@@ -13,6 +13,7 @@ from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed,
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.dialects.openai.refusal import failure_in_body
+from services.router_worker.providers.dialects.openai.shape import reshape
 from services.router_worker.providers.dialects.openai.usage import read_usage
 from services.router_worker.providers.dialects.openai.whole import WholeDecoder, is_empty, says_something
 from services.router_worker.providers.sse import SseDecoder, SseOverflowError
@@ -35,6 +36,7 @@ class StreamDecoder:
         "_model",
         "_prompt_filter",
         "_reasoning",
+        "_reasons",
         "_said",
         "_sse",
         "_started",
@@ -50,9 +52,8 @@ class StreamDecoder:
         self._model: str | None = None
         self._prompt_filter: object = None
         """What Azure thinks of the prompt comes ahead, in a chunk without choices: the first that has one takes it."""
-        reasoning = envelope.quirks.reasoning
-        self._reasoning = reasoning if reasoning != "reasoning_content" else None
-        """Where thoughts stand, if not where callers look for them."""
+        self._reasoning = envelope.quirks.reasoning
+        self._reasons = envelope.quirks.finish_reasons
         self._started: set[int] = set()
         """The choices that have had a chunk."""
         self._finish: dict[int, str] = {}
@@ -115,7 +116,7 @@ class StreamDecoder:
                 events.append(self._chunk(body))
             elif "prompt_filter_results" in body:
                 self._prompt_filter = body["prompt_filter_results"]
-        except (orjson.JSONDecodeError, AttributeError, TypeError):
+        except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
             # What is no JSON, or lacks the shape of a chunk, shows itself on first use: cheaper than to ask each time.
             self._fail(Failure(FailureKind.MALFORMED, "The provider sent an event that is no chunk."), events)
 
@@ -148,10 +149,11 @@ class StreamDecoder:
                 delta["role"] = "assistant"
             reason = choice.setdefault("finish_reason", None)
             if reason is not None:
-                self._finish[index] = reason
-            if self._reasoning and self._reasoning in delta:
-                delta.setdefault("reasoning_content", delta.pop(self._reasoning))
+                choice["finish_reason"] = self._finish[index] = self._reasons.get(reason, reason)
             content = delta.get("content")
+            if len(delta) > 1 or type(content) is not str:
+                reshape(delta, self._reasoning)
+                content = delta.get("content")
             if content and type(content) is str:
                 text += content
                 is_output = True

@@ -10,6 +10,7 @@ from services.router_worker.events import Answered, AttemptEvent, Failed, Finish
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.dialects.openai.refusal import failure_in_body
+from services.router_worker.providers.dialects.openai.shape import reshape
 from services.router_worker.providers.dialects.openai.usage import read_usage
 from shared.contracts import JsonObject
 
@@ -66,7 +67,10 @@ def read_whole(body: bytes, envelope: Envelope) -> Sequence[AttemptEvent]:
         return (Failed(failure_in_body(answer["error"])),)
     usage = answer.get("usage")
     reported = read_usage(usage, body, envelope.quirks.cached_tokens) if isinstance(usage, dict) else None
-    ending = _ending(answer, reported, envelope)
+    try:
+        ending = _ending(answer, reported, envelope)
+    except (AttributeError, LookupError, TypeError):
+        ending = Failed(Failure(FailureKind.MALFORMED, "The provider's answer has a message without the form of one."))
     counted = (reported,) if reported else ()
     if isinstance(ending, Failed):
         return (*counted, ending)
@@ -97,10 +101,11 @@ def _ending(answer: JsonObject, usage: UsageReported | None, envelope: Envelope)
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(choice, dict) or not isinstance(message, dict):
             return Failed(Failure(FailureKind.MALFORMED, "The provider's answer has a choice without a message."))
-        if (reasoning := envelope.quirks.reasoning) in message:
-            message.setdefault("reasoning_content", message.pop(reasoning))
+        reshape(message, envelope.quirks.reasoning)
         said = said or says_something(message)
-        reasons.append(text_or_none(choice.get("finish_reason")))
+        reason = text_or_none(choice.get("finish_reason"))
+        choice["finish_reason"] = envelope.quirks.finish_reasons.get(reason or "", reason)
+        reasons.append(text_or_none(choice["finish_reason"]))
     reason = reasons[0] if reasons else None
     if not choices or (not said and is_empty(usage, reason, resumed=envelope.resumed)):
         return Failed(Failure(FailureKind.EMPTY, "The provider's answer is empty."))
