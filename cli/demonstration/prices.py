@@ -27,12 +27,12 @@ def second_opinion(config: Config) -> PriceOf:
         if not usage.total:
             return Nanodollars(0)  # whatever the price would be
         for own in config.prices:
-            if own.provider == provider and own.model in ("*", model):
+            if own.provider == provider and own.model in ("*", model) and own.input is not None:
                 cached = own.input if own.cache_read is None else own.cache_read
                 lines = [
                     usage.uncached_input * own.input / _MILLION,
                     usage.cache_read * cached / _MILLION,
-                    usage.output * own.output / _MILLION,
+                    usage.output * (own.output or 0) / _MILLION,
                 ]
                 return _rounded(lines)
         name = config.providers[provider].price_as or provider

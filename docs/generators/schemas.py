@@ -13,7 +13,7 @@ Named = Callable[[str], str]
 """How a reference to another schema is told."""
 
 _WORDS: Final = {"string": "text", "boolean": "true or false", "object": "JSON object"}
-_FORMATS: Final = {"uri": "URL", "password": "secret text", "date-time": "time (RFC 3339)"}
+_FORMATS: Final = {"uri": "URL", "password": "secret text", "date": "date", "date-time": "time (RFC 3339)"}
 _BOUNDS: Final = {"exclusiveMinimum": ">", "minimum": "≥", "maximum": "≤"}
 
 

@@ -1,8 +1,15 @@
-"""How is recording measured? Puts what happened on the instruments of the table of metrics."""
+"""How is recording measured? Puts what happened on the instruments of the table of metrics.
+
+What lacks a price is told in the log, too, now and then: it is money that nobody sees until somebody sets a price.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
-from services.accounting.ports import Added
+import structlog
+
+from services.accounting.ports import Added, Spent
 from shared.clock import Clock, unix_ms
 from shared.contracts import DeadLetter
 from shared.money import dollars
@@ -20,6 +27,10 @@ from shared.telemetry.metrics import (
 
 __all__ = ["InstrumentedMeter"]
 
+log = structlog.get_logger("accounting")
+
+_REMINDED_AFTER: Final = timedelta(hours=1)
+
 
 class InstrumentedMeter:
     """The port `Meter`."""
@@ -35,6 +46,7 @@ class InstrumentedMeter:
         self._unpriced_tokens = instruments.counter(UNPRICED_TOKENS)
         self._dead_letters = instruments.counter(DEAD_LETTERS)
         self._clock = clock
+        self._reminded: dict[tuple[str, str], datetime] = {}
 
     def kept(self, messages: int, added: Added, seconds: float) -> None:
         self._new.inc(added.rows)
@@ -45,6 +57,8 @@ class InstrumentedMeter:
             self._charged.labels(spent.provider, spent.deployment).inc(float(dollars(spent.cost)))
             self._unpriced.labels(spent.provider, spent.deployment).inc(spent.unpriced_attempts)
             self._unpriced_tokens.labels(spent.provider, spent.deployment).inc(spent.unpriced_tokens)
+            if spent.unpriced_attempts:
+                self._remind(spent)
 
     def buried(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
@@ -52,3 +66,17 @@ class InstrumentedMeter:
 
     def caught_up_to(self, unix_ms_of_record: int) -> None:
         self._lag.set((unix_ms(self._clock()) - unix_ms_of_record) / 1000)
+
+    def _remind(self, spent: Spent) -> None:
+        place, now = (spent.provider, spent.deployment), self._clock()
+        if place in self._reminded and now - self._reminded[place] < _REMINDED_AFTER:
+            return
+        self._reminded[place] = now
+        log.warning(
+            "price_unknown",
+            provider=spent.provider,
+            deployment=spent.deployment,
+            attempts=spent.unpriced_attempts,
+            tokens=spent.unpriced_tokens,
+            then="set it under `prices` in sluice.yaml, restart accounting, and run `sluice usage reprice`",
+        )

@@ -31,4 +31,4 @@ class Callers:
 
 
 def _caller(tenant: str, key_id: str, section: CallerSection) -> Caller:
-    return Caller(tenant, key_id, frozenset(section.models), frozenset(section.lanes))
+    return Caller(tenant, key_id, frozenset(section.models), frozenset(section.lanes), section.team)

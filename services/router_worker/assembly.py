@@ -63,6 +63,12 @@ class Assembler:
         return content if isinstance(content, str) else ""
 
     @property
+    def service_tier(self) -> str | None:
+        """In which class of service the provider says it answers."""
+        tier = (self._head if self._answer is None else self._answer).get("service_tier")
+        return tier if isinstance(tier, str) else None
+
+    @property
     def is_resumable(self) -> bool:
         """Whether there is text and nothing but text, in one choice: another attempt can go on behind it."""
         choices = self._settled()

@@ -59,6 +59,8 @@ class Attempt:
             finish_reason=self._finished.finish_reason if self._finished else None,
             failure=self.failure.kind if self.failure else None,
             provider_cost_nanodollars=self._usage.provider_cost_nanodollars if self._usage else None,
+            service_tier=self.assembler.service_tier,
+            units=self._usage.units if self._usage else None,
         )
 
     @property

@@ -3,13 +3,14 @@
 `Finished` or `Failed` is the last event of every call, and there is exactly one of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from services.router_worker.failures import Failure
-from shared.contracts import JsonObject, TokenUsage, UsageSource
+from shared.contracts import JsonObject, TokenUsage, Unit, UsageSource
 
 __all__ = [
     "Answered",
@@ -77,6 +78,8 @@ class UsageReported:
     """The same in OpenAI's form, details included, for the caller."""
     source: UsageSource = UsageSource.PROVIDER
     """Partial, when the provider had only counted the input before its answer broke."""
+    units: Mapping[Unit, int] | None = None
+    """What it counted that may have a price of its own."""
 
 
 @dataclass(frozen=True, slots=True)

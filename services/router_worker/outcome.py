@@ -10,6 +10,7 @@ from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.routing.plan import Candidate
 from shared.contracts import (
     AttemptFinished,
+    AttemptRole,
     AttemptStatus,
     AttemptSummary,
     Job,
@@ -18,6 +19,7 @@ from shared.contracts import (
     JobStatus,
     JsonObject,
     TokenUsage,
+    Unit,
     UsageSource,
     WireModel,
 )
@@ -42,6 +44,7 @@ class AttemptBegun(WireModel):
     """Noted in the claim before the provider is called: whoever finds the job orphaned can charge the attempt."""
 
     attempt: int
+    role: AttemptRole | None = None
     epoch: int
     provider: str
     deployment: str
@@ -71,11 +74,17 @@ class AttemptFacts:
     finish_reason: str | None = None
     failure: FailureKind | None = None
     provider_cost_nanodollars: int | None = None
+    service_tier: str | None = None
+    units: Mapping[Unit, int] | None = None
 
 
-def begin_attempt(candidate: Candidate, number: int, epoch: int, now: datetime) -> AttemptBegun:
+def begin_attempt(
+    candidate: Candidate, number: int, epoch: int, now: datetime, before: AttemptFinished | None = None
+) -> AttemptBegun:
+    """`before` is the job's last call, whoever made it."""
     return AttemptBegun(
         attempt=number,
+        role=_role(candidate, before),
         epoch=epoch,
         provider=candidate.provider,
         deployment=candidate.name,
@@ -85,14 +94,22 @@ def begin_attempt(candidate: Candidate, number: int, epoch: int, now: datetime) 
     )
 
 
+def _role(candidate: Candidate, before: AttemptFinished | None) -> AttemptRole:
+    if before is None:
+        return AttemptRole.FIRST
+    return AttemptRole.RETRY if before.deployment == candidate.name else AttemptRole.FAILOVER
+
+
 def attempt_finished(job: Job, facts: AttemptFacts) -> AttemptFinished:
     begun = facts.begun
     return AttemptFinished(
         attempt_id=attempt_id(job.id, begun.attempt),
         job_id=job.id,
         attempt=begun.attempt,
+        role=begun.role,
         epoch=begun.epoch,
         tenant=job.tenant,
+        team=job.team,
         caller=job.caller,
         user=job.user,
         feature=job.feature,
@@ -104,9 +121,11 @@ def attempt_finished(job: Job, facts: AttemptFacts) -> AttemptFinished:
         deployment=begun.deployment,
         upstream_model=begun.upstream_model,
         region=begun.region,
+        service_tier=facts.service_tier,
         status=facts.status,
         usage=facts.usage,
         usage_source=facts.usage_source,
+        units={unit.value: count for unit, count in facts.units.items()} if facts.units else None,
         provider_cost_nanodollars=facts.provider_cost_nanodollars,
         finish_reason=facts.finish_reason,
         error_kind=facts.failure,

@@ -40,7 +40,7 @@ from services.router_worker.running import Why
 from services.router_worker.shown import read_back
 from shared.clock import Clock
 from shared.config.schema import Retries
-from shared.contracts import AttemptFinished, AttemptStatus, JobStatus
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, JobStatus
 from shared.ids import attempt_id
 from shared.job_log import EventType
 
@@ -163,9 +163,10 @@ class Traveller:
         used: int | None = 0
         failure = None
         try:
-            if run.attempts and run.attempts[-1].deployment != candidate.name:
-                self.measures.failed_over(job.model, run.attempts[-1].error_kind or "worker_lost")
-            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock())
+            before = run.attempts[-1] if run.attempts else None
+            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before)
+            if before is not None and begun.role is AttemptRole.FAILOVER:
+                self.measures.failed_over(job.model, before.error_kind or "worker_lost")
             await self.note(run, f"a{call.attempt}", begun.to_bytes())
             run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
             attempt = run.current = Attempt(job, begun, run.assembler)

@@ -33,6 +33,7 @@ def wrong_names(config: Config, known: Known | None = None) -> tuple[Wrong, ...]
         *_of_quotas(config),
         *_of_tenants(config),
         *_of_submit_topics(config),
+        *_of_prices(config),
     )
 
 
@@ -108,6 +109,16 @@ def _of_submit_topics(config: Config) -> Iterator[Wrong]:
         yield from _known((*place, "caller"), "key of this tenant", bound.caller, callers)
         if bound.caller in callers and bound.lane not in callers[bound.caller].lanes:
             yield (*place, "lane"), f"{bound.caller!r} may not use the lane {bound.lane.value!r}"
+
+
+def _of_prices(config: Config) -> Iterator[Wrong]:
+    """Which of two prices counts must not depend on their order in the file."""
+    seen: set[tuple[object, ...]] = set()
+    for index, price in enumerate(config.prices):
+        holds_for = (price.provider, price.model, price.tier, price.since)
+        if holds_for in seen:
+            yield ("prices", index), "there is another price for the same model, tier and day; give one of them `since`"
+        seen.add(holds_for)
 
 
 def _known(place: tuple[str | int, ...], kind: str, name: str, names: Collection[str]) -> Iterator[Wrong]:

@@ -1,7 +1,6 @@
 """What `sluice.yaml` may say. Every field is documented here; JSON Schema and reference page are made from it."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -16,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.config.names import Name
+from shared.config.pricing import LongContext, PriceOverride
 from shared.config.quirks import QUIRKS, Quirks
 from shared.contracts import Interruption, Lane
 
@@ -24,6 +25,7 @@ __all__ = [
     "Config",
     "Deployment",
     "Limits",
+    "LongContext",
     "Model",
     "PriceOverride",
     "Provider",
@@ -36,7 +38,6 @@ __all__ = [
     "Timeouts",
 ]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _TENANT_PARTITIONS: Final = 2
 
@@ -57,6 +58,8 @@ class Caller(Section):
     """Which models it may ask for; `*` is any."""
     lanes: tuple[Lane, ...] = (Lane.INTERACTIVE, Lane.BATCH)
     """Which lanes it may use."""
+    team: Name | None = None
+    """Stands in the ledger, for asking what each team of a tenant costs."""
 
 
 class Tenant(Section):
@@ -199,19 +202,6 @@ class Model(Section):
     """As `context_window`, of output alone."""
     timeouts: Timeouts | None = None
     """Instead of the file's."""
-
-
-class PriceOverride(Section):
-    """A price of your own: negotiated, self-hosted, with markup. In US dollars per million tokens."""
-
-    provider: Name
-    model: str
-    """The upstream id; a trailing `*` matches any ending."""
-    input: Decimal
-    output: Decimal
-    cache_read: Decimal | None = None
-    """As `input` when left out."""
-    cache_write: Decimal | None = None
 
 
 class Limits(Section):

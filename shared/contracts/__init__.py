@@ -13,13 +13,14 @@ from shared.contracts.dead_letter import (
 from shared.contracts.job import Door, Endpoint, Interruption, Job, Lane
 from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus
 from shared.contracts.submission import BatchLine
-from shared.contracts.usage import AttemptFinished, AttemptStatus, TokenUsage, UsageSource
+from shared.contracts.usage import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit, UsageSource
 
 __all__ = [
     "DECISION_HEADER",
     "REPLAYED_HEADER",
     "REPLAY_OF_HEADER",
     "AttemptFinished",
+    "AttemptRole",
     "AttemptStatus",
     "AttemptSummary",
     "BatchLine",
@@ -37,6 +38,7 @@ __all__ = [
     "JsonObject",
     "Lane",
     "TokenUsage",
+    "Unit",
     "UsageSource",
     "WireModel",
 ]

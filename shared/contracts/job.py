@@ -46,6 +46,8 @@ class Job(WireModel):
     schema_version: Literal[1] = 1
     id: JobId
     tenant: str
+    team: str | None = None
+    """Of the tenant; that of the key."""
     caller: str
     """The id of the API key, unique within its tenant."""
     door: Door

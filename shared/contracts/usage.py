@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, NonNegativeInt
 from shared.contracts.base import WireModel
 from shared.contracts.job import Lane
 
-__all__ = ["AttemptFinished", "AttemptStatus", "TokenUsage", "UsageSource"]
+__all__ = ["AttemptFinished", "AttemptRole", "AttemptStatus", "TokenUsage", "Unit", "UsageSource"]
 
 
 class TokenUsage(WireModel):
@@ -38,6 +38,23 @@ class TokenUsage(WireModel):
         )
 
 
+class Unit(StrEnum):
+    """What is counted beside the four buckets, because it may have a price of its own."""
+
+    CACHE_WRITE_1H = "cache_write_1h"
+    """Tokens of `cache_write` that are kept for an hour."""
+    INPUT_AUDIO = "input_audio"
+    """Tokens of `uncached_input` that were sound."""
+    INPUT_IMAGE = "input_image"
+    """Tokens of `uncached_input` that were pictures."""
+    OUTPUT_AUDIO = "output_audio"
+    """Tokens of `output` that were sound."""
+    OUTPUT_IMAGE = "output_image"
+    """Tokens of `output` that were pictures."""
+    WEB_SEARCH = "web_search"
+    """Searches that the provider made; they come on top of the tokens."""
+
+
 class UsageSource(StrEnum):
     """Who counted."""
 
@@ -59,14 +76,27 @@ class AttemptStatus(StrEnum):
     """Its worker died; a later epoch of the job charges it."""
 
 
+class AttemptRole(StrEnum):
+    """What the call was for."""
+
+    FIRST = "first"
+    """The first call of its job."""
+    RETRY = "retry"
+    """The deployment of the call before was asked again."""
+    FAILOVER = "failover"
+    """Another deployment was asked than in the call before."""
+
+
 class AttemptFinished(WireModel):
     schema_version: Literal[1] = 1
     attempt_id: str
     job_id: str
     attempt: int
     """Counts the provider calls of the job, from 1."""
+    role: AttemptRole | None = None
     epoch: int
     tenant: str
+    team: str | None = None
     caller: str
     user: str | None = None
     feature: str | None = None
@@ -80,9 +110,14 @@ class AttemptFinished(WireModel):
     upstream_model: str
     """The id under which the deployment was asked; prices are looked up by it."""
     region: str | None = None
+    service_tier: str | None = None
+    """The class of service in which the provider says it answered, such as `flex`; its price may depend on it."""
     status: AttemptStatus
     usage: TokenUsage
     usage_source: UsageSource
+    units: dict[str, NonNegativeInt] | None = None
+    """What was counted besides: `web_search`, and of the tokens `cache_write_1h`, `input_audio`, `input_image`,
+    `output_audio` and `output_image`, each within its bucket. A reader may meet one it does not know."""
     provider_cost_nanodollars: int | None = None
     finish_reason: str | None = None
     error_kind: str | None = None

@@ -261,3 +261,23 @@ def test_the_providers_price_is_read_exactly(cost: str, nanodollars: int | None)
     reported = read_usage(orjson.loads(raw)["usage"], raw)
     assert reported is not None
     assert reported.provider_cost_nanodollars == nanodollars
+
+
+def test_xais_price_is_read_in_its_ticks() -> None:
+    usage = {"prompt_tokens": 1, "cost_in_usd_ticks": 37_756_000}
+    reported = read_usage(usage, b"")
+    assert reported is not None
+    assert reported.provider_cost_nanodollars == 3_775_600
+
+
+def test_sound_is_counted_beside_the_tokens_it_is_a_part_of() -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {"audio_tokens": 80, "cached_tokens": 0},
+        "completion_tokens_details": {"audio_tokens": 40},
+    }
+    reported = read_usage(usage, b"")
+    assert reported is not None
+    assert reported.usage.total == 150
+    assert reported.units == {"input_audio": 80, "output_audio": 40}

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from shared.contracts import AttemptStatus, DeadLetterReason, Interruption, JobStatus, Lane, UsageSource
+from shared.contracts import AttemptRole, AttemptStatus, DeadLetterReason, Interruption, JobStatus, Lane, UsageSource
 from shared.job_log import Entry, EventType
 from shared.topics import JOBS_INTERACTIVE
 from simulator import Script
@@ -74,6 +74,7 @@ async def test_before_the_first_token_failover_is_silent_and_both_attempts_are_c
         assert EventType.RESTART not in {entry.type for entry in await fleet.log(job)}
         await until(lambda: len(fleet.usage) == 2, "both attempts are told")
         assert [attempt.status for attempt in fleet.usage] == [AttemptStatus.FAILED, AttemptStatus.SUCCEEDED]
+        assert [attempt.role for attempt in fleet.usage] == [AttemptRole.FIRST, AttemptRole.FAILOVER]
 
 
 async def test_after_a_cut_the_stream_restarts_and_ends_with_one_attempts_text(start: Start) -> None:

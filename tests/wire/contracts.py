@@ -5,6 +5,7 @@ from typing import Final
 
 from shared.contracts import (
     AttemptFinished,
+    AttemptRole,
     AttemptStatus,
     AttemptSummary,
     BlobRef,
@@ -19,6 +20,7 @@ from shared.contracts import (
     JsonObject,
     Lane,
     TokenUsage,
+    Unit,
     UsageSource,
     WireModel,
 )
@@ -182,4 +184,13 @@ EXAMPLES["job-large.v1"] = EXAMPLES["job-put-off.v1"].model_copy(
 )
 EXAMPLES["job-ended-large.v1"] = EXAMPLES["job-ended.v1"].model_copy(
     update={"response_blob": BlobRef(key=f"2024-12-11T10/acme/{JOB}/response-2", size=1_500_000)}
+)
+EXAMPLES["job-of-a-team.v1"] = EXAMPLES["job-large.v1"].model_copy(update={"team": "search"})
+EXAMPLES["attempt-finished-failover.v1"] = EXAMPLES["attempt-finished.v1"].model_copy(
+    update={
+        "team": "search",
+        "role": AttemptRole.FAILOVER,
+        "service_tier": "flex",
+        "units": {Unit.CACHE_WRITE_1H: 2, Unit.WEB_SEARCH: 1},
+    }
 )

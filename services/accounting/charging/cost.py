@@ -1,33 +1,52 @@
 """What does a usage cost at given prices? The one place where tokens become money.
 
-A charge line is a bucket of tokens times its rate; each line is rounded once, to whole nanodollars, and the cost is the
-sum of the lines. Only tokens are charged: fees per request, search or image are not in a usage. A job of the batch lane
-waited in Sluice, not at the provider, so it is charged the list price like any other.
+A charge line is a count times its rate; each line is rounded once, to whole nanodollars, and the cost is the sum of the
+lines. There is a line for each of the four buckets; what is a part of a bucket and has a rate of its own is taken out
+of the bucket's line into one of its own, so no token is charged twice or not at all. What comes on top of the tokens,
+such as searches, has lines too. A job of the batch lane waited in Sluice, not at the provider, so it is charged the
+list price like any other.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Final
+
 from services.accounting.charging.prices import Prices, Rate
-from shared.contracts import TokenUsage
+from shared.contracts import TokenUsage, Unit
 from shared.money import Nanodollars, charge_line
 
 __all__ = ["cost"]
 
+_PART_OF: Final[Mapping[str, str]] = {
+    Unit.INPUT_AUDIO: "uncached_input",
+    Unit.INPUT_IMAGE: "uncached_input",
+    Unit.CACHE_WRITE_1H: "cache_write",
+    Unit.OUTPUT_AUDIO: "output",
+    Unit.OUTPUT_IMAGE: "output",
+}
+"""The bucket in which these tokens are counted already. The others come on top, and so does a unit of tomorrow: what
+nobody here has a rate for leaves the whole call unpriced."""
 
-def cost(usage: TokenUsage, prices: Prices | None) -> Nanodollars | None:
-    """None when a token was used that has no known price. No token costs nothing, whatever the price may be."""
+Line = tuple[int, Rate | None]
+
+
+def cost(usage: TokenUsage, prices: Prices | None, units: Mapping[str, int] | None = None) -> Nanodollars | None:
+    """None when something was used that has no known price. Nothing used costs nothing, whatever the price may be."""
+    if prices is None:
+        return None if usage.total or any((units or {}).values()) else Nanodollars(0)
     input_tokens = usage.input
     total = 0
-    for tokens, rate in _lines(usage, prices):
-        if not tokens:
+    for count, rate in _with_units(usage, prices, units) if units else _tokens(usage, prices):
+        if not count:
             continue
         if rate is None:
             return None
-        total += charge_line(tokens, rate.at(input_tokens))
+        total += charge_line(count, rate.at(input_tokens))
+    if prices.request is not None and usage.total:
+        total += charge_line(1, prices.request.per_million)
     return Nanodollars(total)
 
 
-def _lines(usage: TokenUsage, prices: Prices | None) -> tuple[tuple[int, Rate | None], ...]:
-    if prices is None:
-        return ((usage.total, None),)
+def _tokens(usage: TokenUsage, prices: Prices) -> tuple[Line, ...]:
     hidden = min(usage.reasoning, usage.output) if prices.reasoning else 0
     return (
         (usage.uncached_input, prices.uncached_input),
@@ -36,3 +55,27 @@ def _lines(usage: TokenUsage, prices: Prices | None) -> tuple[tuple[int, Rate | 
         (usage.output - hidden, prices.output),
         (hidden, prices.reasoning),
     )
+
+
+def _with_units(usage: TokenUsage, prices: Prices, units: Mapping[str, int]) -> Iterator[Line]:
+    """A part is never larger than what is left of its bucket, whatever the provider says."""
+    hidden = min(usage.reasoning, usage.output) if prices.reasoning else 0
+    left = {
+        "uncached_input": usage.uncached_input,
+        "cache_write": usage.cache_write,
+        "output": usage.output - hidden,
+    }
+    for name, count in sorted(units.items()):
+        rate = prices.units.get(name)
+        bucket = _PART_OF.get(name)
+        if bucket is None:
+            yield count, rate
+        elif rate is not None:
+            part = min(count, left[bucket])
+            left[bucket] -= part
+            yield part, rate
+    yield left["uncached_input"], prices.uncached_input
+    yield left["cache_write"], prices.cache_write
+    yield usage.cache_read, prices.cache_read
+    yield left["output"], prices.output
+    yield hidden, prices.reasoning

@@ -73,7 +73,7 @@ _copied = attrgetter(*(_FIELD_OF.get(column, column) for column in _AS_IT_IS))
 
 def enter(event: AttemptFinished, book: PriceBook) -> Entry:
     """Prices are looked up by the id the provider was asked for and the moment the call was made."""
-    quote = book.quote(event.provider, event.upstream_model, event.started_at)
+    quote = book.quote(event.provider, event.upstream_model, event.started_at, event.service_tier)
     return Entry._make(
         (
             *_copied(event),
@@ -83,7 +83,7 @@ def enter(event: AttemptFinished, book: PriceBook) -> Entry:
             event.first_token_at.timestamp() if event.first_token_at else None,
             event.ended_at.timestamp(),
             to_json(event.tags).decode() if event.tags else "{}",
-            cost(event.usage, quote.prices),
+            cost(event.usage, quote.prices, event.units),
             quote.version,
         )
     )

@@ -1,12 +1,12 @@
 """What is a price? A rate per bucket of tokens, as a price book quotes it for a model at a moment."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, Self
 
-from shared.money import Nanodollars, nanodollars
+from shared.money import Nanodollars, dollars, nanodollars
 
 __all__ = ["PriceBook", "Prices", "Quote", "Rate", "Tier"]
 
@@ -21,7 +21,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A price per million tokens, the form in which all the world publishes them."""
+    """A price per million tokens, the form in which all the world publishes them; of other things, per million too."""
 
     per_million: Nanodollars
     tiers: tuple[Tier, ...] = ()
@@ -39,6 +39,10 @@ class Rate:
                 price = tier.per_million
         return price
 
+    def times(self, factor: Decimal) -> "Rate":
+        tiers = [(tier.above_input, dollars(tier.per_million) * factor) for tier in self.tiers]
+        return Rate.of(dollars(self.per_million) * factor, tiers)
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -50,6 +54,26 @@ class Prices:
     output: Rate | None
     reasoning: Rate | None = None
     """Where reasoning has a rate of its own; else it is output like any other."""
+    request: Rate | None = None
+    """Of a call that was served, beside what it used. None: there is no such fee."""
+    units: Mapping[str, Rate] = field(default_factory=dict)
+    """By `Unit`, of those that have one. Tokens without one are charged as the bucket that they are a part of."""
+
+    def times(self, factor: Decimal) -> "Prices":
+        """A discount or a markup, rounded once for each rate."""
+
+        def times(rate: Rate | None) -> Rate | None:
+            return rate.times(factor) if rate else None
+
+        return Prices(
+            uncached_input=times(self.uncached_input),
+            cache_write=times(self.cache_write),
+            cache_read=times(self.cache_read),
+            output=times(self.output),
+            reasoning=times(self.reasoning),
+            request=times(self.request),
+            units={unit: rate.times(factor) for unit, rate in self.units.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +85,10 @@ class Quote:
 
 
 class PriceBook(Protocol):
-    def quote(self, provider: str, model: str, at: datetime) -> Quote:
+    def quote(self, provider: str, model: str, at: datetime, tier: str | None = None) -> Quote:
         """The prices of `model` at the provider of that name in `sluice.yaml`, for a call begun at `at`.
 
-        Never blocks, never raises; equal arguments give an equal answer as long as the process lives.
+        `tier` is the class of service that the provider named. Never blocks, never raises; equal arguments give an
+        equal answer as long as the process lives.
         """
         ...

@@ -33,6 +33,7 @@ def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime
     return Job(
         id=facts.job,
         tenant=caller.tenant,
+        team=caller.team,
         caller=caller.key_id,
         door=request.door,
         lane=request.lane,

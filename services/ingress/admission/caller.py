@@ -14,6 +14,7 @@ class Caller:
     models: frozenset[str]
     """Names; `*` is any."""
     lanes: frozenset[Lane]
+    team: str | None = None
 
     def may_ask_for(self, model: str) -> bool:
         return "*" in self.models or model in self.models

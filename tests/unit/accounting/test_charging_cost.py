@@ -3,6 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,57 @@ def test_a_large_request_pays_its_tier_for_every_token() -> None:
 def test_a_price_below_a_nanodollar_a_token_adds_up() -> None:
     cheap = Rate.of(Decimal("0.0005"))
     assert cost(TokenUsage(uncached_input=1_000_000), Prices(cheap, cheap, cheap, cheap)) == 500_000
+
+
+@given(st.integers(min_value=1, max_value=999), st.integers(min_value=1000, max_value=10**12))
+def test_a_few_tokens_are_never_free(count: int, per_million: int) -> None:
+    """One token at a tenth of a cent per million costs something: no division takes the small calls away."""
+    rate = Rate(Nanodollars(per_million))
+    charged = cost(TokenUsage(uncached_input=count), Prices(rate, rate, rate, rate))
+    assert charged is not None
+    assert abs(1_000_000 * charged - count * per_million) * 2 <= 1_000_000
+    assert charged or 2 * count * per_million <= 1_000_000
+
+
+parts = st.dictionaries(
+    st.sampled_from(["cache_write_1h", "input_audio", "input_image", "output_audio", "output_image"]), counts
+)
+
+
+@given(usages(), parts, st.integers(min_value=0, max_value=10**9), st.none() | rates)
+def test_every_token_is_charged_once_however_it_falls_into_parts(
+    usage: TokenUsage, found: dict[str, int], per_million: int, reasoning: Rate | None
+) -> None:
+    """Where every part costs what its bucket does, parts change nothing but the rounding of their lines."""
+    rate = Rate(Nanodollars(per_million))
+    own = reasoning and rate
+    plain = Prices(rate, rate, rate, rate, reasoning=own)
+    in_parts = Prices(rate, rate, rate, rate, reasoning=own, units=dict.fromkeys(found, rate))
+    whole = cost(usage, plain)
+    divided = cost(usage, in_parts, found)
+    assert whole is not None
+    assert divided is not None
+    assert abs(whole - divided) <= len(found) + 4
+
+
+@given(usages(), prices, parts)
+def test_parts_without_a_price_of_their_own_are_tokens_like_any_other(
+    usage: TokenUsage, at: Prices, found: dict[str, int]
+) -> None:
+    assert cost(usage, at, found) == cost(usage, at)
+
+
+@pytest.mark.parametrize("unit", ["web_search", "a unit of tomorrow"])
+def test_what_comes_on_top_and_has_no_price_leaves_the_call_unpriced(unit: str) -> None:
+    free = Rate.of(Decimal(0))
+    at = Prices(free, free, free, free)
+    assert cost(TokenUsage(output=5), at, {unit: 1}) is None
+    assert cost(TokenUsage(output=5), at, {unit: 0}) == 0
+    assert cost(TokenUsage(), None, {unit: 1}) is None
+
+
+def test_the_fee_for_a_request_is_for_one_that_was_served() -> None:
+    free, fee = Rate.of(Decimal(0)), Rate.of(Decimal(5000))
+    at = Prices(free, free, free, free, request=fee)
+    assert cost(TokenUsage(output=1), at) == 5_000_000
+    assert cost(TokenUsage(), at) == 0

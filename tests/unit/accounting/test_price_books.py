@@ -1,7 +1,8 @@
 """Whose price counts: the operator's exact one, then their longest prefix, then the public book, then nobody's."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from genai_prices import Usage, calc_price
@@ -20,8 +21,8 @@ from hypothesis import strategies as st
 
 from services.accounting.charging import OwnPrices, Quote, cost, enter
 from services.accounting.prices.genai import GenaiPrices
-from shared.config.schema import PriceOverride
-from shared.contracts import TokenUsage
+from shared.config.schema import LongContext, PriceOverride
+from shared.contracts import TokenUsage, Unit
 from shared.money import nanodollars
 from tests.suites.accounting import NOON, an_attempt
 
@@ -31,7 +32,7 @@ PUBLIC = GenaiPrices({})
 class EmptyBook:
     """Knows no price."""
 
-    def quote(self, provider: str, model: str, at: datetime) -> Quote:
+    def quote(self, provider: str, model: str, at: datetime, tier: str | None = None) -> Quote:
         return Quote("empty", None)
 
 
@@ -82,6 +83,124 @@ def test_the_public_book_names_its_version_and_knows_known_models() -> None:
     quote = PUBLIC.quote("openai", "gpt-4o-mini", NOON)
     assert quote.version.startswith("genai-prices ")
     assert input_price(quote) == nanodollars(Decimal("0.15"))
+
+
+def holding(
+    dollars: str, since: date | None = None, until: date | None = None, tier: str | None = None
+) -> PriceOverride:
+    amount = Decimal(dollars)
+    return PriceOverride(provider="openai", model="m", input=amount, output=amount, since=since, until=until, tier=tier)
+
+
+def test_a_price_holds_from_its_first_day_to_before_its_last_in_utc() -> None:
+    book = OwnPrices([holding("5", date(2026, 6, 1), date(2026, 7, 1))], EmptyBook())
+    west = timezone(timedelta(hours=-7))
+
+    def priced(at: datetime) -> bool:
+        return book.quote("openai", "m", at).prices is not None
+
+    assert not priced(datetime(2026, 5, 31, 23, 59, tzinfo=UTC))
+    assert priced(datetime(2026, 6, 1, tzinfo=UTC))
+    assert priced(datetime(2026, 6, 30, 16, 59, tzinfo=west))
+    assert not priced(datetime(2026, 6, 30, 17, tzinfo=west)), "in UTC it is July"
+
+
+@given(st.permutations([holding("1"), holding("2", date(2026, 3, 1)), holding("3", date(2026, 9, 1))]))
+def test_of_several_prices_the_one_that_began_last_counts_whatever_their_order(prices: list[PriceOverride]) -> None:
+    book = OwnPrices(prices, EmptyBook())
+    moments = [datetime(2026, month, 15, tzinfo=UTC) for month in (1, 5, 11)]
+    assert [input_price(book.quote("openai", "m", at)) for at in moments] == [10**9, 2 * 10**9, 3 * 10**9]
+
+
+def test_a_price_for_a_class_of_service_goes_before_one_for_all() -> None:
+    book = OwnPrices([holding("4", date(2026, 6, 1)), holding("2", tier="flex")], EmptyBook())
+    assert input_price(book.quote("openai", "m", NOON, "flex")) == nanodollars(Decimal(2))
+    assert input_price(book.quote("openai", "m", NOON, "default")) == nanodollars(Decimal(4))
+    assert input_price(book.quote("openai", "m", NOON)) == nanodollars(Decimal(4))
+
+
+def test_an_exact_model_that_holds_no_longer_leaves_the_call_to_the_prefix() -> None:
+    book = OwnPrices([holding("4", until=date(2026, 1, 1)), override("m*", "3")], EmptyBook())
+    assert input_price(book.quote("openai", "m", NOON)) == nanodollars(Decimal(3))
+
+
+def test_a_markup_is_on_the_list_price_in_every_bucket_and_names_both_versions() -> None:
+    section = PriceOverride(provider="openai", model="gpt-*", of_list=Decimal("1.2"))
+    book = OwnPrices([section], PUBLIC)
+    quote, listed = book.quote("openai", "gpt-4o-mini", NOON), PUBLIC.quote("openai", "gpt-4o-mini", NOON)
+    usage = TokenUsage(uncached_input=10**6, cache_read=10**6, output=10**6)
+    plain = cost(usage, listed.prices)
+    assert plain is not None
+    assert cost(usage, quote.prices) == Fraction(plain) * Fraction(12, 10)
+    assert quote.version.startswith("override:")
+    assert quote.version.endswith(f" of {listed.version}")
+    assert book.quote("openai", "gpt-4o-mini", NOON) is quote, "worked out once"
+
+
+def test_a_part_of_no_price_is_no_price() -> None:
+    book = OwnPrices([PriceOverride(provider="openai", model="*", of_list=Decimal("0.5"))], PUBLIC)
+    assert book.quote("openai", "unheard-of", NOON).prices is None
+
+
+def test_a_discount_is_on_the_price_of_the_class_of_service() -> None:
+    book = OwnPrices([PriceOverride(provider="openai", model="*", of_list=Decimal("0.5"))], PUBLIC)
+    assert input_price(book.quote("openai", "gpt-5", NOON, "flex")) == nanodollars(Decimal("0.3125"))
+
+
+def test_an_own_price_may_say_everything_a_provider_may_charge_for() -> None:
+    section = PriceOverride(
+        provider="lab",
+        model="m",
+        input=Decimal(1),
+        output=Decimal(2),
+        reasoning=Decimal(3),
+        long_context=(LongContext(above=1000, input=Decimal(2), output=Decimal(4)),),
+        per_request=Decimal("0.005"),
+        extras={Unit.WEB_SEARCH: Decimal("0.01"), Unit.CACHE_WRITE_1H: Decimal(5)},
+    )
+    prices = OwnPrices([section], EmptyBook()).quote("lab", "m", NOON).prices
+    short = TokenUsage(uncached_input=100, cache_write=50, output=30, reasoning=10)
+    fees = 5_000_000 + 2 * 10_000_000
+    assert cost(short, prices, {"web_search": 2, "cache_write_1h": 20}) == (
+        100 * 1000 + 30 * 1000 + 20 * 5000 + 20 * 2000 + 10 * 3000 + fees
+    )
+    long = TokenUsage(uncached_input=1001, output=10)
+    assert cost(long, prices) == 1001 * 2000 + 10 * 4000 + 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("tier", "dollars"),
+    [
+        (None, "1.25"),
+        ("default", "1.25"),
+        ("auto", "1.25"),
+        ("flex", "0.625"),
+        ("priority", "2.5"),
+        ("batch", "0.625"),
+    ],
+)
+def test_the_public_book_knows_the_classes_of_service(tier: str | None, dollars: str) -> None:
+    assert input_price(PUBLIC.quote("openai", "gpt-5", NOON, tier)) == nanodollars(Decimal(dollars))
+
+
+def test_a_class_whose_price_the_book_does_not_know_for_a_model_is_not_charged_as_the_standard_one() -> None:
+    assert PUBLIC.quote("openai", "gpt-4o", NOON).prices is not None
+    assert PUBLIC.quote("openai", "gpt-4o", NOON, "flex").prices is None
+
+
+def test_a_class_that_is_no_matter_of_price_at_a_provider_costs_what_any_other_does() -> None:
+    standard = PUBLIC.quote("groq", "llama-3.3-70b-versatile", NOON)
+    assert PUBLIC.quote("groq", "llama-3.3-70b-versatile", NOON, "flex") is standard
+
+
+def test_the_public_book_prices_more_than_plain_tokens() -> None:
+    prices = PUBLIC.quote("anthropic", "claude-opus-4-6", NOON).prices
+    written = TokenUsage(cache_write=1_000_000)
+    assert cost(written, prices) == nanodollars(Decimal("6.25"))
+    assert cost(written, prices, {"cache_write_1h": 1_000_000}) == nanodollars(Decimal(10))
+    assert cost(TokenUsage(), prices, {"web_search": 3}) == nanodollars(Decimal("0.03"))
+    pictures = PUBLIC.quote("google", "gemini-2.5-flash-image", NOON).prices
+    assert cost(TokenUsage(output=1290), pictures, {"output_image": 1290}) == nanodollars(Decimal("0.0387"))
 
 
 @pytest.mark.parametrize(("provider", "model"), [("openai", "unheard-of"), ("nobody", "gpt-4o-mini")])

@@ -92,3 +92,31 @@ def test_a_submit_topic_that_is_one_of_sluices_own() -> None:
     assert told(tenants=tenants, submit_topics={"sluice.usage.v1": bound}) == [
         "submit_topics.sluice.usage.v1: this topic is Sluice's own; producers write to another one"
     ]
+
+
+def test_two_prices_for_the_same_calls() -> None:
+    price: JsonValue = {"provider": "openai", "model": "m", "input": 1, "output": 2}
+    later: JsonValue = {**price, "since": "2026-06-01"}
+    flex: JsonValue = {**price, "tier": "flex"}
+
+    assert told(prices=[price, later, flex, {**price, "input": 3}]) == [
+        "prices[3]: there is another price for the same model, tier and day; give one of them `since`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "why"),
+    [
+        ({"input": 1}, "needs `input` and `output`, or `of_list`"),
+        ({"of_list": 0.9, "input": 1}, "with `of_list` the prices are those of the list; leave the others out"),
+        ({"of_list": 0.9, "since": "2026-06-01", "until": "2026-06-01"}, "`until` must come after `since`"),
+    ],
+)
+def test_a_price_that_says_too_little_or_too_much(price: dict[str, JsonValue], why: str) -> None:
+    [problem] = told(prices=[{"provider": "openai", "model": "m", **price}])
+    assert why in problem
+
+
+def test_a_price_below_nothing() -> None:
+    [problem] = told(prices=[{"provider": "openai", "model": "m", "input": -1, "output": 2}])
+    assert problem.startswith("prices[0].input")

@@ -8,13 +8,15 @@ from pydantic import JsonValue
 
 from services.router_worker.events import UsageReported
 from shared.config.quirks import Quirks
-from shared.contracts import JsonObject, TokenUsage
-from shared.money import nanodollars
+from shared.contracts import JsonObject, TokenUsage, Unit
+from shared.money import Nanodollars, nanodollars
 
 __all__ = ["read_usage"]
 
 
 _OPENAIS: Final = Quirks().cached_tokens
+_TICKS_A_DOLLAR: Final = Decimal(10**10)
+"""xAI's (docs.x.ai/developers/cost-tracking)."""
 
 
 def read_usage(usage: JsonObject, raw: bytes, cached_tokens: str = _OPENAIS) -> UsageReported | None:
@@ -31,7 +33,7 @@ def read_usage(usage: JsonObject, raw: bytes, cached_tokens: str = _OPENAIS) -> 
         usage = {**usage, "prompt_tokens_details": {"cached_tokens": tokens.cache_read}}
     if tokens.output != _count(usage, "completion_tokens"):
         usage = {**usage, "completion_tokens": tokens.output}
-    return UsageReported(tokens, _cost(raw) if usage.get("cost") else None, usage)
+    return UsageReported(tokens, _cost(usage, raw), usage, units=_units(usage) or None)
 
 
 def _tokens(usage: JsonObject, cached: int) -> TokenUsage:
@@ -54,6 +56,15 @@ def _tokens(usage: JsonObject, cached: int) -> TokenUsage:
     )
 
 
+def _units(usage: JsonObject) -> dict[Unit, int]:
+    """Sound is counted within the prompt and within the completion."""
+    counts = {
+        Unit.INPUT_AUDIO: _detail(usage, "prompt_tokens_details", "audio_tokens"),
+        Unit.OUTPUT_AUDIO: _detail(usage, "completion_tokens_details", "audio_tokens"),
+    }
+    return {unit: count for unit, count in counts.items() if count}
+
+
 def _detail(usage: JsonObject, details: str, name: str) -> int:
     section = usage.get(details)
     return _count(section, name) if isinstance(section, dict) else 0
@@ -66,8 +77,16 @@ def _count(section: JsonObject, name: str) -> int:
     return 0
 
 
-def _cost(raw: bytes) -> int | None:
-    """OpenRouter's `usage.cost`, in dollars: read again from the text, because a float is not money."""
+def _cost(usage: JsonObject, raw: bytes) -> Nanodollars | None:
+    """What the provider says that it charges."""
+    if usage.get("cost"):
+        return _dollars(raw)
+    ticks = usage.get("cost_in_usd_ticks")
+    return nanodollars(ticks / _TICKS_A_DOLLAR) if isinstance(ticks, int) and ticks > 0 else None
+
+
+def _dollars(raw: bytes) -> Nanodollars | None:
+    """OpenRouter's `usage.cost`: read again from the text, because a float is not money."""
     cost = json.loads(raw, parse_float=Decimal)["usage"]["cost"]
     if isinstance(cost, bool) or not isinstance(cost, int | Decimal) or cost < 0:
         return None

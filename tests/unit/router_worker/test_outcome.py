@@ -1,0 +1,58 @@
+"""What is said of an attempt when it has ended: whose it was, what for, and what it used."""
+
+from dataclasses import replace
+
+import orjson
+
+from services.router_worker.assembly import Assembler
+from services.router_worker.attempt import Attempt
+from services.router_worker.events import Answered, Chunk, Finished, UsageReported
+from services.router_worker.outcome import attempt_finished, begin_attempt
+from services.router_worker.routing.plan import Candidate
+from shared.config.schema import Timeouts
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit
+from tests.suites.accounting import NOON, a_job
+
+HERE = Candidate("openai/m1", "openai", "m1", "m1", Timeouts())
+THERE = replace(HERE, name="azure/m1", provider="azure")
+
+
+def ended(attempt: Attempt, status: AttemptStatus = AttemptStatus.SUCCEEDED) -> AttemptFinished:
+    return attempt_finished(attempt.job, attempt.close(status, NOON))
+
+
+def begun(candidate: Candidate = HERE, number: int = 1, before: AttemptFinished | None = None) -> Attempt:
+    return Attempt(a_job(), begin_attempt(candidate, number, 1, NOON, before), Assembler())
+
+
+def test_a_call_is_the_first_of_its_job_a_retry_or_a_failover() -> None:
+    first = ended(begun(), AttemptStatus.FAILED)
+    again = ended(begun(HERE, 2, first), AttemptStatus.FAILED)
+    elsewhere = ended(begun(THERE, 3, again))
+    assert [call.role for call in (first, again, elsewhere)] == [
+        AttemptRole.FIRST,
+        AttemptRole.RETRY,
+        AttemptRole.FAILOVER,
+    ]
+
+
+def test_the_class_of_service_is_the_one_that_the_provider_names() -> None:
+    whole, streamed, silent = begun(), begun(), begun()
+    whole.take(Answered({"service_tier": "flex", "choices": []}), NOON)
+    head = {"id": "c", "service_tier": "priority", "choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+    streamed.take(Chunk(orjson.dumps(head), "", is_output=False, plain=False, choice=0), NOON)
+    silent.take(Finished("stop", "m1"), NOON)
+    assert [ended(call).service_tier for call in (whole, streamed, silent)] == ["flex", "priority", None]
+
+
+def test_what_was_counted_besides_the_tokens_is_told() -> None:
+    attempt = begun()
+    attempt.take(UsageReported(TokenUsage(output=5), None, {}, units={Unit.WEB_SEARCH: 2}), NOON)
+    assert ended(attempt).units == {"web_search": 2}
+    assert ended(begun()).units is None
+
+
+def test_a_call_belongs_to_the_team_of_its_key() -> None:
+    job = a_job().model_copy(update={"team": "search"})
+    attempt = Attempt(job, begin_attempt(HERE, 1, 1, NOON), Assembler())
+    assert ended(attempt).team == "search"
