@@ -1,5 +1,6 @@
 """What Anthropic's dialect makes of errors, limits and the models' names, beyond the recordings."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -105,3 +106,19 @@ def test_a_broken_answer_is_charged_with_what_had_come() -> None:
     (usage,) = [event for event in events if isinstance(event, UsageReported)]
     assert usage.source is UsageSource.PARTIAL
     assert usage.usage.output == sum(isinstance(event, Chunk) and event.is_output for event in events)
+
+
+def test_what_has_a_price_of_its_own_is_counted_beside_the_tokens() -> None:
+    usage = {
+        "input_tokens": 9,
+        "cache_creation_input_tokens": 500,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 300},
+        "output_tokens": 2,
+        "server_tool_use": {"web_search_requests": 1},
+    }
+    text = {"type": "text", "text": "Yes."}
+    body = {"type": "message", "model": "claude", "content": [text], "stop_reason": "end_turn", "usage": usage}
+    events = played(Anthropic().decoder(replace(ENVELOPE, streamed=False)), [orjson.dumps(body)])
+    (counted,) = [event for event in events if isinstance(event, UsageReported)]
+    assert counted.usage.cache_write == 500
+    assert counted.units == {"cache_write_1h": 300, "web_search": 1}

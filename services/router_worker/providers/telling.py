@@ -8,6 +8,7 @@ it (a signature, or what is encrypted), the whole block follows in `thinking_blo
 the message back sends that along.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -16,7 +17,7 @@ from services.router_worker.assembly import Assembler
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
-from shared.contracts import JsonObject, TokenUsage, UsageSource
+from shared.contracts import JsonObject, TokenUsage, Unit, UsageSource
 
 __all__ = ["Telling", "in_openai_words"]
 
@@ -93,13 +94,15 @@ class Telling:
         self._finish[choice] = reason
         self._choice(choice, {}, {"finish_reason": reason, **(beside or {})})
 
-    def used(self, usage: TokenUsage, cost_nanodollars: int | None = None) -> None:
+    def used(
+        self, usage: TokenUsage, cost_nanodollars: int | None = None, units: Mapping[Unit, int] | None = None
+    ) -> None:
         """The last that is said counts."""
-        self._usage = UsageReported(usage, cost_nanodollars, in_openai_words(usage))
+        self._usage = UsageReported(usage, cost_nanodollars, in_openai_words(usage), units=units)
 
-    def used_so_far(self, usage: TokenUsage) -> None:
+    def used_so_far(self, usage: TokenUsage, units: Mapping[Unit, int] | None = None) -> None:
         """Told in the beginning, when the input is known and the output is yet to come: for an answer that breaks."""
-        self._usage = UsageReported(usage, None, in_openai_words(usage), UsageSource.PARTIAL)
+        self._usage = UsageReported(usage, None, in_openai_words(usage), UsageSource.PARTIAL, units)
 
     @property
     def said_something(self) -> bool:
@@ -126,7 +129,7 @@ class Telling:
         if self._usage is not None and self._usage.source is UsageSource.PARTIAL:
             # Each thing told was a token at least.
             output = max(self._usage.usage.output, self._outputs) if self._outputs else 0
-            self.used_so_far(self._usage.usage.model_copy(update={"output": output}))
+            self.used_so_far(self._usage.usage.model_copy(update={"output": output}), self._usage.units)
         if self._usage is not None and self._usage.usage.total:
             self._events.append(self._usage)
         self._events.append(Failed(failure))

@@ -10,7 +10,7 @@ import orjson
 
 from services.router_worker.providers.dialects.anthropic.refusal import failure_in_body
 from services.router_worker.providers.telling import Telling
-from shared.contracts import JsonObject, TokenUsage
+from shared.contracts import JsonObject, TokenUsage, Unit
 
 __all__ = ["MessageReader"]
 
@@ -52,7 +52,7 @@ class MessageReader:
             case "message_start":
                 self._telling.serves(body["message"]["model"])
                 self._count(body["message"]["usage"])
-                self._telling.used_so_far(_tokens(self._usage))
+                self._telling.used_so_far(_tokens(self._usage), _units(self._usage))
             case "message_delta":
                 self._count(body["usage"])
                 self._finish(body["delta"])
@@ -133,7 +133,7 @@ class MessageReader:
             explanation = details.get("explanation") or ("" if self._telling.said_something else _DECLINED)
             if explanation:
                 self._telling.refusal(explanation)
-        self._telling.used(_tokens(self._usage))
+        self._telling.used(_tokens(self._usage), units=_units(self._usage))
         self._telling.finish(_REASONS.get(reason, "stop"))
 
 
@@ -148,3 +148,13 @@ def _tokens(usage: dict[str, Any]) -> TokenUsage:
         output=output,
         reasoning=min(details.get("thinking_tokens", 0), output),
     )
+
+
+def _units(usage: dict[str, Any]) -> dict[Unit, int] | None:
+    """What has a price of its own: what is cached for an hour, instead of five minutes, and searches."""
+    written, tools = usage.get("cache_creation") or {}, usage.get("server_tool_use") or {}
+    counts = {
+        Unit.CACHE_WRITE_1H: written.get("ephemeral_1h_input_tokens", 0),
+        Unit.WEB_SEARCH: tools.get("web_search_requests", 0),
+    }
+    return {unit: count for unit, count in counts.items() if count} or None
