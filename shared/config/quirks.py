@@ -46,6 +46,8 @@ class Quirks(BaseModel):
     """Its own words for why an answer ends, and OpenAI's for them."""
     short_tool_ids: bool = False
     """Whether the id of a tool call must be nine letters and digits; others are then sent under such names."""
+    takes_extra_content: bool = False
+    """Whether it wants the `extra_content` of tool calls back, as Google's endpoint for OpenAI's clients does."""
     cached_tokens: str = "prompt_tokens_details.cached_tokens"
     """Where the usage counts the input that came from a cache."""
 

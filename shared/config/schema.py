@@ -114,13 +114,15 @@ class Provider(Section):
     base_url: HttpUrl
     """Up to and including the version, for example `https://api.openai.com/v1`.
 
-    Of `azure` the resource alone: `https://my-resource.openai.azure.com`.
+    Of `azure` the resource alone: `https://my-resource.openai.azure.com`. Of `vertex` up to the region, with the
+    project: `https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west1`.
     """
     api_key: SecretStr | None = None
     auth: Name = "key"
     """How calls prove who we are.
 
-    `key` sends `api_key` as the family wants it; `entra` a token of Microsoft Entra ID (needs `sluice[azure]`).
+    `key` sends `api_key` as the family wants it. `entra` sends a token of Microsoft Entra ID (needs `sluice[azure]`),
+    `google` one of Google Cloud (needs `sluice[google]`), for the identity that the machine or its environment gives.
     """
     api_version: str | None = None
     """For families that want one named: the `api-version` of Azure, the `anthropic-version` of Anthropic."""

@@ -5,7 +5,9 @@ from typing import Final
 from simulator.dialects.anthropic_messages import AnthropicMessages
 from simulator.dialects.azure import AzureOpenAI
 from simulator.dialects.dialect import Dialect, Route
+from simulator.dialects.gemini import Gemini
 from simulator.dialects.openai_chat import OpenAIChat
+from simulator.dialects.vertex import Vertex
 
 __all__ = ["DIALECTS", "find_dialect"]
 
@@ -13,6 +15,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     OpenAIChat(),
     AzureOpenAI(),
     AnthropicMessages(),
+    Gemini(),
+    Vertex(),
 )
 
 

@@ -53,6 +53,7 @@ class Family:
 
 
 _NOT_IN_THIS_API: Final = {Feature.REASONING_KEPT: "not in this API"}
+_NOT_AT_GOOGLE: Final = {Feature.REFUSAL: "declines in plain text", Feature.LIMITS: "none are sent"}
 
 FAMILIES: Final = (
     Family("openai", "OpenAI", "/v1", lacks=_NOT_IN_THIS_API),
@@ -67,6 +68,8 @@ FAMILIES: Final = (
             Feature.EMBEDDINGS: "not offered",
         },
     ),
+    Family("gemini", "Google Gemini", "/v1beta", lacks=_NOT_AT_GOOGLE),
+    Family("vertex", "Vertex AI", "/v1/projects/p/locations/europe-west1", lacks=_NOT_AT_GOOGLE),
 )
 
 SHOWN_BY: Final[dict[Feature, dict[str, None]]] = {}

@@ -51,4 +51,7 @@ def _as_json(event: AttemptEvent) -> dict[str, Any]:
         case Finished():
             return {"finished": asdict(event)}
         case Failed(failure):
-            return {"failed": {name: value for name, value in asdict(failure).items() if value is not None}}
+            said = {name: value for name, value in asdict(failure).items() if value is not None}
+            if failure.retry_after is not None:
+                said["retry_after"] = failure.retry_after.total_seconds()
+            return {"failed": said}

@@ -145,3 +145,12 @@ def test_a_refusal_is_read_in_whatever_shape_it_comes(body: object, message: str
     failure = OpenAI().failure(400, {}, orjson.dumps(body))
     assert failure.kind is FailureKind.BAD_REQUEST
     assert failure.message == message
+
+
+def test_the_signature_of_a_geminis_call_goes_back_to_google_alone() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "c2ln"}}}
+    body = {"messages": [{"role": "assistant", "content": None, "tool_calls": [signed, call]}]}
+    assert sent("openai", body)["messages"][0]["tool_calls"] == [call, call]
+    kept = sent("openai", body, quirks={"takes_extra_content": True})
+    assert kept["messages"][0]["tool_calls"] == [signed, call]

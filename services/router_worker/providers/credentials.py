@@ -9,6 +9,7 @@ from typing import Final
 
 from services.router_worker.providers.dialect import HttpCall
 from services.router_worker.providers.entra import entra_tokens
+from services.router_worker.providers.google import google_tokens
 from services.router_worker.providers.signing import Credentials
 from shared.config.schema import Provider
 
@@ -28,6 +29,7 @@ class PlainKey:
 CREDENTIALS: Final[Mapping[str, Callable[[Provider], Credentials]]] = {
     "key": lambda _: PlainKey(),
     "entra": entra_tokens,
+    "google": google_tokens,
 }
 """By the word in `Provider.auth`. A maker raises NoCredentialsError when its library is not installed."""
 

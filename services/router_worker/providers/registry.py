@@ -6,7 +6,9 @@ from typing import Final
 from services.router_worker.providers.dialect import Dialect
 from services.router_worker.providers.dialects.anthropic import Anthropic
 from services.router_worker.providers.dialects.azure import Azure
+from services.router_worker.providers.dialects.gemini import Gemini
 from services.router_worker.providers.dialects.openai import OpenAI
+from services.router_worker.providers.dialects.vertex import Vertex
 from shared.config.quirks import QUIRKS
 
 __all__ = ["DIALECTS"]
@@ -16,4 +18,6 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     **dict.fromkeys(QUIRKS, OpenAI()),
     "anthropic": Anthropic(),
     "azure": Azure(),
+    "gemini": Gemini(),
+    "vertex": Vertex(),
 }

@@ -71,10 +71,21 @@ class Telling:
         """A whole block of thought, as the provider wants it back."""
         self._delta({"thinking_blocks": [block]}, choice)
 
-    def tool(self, index: int, call_id: str, name: str, arguments: str = "", choice: int = 0) -> None:
-        """A tool is called; its arguments may follow in fragments. `index` counts the calls of the answer."""
+    def tool(
+        self,
+        index: int,
+        call_id: str,
+        name: str,
+        arguments: str = "",
+        choice: int = 0,
+        beside: JsonObject | None = None,
+    ) -> None:
+        """A tool is called; its arguments may follow in fragments. `index` counts the calls of the answer.
+
+        `beside` stands in the call too, as `extra_content` does.
+        """
         function: JsonObject = {"name": name, "arguments": arguments}
-        call: JsonObject = {"index": index, "id": call_id, "type": "function", "function": function}
+        call: JsonObject = {"index": index, "id": call_id, "type": "function", "function": function, **(beside or {})}
         self._delta({"tool_calls": [call]}, choice)
 
     def arguments(self, index: int, fragment: str, choice: int = 0) -> None:

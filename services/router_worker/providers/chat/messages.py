@@ -138,6 +138,8 @@ class ToolCall(Shape):
     function: _Called
     index: int | None = None
     """Some clients leave it there from the stream."""
+    extra_content: JsonObject | None = None
+    """Where Google's layer for OpenAI's clients keeps the signature of the thoughts that led to the call."""
 
 
 class Assistant(Shape):

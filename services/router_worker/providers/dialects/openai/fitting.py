@@ -14,6 +14,7 @@ __all__ = ["continued", "fitted"]
 
 _THOUGHTS = ("reasoning_content", "thinking_blocks")
 _SHORT = re.compile(r"[a-zA-Z0-9]{9}")
+_EXTRA = "extra_content"
 
 
 def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
@@ -28,7 +29,7 @@ def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
     if not (quirks.images and quirks.image_urls):
         _look_for_pictures(body, quirks)
     renamed: JsonObject = {quirks.renames.get(name, name): value for name, value in body.items()}
-    fitting = _without_thoughts(renamed, quirks)
+    fitting = _without_signatures(_without_thoughts(renamed, quirks), quirks)
     return _with_short_ids(fitting) if quirks.short_tool_ids else fitting
 
 
@@ -110,3 +111,29 @@ def _without_thoughts(body: JsonObject, quirks: Quirks) -> JsonObject:
         thought = message.get("reasoning_content")
         messages.append({**kept, quirks.reasoning: thought} if thought and quirks.takes_reasoning else kept)
     return {**body, "messages": messages}
+
+
+def _without_signatures(body: JsonObject, quirks: Quirks) -> JsonObject:
+    """What a Gemini gave its tool calls to bring back is an unknown field anywhere else."""
+    if quirks.takes_extra_content or not any(_is_signed(message) for _, message in _messages(body)):
+        return body
+    messages: list[JsonValue] = [
+        {**message, "tool_calls": [_without_content(call) for call in _calls(message)]}
+        if _is_signed(message)
+        else message
+        for _, message in _messages(body)
+    ]
+    return {**body, "messages": messages}
+
+
+def _calls(message: JsonObject) -> list[JsonValue]:
+    calls = message.get("tool_calls")
+    return calls if isinstance(calls, list) else []
+
+
+def _is_signed(message: JsonObject) -> bool:
+    return any(isinstance(call, dict) and _EXTRA in call for call in _calls(message))
+
+
+def _without_content(call: JsonValue) -> JsonValue:
+    return {name: value for name, value in call.items() if name != _EXTRA} if isinstance(call, dict) else call
