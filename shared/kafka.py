@@ -21,6 +21,7 @@ __all__ = ["Difference", "TopicsReport", "ensure_topics", "let_go", "new_produce
 log = structlog.get_logger("kafka")
 
 _SETTLE_SECONDS: Final = 15.0
+_LAST_SECONDS: Final = 1.0
 
 _BROKERS_CHOICE: Final = -1
 """As many replicas as the broker's `default.replication.factor` says: one here, three in a cluster."""
@@ -84,12 +85,21 @@ async def let_go(stopping: Coroutine[Any, Any, None], *, within_seconds: float) 
     """Wait for a client of Kafka to stop. Never raises; says whether it has ended in good order.
 
     aiokafka waits for brokers that are away, and raises again what its background tasks have died of: under uvloop that
-    may be a RuntimeError, of a connection that was closed under their hands.
+    may be a RuntimeError, of a connection that was closed under their hands. Some of its waits outlast a cancellation;
+    what has not ended a moment after it is left to itself.
     """
+    task = asyncio.create_task(stopping, name="let go of a client of Kafka")
+    try:
+        await asyncio.wait({task}, timeout=within_seconds)
+    finally:
+        task.cancel()
+    await asyncio.wait({task}, timeout=_LAST_SECONDS)
+    if not task.done() or task.cancelled():
+        log.info("kafka_client_cut_off", reasons=[f"not within {within_seconds:g} s"])
+        return False
     in_order = True
     try:
-        async with asyncio.timeout(within_seconds):
-            await stopping
+        task.result()
     except* (KafkaError, OSError, RuntimeError) as errors:
         log.info("kafka_client_cut_off", reasons=[repr(error) for error in errors.exceptions])
         in_order = False

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 _WRONG_SETUP: Final = 1
 _FAULT: Final = 3
+_LET_GO_SECONDS: Final = 2.0
 _PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=3.0)
 
 
@@ -113,7 +114,8 @@ class Startup:
     async def begin(self, server: str, beginning: Coroutine[Any, Any, None]) -> None:
         """Wait for what cannot be tried twice, and talks to `server`. Raises what it raises.
 
-        Raises Stopping, after it has been cancelled, when the stop event comes first.
+        Raises Stopping, after it has been cancelled, when the stop event comes first. What does not end then is left to
+        itself: the process is about to.
         """
         self._awaited = server
         begun = asyncio.create_task(beginning, name=f"begin {server}")
@@ -125,7 +127,7 @@ class Startup:
         finally:
             begun.cancel()
             stopped.cancel()
-            await asyncio.wait({begun, stopped})
+            await asyncio.wait({begun, stopped}, timeout=_LET_GO_SECONDS)
         begun.result()
         self._awaited = None
 

@@ -23,7 +23,7 @@ __all__ = ["Process", "fingerprint"]
 _READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1
 _RESTART_SECONDS: Final = 0.5
-_GRACE_SECONDS: Final = 40.0
+_GRACE_SECONDS: Final = 50.0
 """Longer than any of them may take by its own settings; who takes longer is killed, and found out."""
 
 
@@ -91,7 +91,8 @@ class Process:
         self._wanted = False
         if self._leashed is None or not self.is_up:
             return
-        self.life = replace(self.life, killed=True)
+        # It is dead as of now, however late this process gets to see it.
+        self.life = replace(self.life, killed=True, ended_at=time.time(), exit_code=-signal.SIGKILL)
         self._leashed.kill()
         await self._over(self._leashed)
 

@@ -46,6 +46,7 @@ __all__ = ["Server"]
 log = structlog.get_logger("serve")
 
 _HAND_OVER_SECONDS = 3.0
+_CHARGE_SECONDS = 1.0
 _CLAIM_MARGIN_SECONDS = 3600
 """A claim outlives its job's deadline by this much: no record is redelivered later than that."""
 
@@ -224,18 +225,28 @@ class Server:
 
     async def _charge_own(self, run: Run) -> None:
         """Whoever took the job charges what the claim told of us. When Redis lost that, nobody but we can."""
-        if run.current is not None:
-            lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
-            self.traveller.close(run, lost)
+        self._abandon(run)
         await self.outcomes.charge(self._own(run), run.traceparent)
+
+    def _abandon(self, run: Run) -> AttemptFinished | None:
+        if run.current is None:
+            return None
+        lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
+        self.traveller.close(run, lost)
+        return lost
 
     def _own(self, run: Run) -> list[AttemptFinished]:
         return [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
 
     async def _hand_over(self, run: Run) -> None:
-        """This worker stops with the job unfinished: charge what was used and let anybody go on at once."""
-        if run.current is not None:
-            lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
+        """This worker stops with the job unfinished: charge what was used and let anybody go on at once.
+
+        Whoever goes on charges it too, by the same message, from what the claim tells. But Redis may lose that first.
+        """
+        lost = self._abandon(run)
+        with anyio.move_on_after(_CHARGE_SECONDS):  # nobody shall wait for the job because Kafka is away
+            await self.outcomes.charge(self._own(run), run.traceparent)
+        if lost is not None:
             await self.traveller.note(run, f"f{lost.attempt}", lost.to_bytes())
         await self.claims.hand_over(run.job.id, run.taken.epoch)
         log.info("handed_over")

@@ -63,8 +63,9 @@ _MOVES_AT_ONCE: Final = 64
 """How many jobs may be on their way out of a tier."""
 
 _REDIS_SECONDS: Final = 2.0
-_CLOSE_SECONDS: Final = 10.0
-"""How long the clients of Kafka may take to stop, when all has been done that they are needed for."""
+_CLOSE_SECONDS: Final = 8.0
+"""How long the consumers and the producer may take to stop, beside the jobs."""
+_ADMIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
-        stack.push_async_callback(_let_go, admin.close, _CLOSE_SECONDS)
+        stack.push_async_callback(_let_go, admin.close, _ADMIN_SECONDS)
         await startup.begin("kafka", admin.start())
 
         broker = _broker(settings, worker)
@@ -184,7 +185,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(_cancelled, background)
         health.watch(heartbeat, longest_silence=settings.dead_after_seconds, lanes=lanes)
         stack.push_async_callback(_let_go, broker.stop, settings.drain_seconds + _CLOSE_SECONDS)
-        await startup.begin("kafka", broker.start())
+        await _begin(startup, broker)
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
 
@@ -208,6 +209,11 @@ def _renaming(lanes: Mapping[str, WatermarkSubscriber]) -> Callable[[str | None]
             subscriber.rename(name)
 
     return rename
+
+
+async def _begin(startup: Startup, broker: KafkaBroker) -> None:
+    await startup.reach("kafka", broker.connect)
+    await startup.begin("kafka", broker.start())
 
 
 async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]], within_seconds: float) -> None:

@@ -16,6 +16,7 @@ Rules for editing.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -36,11 +37,14 @@ from services.router_worker.consumption.slots import Slots
 from services.router_worker.consumption.vigil import Vigil
 from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
 from services.router_worker.settings import OnStop
+from shared.backoff import Backoff
 from shared.clock import utc_now
 
 __all__ = ["WatermarkSubscriber"]
 
 log = structlog.get_logger("consumption")
+
+_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=3.0)
 
 _LONGEST_POLL_SECONDS: Final = 10.0
 """Kafka is asked about once a second, even when every window is full."""
@@ -84,7 +88,18 @@ class WatermarkSubscriber(DefaultSubscriber):
         return consumer
 
     async def start(self) -> None:
-        await self._begin()
+        """Waits as long as Kafka is away."""
+        failures = 0
+        while True:
+            try:
+                await self._begin()
+                break
+            except (KafkaError, OSError) as error:
+                failures += 1
+                log.warning("consumer_waits", group=self._intake.group, reason=repr(error))
+                if self._member is not None:
+                    await self._member.end()
+            await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
         self._vigil = asyncio.create_task(self.vigil.run(), name=f"vigil over {self._intake.group}")
 
     async def _begin(self) -> None:
