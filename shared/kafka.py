@@ -1,7 +1,8 @@
 """How Sluice talks to Kafka as a whole: its topics exist, its producer loses and repeats nothing."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,15 +14,17 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.codec import has_lz4
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from shared.backoff import Backoff
 from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config
 
-__all__ = ["Difference", "TopicsReport", "ensure_topics", "let_go", "new_producer", "partition_counts"]
+__all__ = ["Difference", "TopicsReport", "ensure_topics", "let_go", "new_producer", "partition_counts", "until_begun"]
 
 log = structlog.get_logger("kafka")
 
 _SETTLE_SECONDS: Final = 15.0
 _LAST_SECONDS: Final = 1.0
+_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=3.0)
 
 _BROKERS_CHOICE: Final = -1
 """As many replicas as the broker's `default.replication.factor` says: one here, three in a cluster."""
@@ -79,6 +82,21 @@ def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes:
         max_request_size=max_request_bytes,
         request_timeout_ms=15_000,
     )
+
+
+async def until_begun(begin: Callable[[], Awaitable[None]], undo: Callable[[], Awaitable[None]]) -> None:
+    """Begin to consume. Waits as long as Kafka is away; what was begun in vain is undone."""
+    failures = 0
+    while True:
+        try:
+            await begin()
+        except (KafkaError, OSError) as error:
+            failures += 1
+            log.warning("consumers_wait", reason=repr(error))
+            await undo()
+            await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter, not a secret
+        else:
+            return
 
 
 async def let_go(stopping: Coroutine[Any, Any, None], *, within_seconds: float) -> bool:

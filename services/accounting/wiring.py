@@ -1,7 +1,6 @@
 """Who is who in accounting. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Any, Final, Never, TypeVar
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,11 +24,10 @@ from services.accounting.migrations import migrate
 from services.accounting.prices.genai import GenaiPrices
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
-from shared.backoff import Backoff
 from shared.blobs import Sweeper, open_blobs
 from shared.clock import utc_now
 from shared.config import Config
-from shared.kafka import ensure_topics, let_go
+from shared.kafka import ensure_topics, let_go, until_begun
 from shared.lifecycle import Startup
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
@@ -48,7 +45,6 @@ _GRACE_SECONDS: Final = 10
 """How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
 
 _STOP_SECONDS: Final = _GRACE_SECONDS + 5
-_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         broker = _broker(settings)
         lines = _lines(settings, config, instruments, broker, engine)
         stack.push_async_callback(_let_go, broker.stop)
-        await startup.begin("kafka", _started(broker))
+        await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
         background = asyncio.create_task(_background(lines, watch, sweeper), name="background")
@@ -146,21 +142,6 @@ def _broker(settings: Settings) -> KafkaBroker:
         logger=None,
         graceful_timeout=_GRACE_SECONDS,
     )
-
-
-async def _started(broker: KafkaBroker) -> None:
-    """Kafka may be away again since it was asked."""
-    failures = 0
-    while True:
-        try:
-            await broker.start()
-        except (KafkaError, OSError) as error:
-            failures += 1
-            log.warning("consumers_wait", reason=repr(error))
-            await _let_go(broker.stop)
-            await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
-        else:
-            return
 
 
 async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:

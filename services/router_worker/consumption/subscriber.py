@@ -16,7 +16,6 @@ Rules for editing.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -33,18 +32,15 @@ from services.router_worker.consumption.membership import Membership
 from services.router_worker.consumption.offset_ledger import OffsetLedger
 from services.router_worker.consumption.polling import Batch, FairPolling
 from services.router_worker.consumption.second_reading import SecondReading
-from services.router_worker.consumption.slots import Slots
 from services.router_worker.consumption.vigil import Vigil
 from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
 from services.router_worker.settings import OnStop
-from shared.backoff import Backoff
 from shared.clock import utc_now
+from shared.kafka import until_begun
 
 __all__ = ["WatermarkSubscriber"]
 
 log = structlog.get_logger("consumption")
-
-_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=3.0)
 
 _LONGEST_POLL_SECONDS: Final = 10.0
 """Kafka is asked about once a second, even when every window is full."""
@@ -62,6 +58,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.vigil = Vigil(self, parts.measures, intake.group, intake.patience)
         self._vigil: asyncio.Task[None] | None = None
         self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now)
+        self.slots = self._room.slots
         self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}
         self._settled = asyncio.Event()
@@ -89,17 +86,7 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     async def start(self) -> None:
         """Waits as long as Kafka is away."""
-        failures = 0
-        while True:
-            try:
-                await self._begin()
-                break
-            except (KafkaError, OSError) as error:
-                failures += 1
-                log.warning("consumer_waits", group=self._intake.group, reason=repr(error))
-                if self._member is not None:
-                    await self._member.end()
-            await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
+        await until_begun(self._begin, self._undo)
         self._vigil = asyncio.create_task(self.vigil.run(), name=f"vigil over {self._intake.group}")
 
     async def _begin(self) -> None:
@@ -121,10 +108,6 @@ class WatermarkSubscriber(DefaultSubscriber):
     def oldest_job(self) -> float:
         """Seconds that the job which has run longest has run."""
         return self._deliveries.oldest_seconds
-
-    @property
-    def slots(self) -> Slots:
-        return self._room.slots
 
     @property
     def poll_age(self) -> float:
@@ -250,13 +233,16 @@ class WatermarkSubscriber(DefaultSubscriber):
         return self.unsettled
 
     async def rebuild(self) -> None:
+        await self._undo()
+        await self._begin()
+
+    async def _undo(self) -> None:
         for task in self.tasks:
             task.cancel()
         self.tasks.clear()
         self._shut()
         if self._member is not None:
             await self._member.end()
-        await self._begin()
 
     # --- rebalances ---
 
