@@ -223,6 +223,10 @@ def test_what_there_are_no_words_for_is_told(body: dict[str, Any], model: str, p
     assert lacking(body, model) == param
 
 
+def test_a_claude_that_takes_no_beginning_is_not_asked_to_go_on() -> None:
+    assert lacking({}, NEW, resume="It was") == "messages[0]"
+
+
 def test_models_that_take_it_are_sent_it() -> None:
     assert sent({"temperature": 0.5}, NEW)["temperature"] == 0.5
     assert sent({"temperature": 1, "top_p": 1}, NEWEST)

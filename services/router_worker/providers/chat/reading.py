@@ -18,8 +18,8 @@ from shared.contracts import JsonObject
 
 __all__ = ["Chat", "UnsupportedError", "asks_nothing", "lack", "read_chat"]
 
-_OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "metadata"})
-"""Answered for by Sluice: `metadata` are the tags of the ledger, the rest stands in other places of a call."""
+_OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "metadata", "user", "safety_identifier"})
+"""Answered for by Sluice: tags and users stand in the ledger, the rest in other places of a call."""
 
 _ASKS_NOTHING: Final[Mapping[str, tuple[JsonValue, ...]]] = {
     "n": (1,),
@@ -36,6 +36,7 @@ _ASKS_NOTHING: Final[Mapping[str, tuple[JsonValue, ...]]] = {
     "store": (False,),
     "tool_choice": ("auto",),
     "tools": ([],),
+    "verbosity": ("medium",),
 }
 """Values that are the same as saying nothing."""
 

@@ -50,11 +50,12 @@ def conversation(
         blocks: list[JsonValue] = [block for turn in side.turns for block in _turn(turn, places[id(turn)])]
         if blocks:
             messages.append({"role": "assistant" if side.is_assistant else "user", "content": blocks})
+    begun = bool(resume_text) or (bool(spoken) and isinstance(spoken[-1], Assistant))
+    if begun and not claude.prefill:
+        lack(f"messages[{len(turns) - 1}]", "cannot come last: this Claude does not go on behind what was begun for it")
     if resume_text:
         # A prefill may not end in white space.
         messages.append({"role": "assistant", "content": [{"type": "text", "text": resume_text.rstrip()}]})
-    elif spoken and isinstance(spoken[-1], Assistant) and not claude.prefill:
-        lack(places[id(spoken[-1])], "cannot come last: this Claude does not go on behind what was begun for it")
     return system, messages
 
 
