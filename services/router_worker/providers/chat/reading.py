@@ -64,7 +64,9 @@ def lack(param: str, reason: str) -> NoReturn:
 
 
 _Tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-_Texts = BeforeValidator(lambda value: (value,) if isinstance(value, str) else tuple(value))
+_Texts = BeforeValidator(
+    lambda value: (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+)
 
 
 class Chat(Shape):

@@ -1,9 +1,9 @@
 """How is a conversation written for Claude? Speech and reply take turns, each in blocks; instructions stand above."""
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
 from services.router_worker.providers.chat import (
@@ -86,8 +86,8 @@ def _is_genuine(block: JsonObject) -> bool:
 
 def _use(call: ToolCall, place: str) -> JsonObject:
     try:
-        arguments = orjson.loads(call.function.arguments or "{}")
-    except orjson.JSONDecodeError:
+        arguments = json.loads(call.function.arguments or "{}")
+    except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
         lack(f"{place}.function.arguments", "is no JSON object")
