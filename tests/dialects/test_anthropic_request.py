@@ -240,3 +240,12 @@ def test_the_api_of_2026_is_not_told_how_to_sample() -> None:
 def test_a_name_may_be_left_out_where_the_section_says_so() -> None:
     messages = [{"role": "user", "content": "Hi", "name": "Ann"}]
     assert sent({"messages": messages, "seed": 1}, drop=["seed", "messages.name"])["messages"]
+
+
+def test_what_another_model_painted_is_told() -> None:
+    painted = {
+        "role": "assistant",
+        "content": "So.",
+        "images": [{"type": "image_url", "image_url": {"url": "https://p"}}],
+    }
+    assert lacking({"messages": [painted, {"role": "user", "content": "Bluer."}]}) == "messages[0].images"

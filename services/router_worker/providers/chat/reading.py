@@ -12,7 +12,7 @@ from typing import Annotated, Final, NoReturn
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from services.router_worker.failures import Unsupported
-from services.router_worker.providers.chat.messages import Shape, ToolResult, Turn
+from services.router_worker.providers.chat.messages import Assistant, Shape, ToolResult, Turn
 from services.router_worker.providers.chat.settings import Format, Tool, ToolChoice
 from shared.contracts import JsonObject
 
@@ -106,7 +106,8 @@ class Chat(Shape):
 def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
     """Raises UnsupportedError for what `family` has no words for, and for what is no chat completion request at all.
 
-    A family that heeds who of several speaks honours `messages.name`.
+    A family that heeds who of several speaks honours `messages.name`; one that takes back what it painted honours
+    `messages.images`.
     """
     for name, value in body.items():
         if name in _OURS or name in honours or asks_nothing(name, value):
@@ -123,6 +124,8 @@ def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
         # The name of a tool is no more than its call says already.
         if turn.name and not isinstance(turn, ToolResult) and "messages.name" not in honours:
             lack(f"messages[{index}].name", f"is nothing that {family} could be told")
+        if isinstance(turn, Assistant) and turn.images and "messages.images" not in honours:
+            lack(f"messages[{index}].images", f"are nothing that {family} could be shown")
     return chat
 
 
