@@ -136,6 +136,10 @@ class Claims(Protocol):
 class Place(Protocol):
     """Where a job runs: its record, and its slot. Only `set_aside` waits."""
 
+    def arrive(self) -> None:
+        """The job has come to where calls begin: if it waits from here on, it is for a provider."""
+        ...
+
     def resting(self) -> AbstractContextManager[None]:
         """While the job only waits, others may have its slot, if not too many rest already."""
         ...

@@ -72,6 +72,7 @@ class Traveller:
         shown = await self._charge_former_owners(run)
         if verdict := _foregone(run.taken):
             return verdict
+        run.place.arrive()
         return await self._walk(run, *self._begin(run, shown=shown))
 
     async def give_up(self, run: Run) -> Verdict:

@@ -28,7 +28,7 @@ from services.router_worker.fleet.reading_marks import RedisReadingMarks
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.tells import Tells
-from services.router_worker.governing.governor import Governor, keepers_of
+from services.router_worker.governing.governor import Governor, Keepers, crowd_of, keepers_of
 from services.router_worker.health import Health
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
@@ -118,7 +118,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
-        governor = _governor(config, worker, RedisLeases(redis, keyspace), measures)
+        keepers, governor = _governing(config, worker, RedisLeases(redis, keyspace), measures)
         blobs = open_blobs(settings.blobs_url)
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
@@ -157,7 +157,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         marks, mover = RedisReadingMarks(redis, keyspace, worker), Mover(queue)
         lanes = {
             lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
-            for lane, intake in _intakes(settings, config).items()
+            for lane, intake in _intakes(settings, config, keepers).items()
         }
         for lane, subscriber in lanes.items():
             limit = BurialLimit(settings.dead_letters_most)
@@ -190,11 +190,11 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         yield Worker(worker, background)
 
 
-def _governor(config: Config, worker: str, leases: RedisLeases, measures: WorkerMeasures) -> Governor:
+def _governing(config: Config, worker: str, leases: RedisLeases, measures: WorkerMeasures) -> tuple[Keepers, Governor]:
     shift = utc_now().timestamp() - asyncio.get_running_loop().time()
     keepers = keepers_of(config, worker, leases, measures, shift=shift)
     measures.watch_lines({each.deployment: each.account.gate.waiting for each in keepers.values()})
-    return Governor(keepers, utc_now)
+    return keepers, Governor(keepers, utc_now)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:
@@ -254,7 +254,7 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
     )
 
 
-def _intakes(settings: Settings, config: Config) -> dict[str, Intake]:
+def _intakes(settings: Settings, config: Config, keepers: Keepers) -> dict[str, Intake]:
     delays = {tier.topic.at(settings.topic_prefix): tier.delay for tier in TIERS}
     every_lane = Intake(
         topics=(),
@@ -271,6 +271,7 @@ def _intakes(settings: Settings, config: Config) -> dict[str, Intake]:
             topics=(topic.at(settings.topic_prefix),),
             group=f"{settings.namespace}.workers.{lane}",
             slots=slots[lane],
+            crowds=crowd_of(config, keepers, lane),
             drain_seconds=settings.drain_seconds,
         )
         for lane, topic in JOBS.items()

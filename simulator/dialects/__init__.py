@@ -4,7 +4,6 @@ from typing import Final
 
 from simulator.dialects.anthropic_messages import AnthropicMessages
 from simulator.dialects.azure import AzureOpenAI
-from simulator.dialects.cohere_chat import CohereChat
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.gemini import Gemini
 from simulator.dialects.openai_chat import OpenAIChat
@@ -18,7 +17,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     AnthropicMessages(),
     Gemini(),
     Vertex(),
-    CohereChat(),
 )
 
 

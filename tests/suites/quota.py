@@ -126,8 +126,9 @@ class Shop:
         asks_at = clerk.gate.asks_at(local)
         if asks_at is not None and asks_at <= local and not clerk.asking:
             self._ask(clerk, clerk.gate.ask(local), local)
-        wakes_at = clerk.gate.wakes_at(local)
-        if wakes_at is not None and wakes_at < clerk.wakes_at:
+        times = (clerk.gate.asks_at(local), clerk.gate.wakes_at(local))
+        wakes_at = min((each for each in times if each is not None and each > local), default=inf)
+        if wakes_at < clerk.wakes_at:
             clerk.wakes_at = wakes_at
             self._at(wakes_at - clerk.skew + _ROUNDING + self._late(self.stall), lambda: self._wake(clerk, wakes_at))
 

@@ -77,6 +77,9 @@ class Desk:
     burials: Burials
     tenant: str
 
+    def arrive(self) -> None:
+        self.delivery.arrive()
+
     def resting(self) -> AbstractContextManager[None]:
         return self.delivery.resting()
 

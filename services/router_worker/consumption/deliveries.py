@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -66,25 +67,46 @@ class Deliveries:
         task.add_done_callback(self._running.__delitem__)
 
     async def _deliver(self, ticket: Ticket, slot: Slot) -> None:
+        arrival = _Arrival(self._room, ticket)
         with slot:
-            if await self._is_done_with(ticket, slot):
+            try:
+                done = await self._is_done_with(ticket, slot, arrival)
+            finally:
+                arrival.tell()
+            if done:
                 ticket.ledger.finish(ticket.offset)
                 self._on_finished()
 
-    async def _is_done_with(self, ticket: Ticket, slot: Slot) -> bool:
+    async def _is_done_with(self, ticket: Ticket, slot: Slot, arrival: "_Arrival") -> bool:
         record = ticket.record or await self._reading.read(ticket.partition, ticket.offset)
         if record is None:
             # Its retention is longer than any job may take: it had expired long ago.
             log.error("record_gone", partition=str(ticket.partition), offset=ticket.offset)
             return True
-        delivery = _delivery(record, self._room, slot, ticket.ledger)
+        delivery = _delivery(record, self._room, slot, ticket.ledger, arrival)
         record.consumer = Acknowledgement(delivery)
         current_delivery.set(delivery)
         await self._consume(record)
         return delivery.finished
 
 
-def _delivery(record: ConsumerRecord, room: WaitingRoom, slot: Slot, ledger: OffsetLedger) -> Delivery:
+@dataclass(slots=True)
+class _Arrival:
+    """Of one record, told once."""
+
+    room: WaitingRoom
+    ticket: Ticket
+    told: bool = False
+
+    def tell(self) -> None:
+        if not self.told:
+            self.told = True
+            self.room.arrived(self.ticket)
+
+
+def _delivery(
+    record: ConsumerRecord, room: WaitingRoom, slot: Slot, ledger: OffsetLedger, arrival: _Arrival
+) -> Delivery:
     return Delivery(
         topic=record.topic,
         partition=record.partition,
@@ -95,4 +117,5 @@ def _delivery(record: ConsumerRecord, room: WaitingRoom, slot: Slot, ledger: Off
         slots=room.slots,
         slot=slot,
         is_risky=ledger.is_risky(record.offset),
+        arrive=arrival.tell,
     )

@@ -1,6 +1,6 @@
 """A record on its way through the worker: where it came from, and the slot it occupies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ class Delivery:
     slot: Slot
     is_risky: bool
     """Whether a worker may have died of it."""
+    arrive: Callable[[], None] = lambda: None
+    """Tells that the job has come to where calls begin, or will not."""
     finished: bool = False
     """Set by the acknowledgement: the offset may be committed."""
 
@@ -34,6 +36,7 @@ class Delivery:
 
     def step_aside(self) -> None:
         """Hold the offset without a slot, while another worker runs the job."""
+        self.arrive()
         self.slot.give_back()
 
     def step_back(self) -> None:

@@ -8,8 +8,9 @@ from typing import Final
 from aiokafka import ConsumerRecord
 
 from services.router_worker.consumption.commits import Commits, Register
-from services.router_worker.consumption.ports import IntakeMeasures, Seat
+from services.router_worker.consumption.ports import Crowds, IntakeMeasures, Seat
 from services.router_worker.consumption.vigil import Patience
+from services.router_worker.consumption.waiting_room import NO_CROWDS
 from services.router_worker.scheduling.weighing import Weight, weigh
 from services.router_worker.settings import OnStop
 
@@ -54,6 +55,7 @@ class Intake:
     heartbeat_interval_ms: int = 1_000
     on_stop: OnStop = OnStop.LEAVE
     patience: Patience = Patience()
+    crowds: Crowds = NO_CROWDS
 
 
 @dataclass(frozen=True, slots=True)

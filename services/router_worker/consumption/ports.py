@@ -1,10 +1,23 @@
 """What consuming needs from the world beside what running a job needs, named for the need."""
 
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from shared.contracts import DeadLetter
 
-__all__ = ["Graveyard", "IntakeMeasures", "ReadingMarks", "Seat"]
+__all__ = ["Crowds", "Graveyard", "IntakeMeasures", "ReadingMarks", "Seat"]
+
+
+class Crowds(Protocol):
+    """What is known of the models whose jobs wait for each other already. Nothing blocks, nothing raises."""
+
+    def held_back(self, on_way: Mapping[str, int]) -> Collection[str]:
+        """Models that take no more jobs now; so many of each have been taken and do not wait there yet."""
+        ...
+
+    def watch(self, stirred: Callable[[], None]) -> None:
+        """`stirred` is called whenever a job is let in."""
+        ...
 
 
 class Graveyard(Protocol):

@@ -57,7 +57,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.commits = parts.commits
         self.vigil = Vigil(self, parts.measures, intake.group, intake.patience)
         self._vigil: asyncio.Task[None] | None = None
-        self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now)
+        self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now, intake.crowds)
         self.slots = self._room.slots
         self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}

@@ -4,12 +4,15 @@ Theory. Reading does not stop when all slots are taken, or one tenant's backlog 
 read joins the line (`scheduling/line.py`), which needs of a record no more than its tenant, its cost and its times. Its
 content is kept while there is room on the shelf, and is read a second time when its turn comes otherwise; so what is
 bounded by the windows of the partitions is a small ticket a record, and by the shelf the contents.
+
+A model whose deployments are at their limit takes no more jobs than will be let in soon: those behind them in the line
+may be for another model, and turns are worth nothing once a job stands in the next line.
 """
 
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,17 +20,29 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from services.router_worker.consumption.offset_ledger import OffsetLedger
+from services.router_worker.consumption.ports import Crowds
 from services.router_worker.consumption.slots import Slots
 from services.router_worker.scheduling.line import Line, reserve_of
 from services.router_worker.scheduling.weighing import Weight
 from shared.clock import Clock
 
-__all__ = ["Ticket", "WaitingRoom"]
+__all__ = ["NO_CROWDS", "Ticket", "WaitingRoom"]
 
 _SHELF_BYTES: Final = 32 * 2**20
 _TENANT_BYTES: Final = 4 * 2**20
 _RECORD_BYTES: Final = 1024
 """What a record costs beside its value."""
+
+
+class _NoCrowds:
+    def held_back(self, on_way: Mapping[str, int]) -> Collection[str]:  # noqa: ARG002
+        return ()
+
+    def watch(self, stirred: Callable[[], None]) -> None:
+        pass
+
+
+NO_CROWDS: Final = _NoCrowds()
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +51,8 @@ class Ticket:
 
     tenant: str
     cost: int
+    kind: str
+    """Its model."""
     partition: TopicPartition
     offset: int
     ledger: OffsetLedger
@@ -51,12 +68,17 @@ class WaitingRoom:
         weights: Mapping[str, int],
         weigh: Callable[[ConsumerRecord], Weight],
         clock: Clock,
+        crowds: Crowds = NO_CROWDS,
     ) -> None:
         self._stirred = asyncio.Event()
         self.slots = Slots(slots, self._stirred.set)
         self._line = Line[Ticket](weights, reserve_of(slots))
         self._weigh = weigh
         self._clock = clock
+        self._crowds = crowds
+        self._on_way: Counter[str] = Counter()
+        """Records that were taken and have not come to where calls begin, by model."""
+        crowds.watch(self._stirred.set)
         self._shelf: Counter[str] = Counter()
         """Bytes of each tenant's records."""
         self._shelf_bytes = 0
@@ -66,18 +88,26 @@ class WaitingRoom:
 
     def admit(self, partition: TopicPartition, record: ConsumerRecord, ledger: OffsetLedger) -> None:
         weight = self._weigh(record)
-        tenant = sys.intern(weight.tenant)  # every record brings a copy of its own, and there may be very many
+        # Every record brings copies of its own, and there may be very many.
+        tenant, model = sys.intern(weight.tenant), sys.intern(weight.model)
         kept = record if self._put_on_shelf(tenant, record) else None
-        ticket = Ticket(tenant, weight.cost, partition, record.offset, ledger, kept)
+        ticket = Ticket(tenant, weight.cost, model, partition, record.offset, ledger, kept)
         self._line.join(ticket, self._clock(), not_before=weight.not_before, deadline=weight.deadline)
         self._stirred.set()
 
     def take(self) -> Ticket | None:
-        """Whoever may go now; it has left the line and holds no slot yet."""
-        ticket = self._line.next(self._clock(), self.slots.free, self.slots.held)
+        """Whoever may go now; it has left the line and holds no slot yet. Must be followed by `arrived`."""
+        held_back = self._crowds.held_back(self._on_way)
+        ticket = self._line.next(self._clock(), self.slots.free, self.slots.held, held_back)
         if ticket is not None:
+            self._on_way[ticket.kind] += 1
             self._take_from_shelf(ticket)
         return ticket
+
+    def arrived(self, ticket: Ticket) -> None:
+        """It has come to where calls begin, or will not come there."""
+        self._on_way[ticket.kind] -= 1
+        self._stirred.set()
 
     async def stirred(self) -> None:
         """Waits until `take` may have another answer."""

@@ -5,7 +5,7 @@ cannot begin at once stand in line at its keeper.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -21,11 +21,14 @@ from services.router_worker.routing.plan import Candidate
 from services.router_worker.routing.steps import OPEN, Openings
 from shared.clock import Clock
 from shared.config.schema import Config, Provider
-from shared.contracts import Job
+from shared.contracts import Job, Lane
 
-__all__ = ["GovernedPermit", "Governor", "keepers_of"]
+__all__ = ["Crowd", "GovernedPermit", "Governor", "Keepers", "crowd_of", "keepers_of"]
 
 log = structlog.get_logger("quota")
+
+Keepers = Mapping[tuple[str, str], Keeper]
+"""By provider and the model it is asked for."""
 
 
 @dataclass(slots=True)
@@ -53,15 +56,33 @@ class GovernedPermit:
             if account.refuse(self._begun_at, retry_after, _now()):
                 log.info("limit_lowered", deployment=self._keeper.deployment, share=round(account.share(_now()), 3))
             self._keeper.stir()
-        elif not account.gate.terms.free:
-            self._keeper.stir()
+        else:
+            self._keeper.nudge(_now())
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The port `Crowds` of consumption, of one lane."""
+
+    lane: Lane
+    _models: Mapping[str, Sequence[Keeper]]
+
+    def held_back(self, on_way: Mapping[str, int]) -> Collection[str]:
+        return [
+            model
+            for model, keepers in self._models.items()
+            if all(keeper.account.gate.is_fed(self.lane, on_way.get(model, 0)) for keeper in keepers)
+        ]
+
+    def watch(self, stirred: Callable[[], None]) -> None:
+        for keeper in {keeper for keepers in self._models.values() for keeper in keepers}:
+            keeper.watch(stirred)
 
 
 class Governor:
     """`run` must run as long as anybody calls."""
 
-    def __init__(self, keepers: Mapping[tuple[str, str], Keeper], clock: Clock) -> None:
-        """`keepers` by provider and the model it is asked for."""
+    def __init__(self, keepers: Keepers, clock: Clock) -> None:
         self._keepers = keepers
         self._clock = clock
 
@@ -88,6 +109,7 @@ class Governor:
         keeper, now = self._keeper(candidate), _now()
         reckoned = _cost(keeper, job)
         keeper.account.gate.enter(reckoned, now)
+        keeper.nudge(now)
         return GovernedPermit(candidate, keeper, job, reckoned, now)
 
     async def queue(self, candidates: Sequence[Candidate], job: Job, until: datetime) -> GovernedPermit | None:
@@ -117,16 +139,23 @@ class Governor:
             lines.append(Ticket(job.lane, cost, candidate=candidate, keeper=keeper, turn=turn, since=now, lines=lines))
         for ticket in lines:
             ticket.keeper.account.gate.join(ticket)
-            ticket.keeper.stir()
+            ticket.keeper.nudge(now)
         return lines
 
     def _keeper(self, candidate: Candidate) -> Keeper:
         return self._keepers[candidate.provider, candidate.model]
 
 
-def keepers_of(
-    config: Config, worker: str, leases: Leases, measures: GateMeasures, *, shift: float
-) -> dict[tuple[str, str], Keeper]:
+def crowd_of(config: Config, keepers: Keepers, lane: Lane) -> Crowd:
+    """A model's own deployments count: nobody goes to a fallback because of a limit."""
+    models = {
+        name: [keepers[each.provider, each.model or name] for each in model.deployments]
+        for name, model in config.models.items()
+    }
+    return Crowd(lane, models)
+
+
+def keepers_of(config: Config, worker: str, leases: Leases, measures: GateMeasures, *, shift: float) -> Keepers:
     """One for each model that a provider is asked for, whatever it is called here.
 
     `shift` is what to add to the loop's clock to get the seconds since the epoch.

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import structlog
@@ -21,6 +23,10 @@ log = structlog.get_logger("quota")
 
 _BOOK_SECONDS: Final = 0.5
 """How long the book is waited for before this worker goes on with its share."""
+_SOON_ENOUGH: Final = 0.1
+"""Where nobody waits, so much may pass before the stock is seen to."""
+_AWAKE: Final = -inf
+"""It looks at everything before it rests again."""
 _ALONE_SECONDS: Final = 1.0
 """How long it then does without asking again."""
 
@@ -54,11 +60,26 @@ class Keeper:
         self._leases = leases
         self._measures = measures
         self._stirred = asyncio.Event()
-        self._alone_until = float("-inf")
+        self._watchers: list[Callable[[], None]] = []
+        self._wakes_at = _AWAKE
+        self._alone_until = -inf
 
     def stir(self) -> None:
-        """Something has happened at the gate."""
+        """Something has changed."""
         self._stirred.set()
+
+    def nudge(self, now: float) -> None:
+        """A call has come or gone: that alone does not wake the keeper, unless it has to do something sooner now."""
+        gate = self.account.gate
+        if gate.terms.free or (gate.is_empty and self._wakes_at < now + _SOON_ENOUGH):
+            return
+        due = self._due(now)
+        if due is not None and due < self._wakes_at:
+            self._stirred.set()
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        """`moved` is called whenever the line has become shorter."""
+        self._watchers.append(moved)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -71,9 +92,21 @@ class Keeper:
             asks_at = self._asks_at(now)
             if asks_at is not None and asks_at <= now:
                 await self._ask(now)
-                continue
-            times = (asks_at, self.account.gate.wakes_at(now))
-            await self._rest(min((each for each in times if each is not None), default=None), now)
+            else:
+                await self._rest(now)
+
+    async def _rest(self, now: float) -> None:
+        due = self._due(now)
+        self._wakes_at = inf if due is None else due
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else due - now):
+                await self._stirred.wait()
+        self._wakes_at = _AWAKE
+
+    def _due(self, now: float) -> float | None:
+        """When there is something to do although nothing happens."""
+        times = (self._asks_at(now), self.account.gate.wakes_at(now))
+        return min((each for each in times if each is not None), default=None)
 
     def _asks_at(self, now: float) -> float | None:
         """A new lesson is told at once, whether anybody waits or not."""
@@ -82,11 +115,6 @@ class Keeper:
             return asks_at
         telling_at = max(now, self._alone_until)
         return telling_at if asks_at is None else min(asks_at, telling_at)
-
-    async def _rest(self, until: float | None, now: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if until is None else until - now):
-                await self._stirred.wait()
 
     def _let_in(self, now: float) -> None:
         gate = self.account.gate
@@ -97,6 +125,8 @@ class Keeper:
         for ticket in gate.admit(now):
             self._measures.let_in(self.deployment, ticket.lane, now - ticket.since)
             ticket.call_up(ticket)
+            for moved in self._watchers:
+                moved()
 
     async def _ask(self, now: float) -> None:
         loop, account = asyncio.get_running_loop(), self.account

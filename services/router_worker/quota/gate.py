@@ -5,7 +5,7 @@ Theory. A gate has a line of calls that wait, interactive ones before batch ones
 leased. Whoever is first gets the first opening that is open and large enough; nothing overtakes. What is asked for is
 what waits and has no opening yet, so nothing is hoarded. A busy gate asks a few times a second, for all that came
 meanwhile; only an interactive call that has just come makes it ask at once. Where calls come thick and fast, and there
-is plenty, some openings are kept in stock, and then a call waits for nobody.
+is plenty, openings for the next moment are kept in stock, and then a call waits for nobody.
 
 Openings die. Their tokens are lost, as they would be at the provider; what a call takes less than its opening, or its
 provider counts less than was reckoned, goes back with the next ask.
@@ -14,10 +14,11 @@ provider counts less than was reckoned, goes back with the next ask.
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from services.router_worker.quota.book import Ask, Lease, Terms, place
-from services.router_worker.quota.flow import Opening
+from services.router_worker.quota.book import Ask, Lease, Terms
+from services.router_worker.quota.stock import ANY_SIZE, Stock
 from shared.contracts import Lane
 
 __all__ = ["Gate", "Waiting"]
@@ -36,6 +37,10 @@ _PROMPT: Final = 0.005
 _REPORT: Final = 0.25
 """How often the worker tells how many calls it has open, where their number is limited."""
 _MOST_SPARE: Final = 32
+_SPARE_SECONDS: Final = 1.0
+_SOON: Final = 0.5
+_A_FEW: Final = 4
+_MOST_IN_LINE: Final = 512
 _NEWEST_COUNTS: Final = 0.1
 _NEVER: Final = float("-inf")
 
@@ -52,12 +57,6 @@ class Waiting:
 W = TypeVar("W", bound=Waiting)
 
 
-@dataclass(frozen=True, slots=True)
-class _Leased:
-    opening: Opening
-    tokens: int
-
-
 class Gate(Generic[W]):
     """Of one deployment. `terms` and `held_until`, before which nobody may call, are for others to set."""
 
@@ -69,8 +68,8 @@ class Gate(Generic[W]):
         """Calls that are open now."""
         self._interactive: deque[W] = deque()
         self._batch: deque[W] = deque()
-        self._waiting: Counter[Lane] = Counter()
-        self._stock: list[_Leased] = []
+        self._waiting: Counter[Lane] = Counter(dict.fromkeys(Lane, 0))
+        self._stock = Stock()
         self._places = 0.0
         self._batch_places = 0.0
         self._refund = 0
@@ -82,6 +81,7 @@ class Gate(Generic[W]):
     # --- calls ---
 
     def join(self, waiting: W) -> None:
+        self._mean_tokens = self._mean_tokens or waiting.tokens
         self._line(waiting.lane).append(waiting)
         self._waiting[waiting.lane] += 1
         self._newcomer |= waiting.lane is Lane.INTERACTIVE
@@ -102,8 +102,8 @@ class Gate(Generic[W]):
     def enter(self, tokens: int, now: float) -> None:
         """A call begins that may."""
         if self.terms.paced:
-            leased = self._stock.pop(self._find(tokens, now))
-            self._refund += leased.tokens - tokens
+            leased = self._stock.take(tokens, now)
+            self._refund += leased - tokens if self.terms.tokens is not None and leased != ANY_SIZE else 0
         self.running += 1
         self._starts.append(now)
         self._mean_tokens += (tokens - self._mean_tokens) * _NEWEST_COUNTS
@@ -143,6 +143,17 @@ class Gate(Generic[W]):
     def waiting(self, lane: Lane) -> int:
         return self._waiting[lane]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._waiting[Lane.INTERACTIVE] and not self._waiting[Lane.BATCH]
+
+    def is_fed(self, lane: Lane, on_way: int) -> bool:
+        """Whether as many wait, or come, as will be let in soon: more would only stand in a line that is first come,
+        first served.
+        """
+        return not self.terms.free and self._waiting[lane] + on_way >= self._soon()
+
     def rate(self, now: float) -> float:
         """Calls that began in the last second."""
         while self._starts and self._starts[0] < now - 1:
@@ -158,7 +169,9 @@ class Gate(Generic[W]):
         if self._wants_openings() or self._lacks_places():
             soon = self._asked_at + _PROMPT if self._newcomer else self._ask_at
             return max(soon, self.held_until)
-        if self._spare(now) > _MOST_SPARE // 8 or self._refund:
+        if self.terms.paced and self._spare(now) > len(self._stock):
+            return max(self._asked_at + _TURNOVER, self.held_until)
+        if self._refund:
             return max(self._asked_at + _PATIENCE, self.held_until)
         if self.terms.places is not None and (self.running or self._places):
             return self._asked_at + _REPORT
@@ -189,7 +202,7 @@ class Gate(Generic[W]):
         """
         self._places, self._batch_places = lease.places, lease.batch_places
         if ask.terms.paced:
-            self._stock += _leased(ask, lease, sent, received)
+            self._stock.put(ask, lease, sent, received)
         if lease.serves(ask):
             self._ask_at = sent + _PROMPT
         else:
@@ -197,10 +210,10 @@ class Gate(Generic[W]):
             self._ask_at = max(sent + patience, received + _until_next(ask, lease))
 
     def wakes_at(self, now: float) -> float | None:
-        """When `admit` or `ask` have another answer although nothing happened; None is never."""
-        times = [] if (asks_at := self.asks_at(now)) is None else [asks_at]
-        if self._waiting.total() and not self._lacks_places():
-            times += [max(leased.opening.at, self.held_until) for leased in self._stock if leased.opening.until > now]
+        """When somebody who waits may be let in, and could not be by now; None when that is not a matter of time."""
+        if self.terms.free or not self._waiting.total() or self._lacks_places():
+            return None
+        times = [max(at, self.held_until) for at in self._stock.opens_at(now)] or [self.held_until]
         return min((each for each in times if each > now), default=None)
 
     # --- inside ---
@@ -214,19 +227,10 @@ class Gate(Generic[W]):
     def _fits(self, lane: Lane, tokens: int, now: float) -> bool:
         if self.terms.places is not None and self.running >= self._places_of(lane):
             return False
-        return not self.terms.paced or self._find(tokens, now) >= 0
+        return not self.terms.paced or self._stock.has(tokens, now)
 
     def _places_of(self, lane: Lane) -> float:
         return self._places if lane is Lane.INTERACTIVE else self._batch_places
-
-    def _find(self, tokens: int, now: float) -> int:
-        """The first opening that is open and large enough; -1 when there is none."""
-        if any(leased.opening.until < now for leased in self._stock):
-            self._stock = [leased for leased in self._stock if leased.opening.until >= now]
-        for index, leased in enumerate(self._stock):
-            if leased.opening.at <= now and leased.tokens >= tokens:
-                return index
-        return -1
 
     def _wants_openings(self) -> bool:
         waiting = self._waiting.total()
@@ -236,20 +240,11 @@ class Gate(Generic[W]):
 
     def _uncovered(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The tokens of those who wait and for whom nothing is in stock, by lane."""
-        interactive: list[int] = []
-        batch: list[int] = []
         if not self.terms.paced:
             return (), ()
-        stock = [leased.tokens for leased in self._stock]
-        for each in self._in_order():
-            if len(interactive) + len(batch) >= _AT_ONCE:
-                break
-            covers = next((index for index, tokens in enumerate(stock) if tokens >= each.tokens), None)
-            if covers is not None:
-                del stock[covers]
-            else:
-                (interactive if each.lane is Lane.INTERACTIVE else batch).append(each.tokens)
-        return tuple(interactive), tuple(batch)
+        first = islice(self._in_order(), len(self._stock) + _AT_ONCE)
+        calls = self._stock.uncovered([(each.lane is Lane.BATCH, each.tokens) for each in first])[:_AT_ONCE]
+        return tuple(cost for batch, cost in calls if not batch), tuple(cost for batch, cost in calls if batch)
 
     def _lacks_places(self) -> bool:
         if self.terms.places is None:
@@ -257,28 +252,31 @@ class Gate(Generic[W]):
         first = Lane.INTERACTIVE if self._waiting[Lane.INTERACTIVE] else Lane.BATCH
         return self._waiting[first] > 0 and self.running >= self._places_of(first)
 
+    def _soon(self) -> float:
+        """How many could be let in within half a second."""
+        soon = float("inf") if self.terms.places is None else self.terms.places
+        if self.terms.requests is not None:
+            soon = min(soon, _SOON / self.terms.requests.unit)
+        if self.terms.tokens is not None:
+            soon = min(soon, _SOON / (self.terms.tokens.unit * max(1.0, self._mean_tokens)))
+        return min(soon + _A_FEW, _MOST_IN_LINE)
+
     def _spare(self, now: float) -> int:
-        """How many openings, or places, to have in stock for those who will come: a quarter of a second's."""
-        if self._waiting.total():
+        """How many more to have in stock for those who will come soon."""
+        if self.terms.free:
             return 0
-        wanted = min(int(self.rate(now) / 4), _MOST_SPARE)
-        return max(0, wanted - len(self._stock))
+        bursts = _bursts(self.terms)
+        seconds = min(_SPARE_SECONDS, min(bursts) / 2) if bursts else _SPARE_SECONDS
+        wanted = min(int(self.rate(now) * seconds), _MOST_SPARE)
+        return max(0, wanted - max(0, len(self._stock) - self._waiting.total()))
 
 
-def _leased(ask: Ask, lease: Lease, sent: float, received: float) -> list[_Leased]:
-    calls = [(cost, False) for cost in ask.interactive[: lease.interactive]]
-    calls += [(cost, True) for cost in ask.batch[: lease.batch]]
-    calls += [(ask.spare_tokens, False)] * lease.spare
-    requests, tokens = lease.requests_begin, lease.tokens_begin
-    leased: list[_Leased] = []
-    for cost, batch in calls:
-        opening, requests, tokens = place(ask.terms, requests, tokens, cost, batch=batch)
-        leased.append(_Leased(Opening(received + opening.at, sent + opening.until), cost))
-    return leased
+def _bursts(terms: Terms) -> list[float]:
+    return [flow.burst for flow in (terms.requests, terms.tokens) if flow is not None]
 
 
 def _patience(terms: Terms) -> float:
-    bursts = [flow.burst for flow in (terms.requests, terms.tokens) if flow is not None]
+    bursts = _bursts(terms)
     return max(_TURNOVER, min(_MOST_PATIENCE, _OF_BURST * min(bursts))) if bursts else _PATIENCE
 
 

@@ -12,7 +12,7 @@ may take minutes. Among those who have a backlog the turns alone decide, and so 
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -40,6 +40,9 @@ class Standing(Protocol):
 
     @property
     def cost(self) -> int: ...
+
+    @property
+    def kind(self) -> str: ...
 
 
 Item = TypeVar("Item", bound=Standing)
@@ -69,19 +72,24 @@ class Line(Generic[Item]):
         else:
             self._turns.enqueue(item)
 
-    def next(self, now: datetime, free: int, held: Callable[[str], int]) -> Item | None:
+    def next(
+        self, now: datetime, free: int, held: Callable[[str], int], held_back: Collection[str] = ()
+    ) -> Item | None:
         """Who goes now, no longer waiting; None when nobody waits or nobody may go.
 
-        `free` slots are left, less than none beyond the limit; `held` says how many a tenant has.
+        `free` slots are left, less than none beyond the limit; `held` says how many a tenant has. Kinds that are
+        `held_back` do not go, unless their time is over.
         """
         self._pass_time(now)
         if self._expired and free > -_LAST_WORDS:
             self._waiting -= 1
             return self._expired.popleft()
         if free > self._reserve:
-            item = self._turns.next()
+            item = self._turns.next(held_back)
         elif free > 0:
-            item = self._turns.next_before_its_turn(lambda tenant, waiting: held(tenant) + waiting <= self._reserve)
+            item = self._turns.next_before_its_turn(
+                lambda tenant, waiting: held(tenant) + waiting <= self._reserve, held_back
+            )
         else:
             item = None
         return None if item is None else self._leave(item)

@@ -1,4 +1,5 @@
-"""Whose job is a record, what does it cost of its tenant's share, and when may it go? Pure, without reading the job.
+"""Whose job is a record, for which model, what does it cost of its tenant's share, and when may it go? Pure, without
+reading the job.
 
 The cost is an estimate in tokens: the input, which ingress has counted, and as much output as was asked for at most.
 """
@@ -23,6 +24,7 @@ class Weight:
     cost: int
     not_before: datetime | None = None
     deadline: datetime | None = None
+    model: str = ""
 
 
 NOBODY: Final = Weight("", 1)
@@ -37,7 +39,14 @@ def weigh(value: bytes) -> Weight:
     match job:
         case {"tenant": str(tenant), "input_tokens": int(given), "body": dict(body), **others}:
             cost = min(given + _output(body), _MOST)
-            return Weight(tenant, cost, _moment(others.get("not_before")), _moment(others.get("deadline")))
+            model = others.get("model")
+            return Weight(
+                tenant,
+                cost,
+                _moment(others.get("not_before")),
+                _moment(others.get("deadline")),
+                model if isinstance(model, str) else "",
+            )
         case _:
             return NOBODY
 

@@ -1,5 +1,6 @@
 """The waiting room: every record gets a ticket, and memory holds no more contents than there is room for."""
 
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -8,7 +9,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from services.router_worker.consumption.lane import in_tiers, of_job
 from services.router_worker.consumption.offset_ledger import OffsetLedger
-from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
+from services.router_worker.consumption.ports import Crowds
+from services.router_worker.consumption.waiting_room import NO_CROWDS, Ticket, WaitingRoom
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PARTITION = TopicPartition("jobs", 0)
@@ -32,8 +34,18 @@ def a_record(offset: int, tenant: str = "a", size: int = 0, **fields: object) ->
     )
 
 
-def a_room(*records: ConsumerRecord, slots: int = 1000) -> WaitingRoom:
-    room = WaitingRoom(slots, {}, of_job, lambda: NOON)
+class Crowded:
+    """The port `Crowds`: two jobs of a model are enough."""
+
+    def held_back(self, on_way: Mapping[str, int]) -> Collection[str]:
+        return [model for model, count in on_way.items() if count >= 2]
+
+    def watch(self, stirred: Callable[[], None]) -> None:
+        pass
+
+
+def a_room(*records: ConsumerRecord, slots: int = 1000, crowds: Crowds = NO_CROWDS) -> WaitingRoom:
+    room = WaitingRoom(slots, {}, of_job, lambda: NOON, crowds)
     for record in records:
         room.admit(PARTITION, record, OffsetLedger(0))
     return room
@@ -89,3 +101,11 @@ def test_a_record_in_a_tier_leaves_it_when_its_time_there_is_over_or_its_jobs_ti
     assert weigh(a_record(0, not_before=late.isoformat())).not_before == NOON + timedelta(minutes=1)
     assert weigh(a_record(0, not_before=soon.isoformat())).not_before == soon
     assert weigh(a_record(0, deadline=soon.isoformat())).deadline == soon
+
+
+def test_no_more_jobs_of_a_model_are_taken_than_are_soon_let_in_and_others_go() -> None:
+    room = a_room(*(a_record(offset, model="full") for offset in range(5)), a_record(5, model="free"), crowds=Crowded())
+    tickets = taken(room)
+    assert [ticket.offset for ticket in tickets] == [0, 1, 5]
+    room.arrived(tickets[0])
+    assert [ticket.offset for ticket in taken(room)] == [2]

@@ -15,6 +15,7 @@ class Job:
     cost: int
     number: int = 0
     """Within its tenant."""
+    kind: str = "m"
     waits: bool = True
 
 

@@ -17,6 +17,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 class Job:
     tenant: str = "a"
     cost: int = 1000
+    kind: str = "m"
     waits: bool = True
 
 

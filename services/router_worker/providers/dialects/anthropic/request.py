@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import orjson
+
 from services.router_worker.failures import Unsupported
 from services.router_worker.providers.chat import (
     Chat,
@@ -13,7 +15,7 @@ from services.router_worker.providers.chat import (
     lack,
     read_chat,
 )
-from services.router_worker.providers.dialect import HttpCall, asked, to_json
+from services.router_worker.providers.dialect import HttpCall, asked
 from services.router_worker.providers.dialects.anthropic.messages import conversation, marked
 from services.router_worker.providers.dialects.anthropic.models import Claude, claude_of
 from services.router_worker.providers.dialects.anthropic.thinking import thinking
@@ -65,7 +67,7 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
     return HttpCall(
         url=str(provider.base_url).rstrip("/") + "/messages",
         headers=_headers(provider, streamed=job.streamed),
-        body=to_json(body),
+        body=orjson.dumps(body),
     )
 
 
