@@ -209,8 +209,9 @@ class Server:
         event = terminal_event(verdict.status)
         if not await run.log.end(event, told, outcome.to_bytes(), ttl_ms):
             return False
-        run.claim["published"] = b"1"
         await self._publish(outcome, run.traceparent)
+        # Not before: it is written into Redis again when that loses the claim, and others believe it.
+        run.claim["published"] = b"1"
         self.measures.job_ended(ended)
         log.info("job_ended", status=verdict.status, attempts=len(run.attempts), model=run.job.model)
         return True

@@ -1,0 +1,106 @@
+"""In which order does a job end, so that nothing is lost, and nothing believed too soon, whatever dies or forgets?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from services.router_worker.measures import WorkerMeasures
+from services.router_worker.ports import Begun, Taken
+from services.router_worker.routing.plan import Plan
+from services.router_worker.run import CANCELLED, Run, Verdict
+from services.router_worker.running import RunningJobs
+from services.router_worker.serve import Server
+from shared.config.schema import Retention
+from shared.contracts import AttemptFinished, Job, JobEnded
+from shared.ids import JobId
+from shared.job_log import EventType
+from shared.telemetry import Instruments
+from tests.suites.fleet import a_job
+
+Claim = Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class AWorld:
+    """All that is around a server: notes in which order it hears what, and what the claim would be restored with."""
+
+    heard: list[str] = field(default_factory=list)
+    claim: Claim = field(default_factory=dict)
+    claim_when_published: Claim = field(default_factory=dict)
+
+    # --- claims ---
+
+    async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Taken:
+        return Taken(1, 1, b"", cancelled=False, deaths=0, begun={}, finished={})
+
+    async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
+        self.heard.append(f"claim: {field}")
+        return Begun.OK
+
+    # --- journals ---
+
+    def open(
+        self,
+        job: Job,
+        taken: Taken,
+        claim: dict[str, bytes],
+        ttl_ms: int,
+        on_fenced: Callable[[], None],
+    ) -> "AWorld":
+        self.claim = claim
+        return self
+
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+        self.heard.append(f"log: {event}")
+        return True
+
+    def close(self) -> None:
+        self.heard.append("log closed")
+
+    # --- outcomes ---
+
+    async def publish(self, ended: JobEnded, attempts: Sequence[AttemptFinished], traceparent: str | None) -> None:
+        self.claim_when_published = dict(self.claim)
+        self.heard.append(f"result: {ended.status}")
+
+
+class APlace:
+    def step_aside(self) -> None: ...
+
+
+async def _cancelled_at_once(run: Run) -> Verdict:
+    return CANCELLED
+
+
+async def served(world: AWorld) -> None:
+    around: Any = world
+    server = Server(
+        worker="w",
+        claims=around,
+        shadows=around,
+        journals=around,
+        answers=around,
+        outcomes=around,
+        queue=around,
+        traveller=around,
+        measures=WorkerMeasures(Instruments("test")),
+        running=RunningJobs(),
+        plan=lambda _: Plan(()),
+        retention=Retention(),
+        clock=lambda: datetime.now(UTC),
+    )
+    await server._serve(a_job(), cast("Any", APlace()), None, _cancelled_at_once)
+
+
+async def test_the_log_ends_first_then_kafka_has_it_and_then_the_claim_says_so() -> None:
+    world = AWorld()
+    await served(world)
+    assert world.heard == ["log: cancelled", "result: cancelled", "claim: published", "log closed"]
+
+
+async def test_a_claim_that_is_restored_before_kafka_has_the_result_does_not_say_that_it_has() -> None:
+    world = AWorld()
+    await served(world)
+    assert "published" not in world.claim_when_published
+    assert world.claim["published"] == b"1"
