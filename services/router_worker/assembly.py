@@ -119,8 +119,9 @@ class Assembler:
 
 def _completed(index: int, choice: _Choice) -> Json:
     message: Json = {"role": "assistant", "content": None, **choice.message}
-    if "tool_calls" in message:
-        message["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in message["tool_calls"]]
+    calls = message.pop("tool_calls", None)
+    if calls:
+        message["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in calls]
     return {"index": index, "message": message, "logprobs": None, "finish_reason": None, **choice.rest}
 
 
@@ -144,9 +145,9 @@ def _merge(whole: Json, fragment: Json) -> None:
 
 def _indexed(whole: list[Any], fragments: list[Any]) -> list[Any]:
     """Fragments with an `index`, such as those of tool calls, join the element that has it; others are appended."""
-    by_index = {element["index"]: element for element in whole if isinstance(element, dict) and "index" in element}
+    by_index = {index: element for element in whole if (index := _index_of(element)) is not None}
     for fragment in fragments:
-        index = fragment.get("index") if isinstance(fragment, dict) else None
+        index = _index_of(fragment)
         if index in by_index:
             _merge(by_index[index], fragment)
             continue
@@ -154,6 +155,11 @@ def _indexed(whole: list[Any], fragments: list[Any]) -> list[Any]:
         if index is not None:
             by_index[index] = fragment
     return whole
+
+
+def _index_of(element: object) -> int | None:
+    index = element.get("index") if isinstance(element, dict) else None
+    return index if isinstance(index, int) else None
 
 
 def _strings(value: object, name: str = "") -> Iterator[str]:

@@ -32,6 +32,8 @@ class Quirks(BaseModel):
     """Parameters that have another name there, such as `seed: random_seed`."""
     refuses: tuple[str, ...] = ()
     """Parameters that it refuses or does not heed: a request that needs one of them is not sent there."""
+    takes_user: bool = True
+    """Whether it wants to know for whom it answers; the ledger knows in any case."""
     schemas: bool = True
     """Whether `response_format` may hold a JSON Schema."""
     images: bool = True
@@ -77,7 +79,8 @@ QUIRKS: Final[Mapping[str, Quirks]] = MappingProxyType(
         # api-docs.deepseek.com/api/create-chat-completion. Thinking mode: thoughts between tool calls go back.
         "deepseek": Quirks(
             renames={"max_completion_tokens": "max_tokens"},
-            refuses=("seed", "n", "logit_bias", "parallel_tool_calls", "user"),
+            refuses=("seed", "n", "logit_bias", "parallel_tool_calls"),
+            takes_user=False,
             schemas=False,
             images=False,
             takes_reasoning=True,
@@ -95,7 +98,8 @@ QUIRKS: Final[Mapping[str, Quirks]] = MappingProxyType(
             prefill=True,
             prefill_message={"prefix": True},
             renames={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
-            refuses=("logprobs", "top_logprobs", "logit_bias", "user", "safety_identifier", "messages.name"),
+            refuses=("logprobs", "top_logprobs", "logit_bias", "messages.name"),
+            takes_user=False,
             finish_reasons={"model_length": "length"},
             short_tool_ids=True,
         ),
@@ -103,7 +107,8 @@ QUIRKS: Final[Mapping[str, Quirks]] = MappingProxyType(
         "together": Quirks(
             usage_in_stream=False,
             renames={"max_completion_tokens": "max_tokens"},
-            refuses=("logprobs", "top_logprobs", "parallel_tool_calls", "user"),
+            refuses=("logprobs", "top_logprobs", "parallel_tool_calls"),
+            takes_user=False,
             reasoning="reasoning",
             cached_tokens="cached_tokens",
         ),

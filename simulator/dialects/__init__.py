@@ -4,6 +4,7 @@ from typing import Final
 
 from simulator.dialects.anthropic_messages import AnthropicMessages
 from simulator.dialects.azure import AzureOpenAI
+from simulator.dialects.cohere_chat import CohereChat
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.gemini import Gemini
 from simulator.dialects.openai_chat import OpenAIChat
@@ -17,6 +18,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     AnthropicMessages(),
     Gemini(),
     Vertex(),
+    CohereChat(),
 )
 
 

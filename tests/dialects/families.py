@@ -30,9 +30,11 @@ class Feature(StrEnum):
     REASONING_KEPT = "reasoning kept over turns"
     STOP = "stop sequences"
     FINISH_REASONS = "finish reasons"
+    CONTENT_FILTER = "filtered answers"
     REFUSAL = "refusals"
     SEED = "seed"
     LOGPROBS = "log probabilities"
+    TOP_LOGPROBS = "alternatives to tokens"
     USAGE = "usage in four buckets"
     LIMITS = "rate-limit headers"
     ERRORS = "error classes"
@@ -65,7 +67,18 @@ FAMILIES: Final = (
         lacks={
             Feature.SEED: "not offered",
             Feature.LOGPROBS: "not offered",
+            Feature.TOP_LOGPROBS: "not offered",
             Feature.EMBEDDINGS: "not offered",
+        },
+    ),
+    Family(
+        "cohere",
+        "Cohere",
+        "/v2",
+        lacks={
+            Feature.CONTENT_FILTER: "filters none",
+            Feature.REFUSAL: "declines in plain text",
+            Feature.TOP_LOGPROBS: "not offered",
         },
     ),
     Family("gemini", "Google Gemini", "/v1beta", lacks=_NOT_AT_GOOGLE),

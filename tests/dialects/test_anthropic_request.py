@@ -223,6 +223,10 @@ def test_what_there_are_no_words_for_is_told(body: dict[str, Any], model: str, p
     assert lacking(body, model) == param
 
 
+def test_a_claude_that_takes_no_beginning_is_not_asked_to_go_on() -> None:
+    assert lacking({}, NEW, resume="It was") == "messages[0]"
+
+
 def test_models_that_take_it_are_sent_it() -> None:
     assert sent({"temperature": 0.5}, NEW)["temperature"] == 0.5
     assert sent({"temperature": 1, "top_p": 1}, NEWEST)
@@ -236,3 +240,12 @@ def test_the_api_of_2026_is_not_told_how_to_sample() -> None:
 def test_a_name_may_be_left_out_where_the_section_says_so() -> None:
     messages = [{"role": "user", "content": "Hi", "name": "Ann"}]
     assert sent({"messages": messages, "seed": 1}, drop=["seed", "messages.name"])["messages"]
+
+
+def test_what_another_model_painted_is_told() -> None:
+    painted = {
+        "role": "assistant",
+        "content": "So.",
+        "images": [{"type": "image_url", "image_url": {"url": "https://p"}}],
+    }
+    assert lacking({"messages": [painted, {"role": "user", "content": "Bluer."}]}) == "messages[0].images"

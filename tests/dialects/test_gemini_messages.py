@@ -94,6 +94,13 @@ def test_a_signature_of_text_comes_back_behind_it() -> None:
     ]
 
 
+def test_what_the_model_painted_comes_back() -> None:
+    painted = {"role": "assistant", "content": "So.", "images": [{"type": "image_url", "image_url": {"url": PICTURE}}]}
+    messages = [{"role": "user", "content": "Paint."}, painted, {"role": "user", "content": "Bluer."}]
+    picture = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    assert sent({"messages": messages})["contents"][1]["parts"] == [{"text": "So."}, picture]
+
+
 def test_an_answer_is_gone_on_with_behind_its_text() -> None:
     assert sent({}, resume="A sluice is")["contents"][-1] == {"role": "model", "parts": [{"text": "A sluice is"}]}
 

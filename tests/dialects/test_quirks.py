@@ -70,6 +70,11 @@ def test_a_limit_goes_by_the_servers_name_for_it() -> None:
     assert sent("mistral", {"seed": 7})["random_seed"] == 7
 
 
+def test_for_whom_it_answers_is_told_only_to_a_server_that_wants_to_know() -> None:
+    assert sent("groq", {"user": "u-1"})["user"] == "u-1"
+    assert "user" not in sent("mistral", {"user": "u-1"})
+
+
 def test_usage_is_asked_for_where_the_server_knows_how() -> None:
     assert sent("groq", {})["stream_options"] == {"include_usage": True}
     assert "stream_options" not in sent("fireworks", {})

@@ -193,9 +193,11 @@ async def running_fleet(
     apart: Collection[str] = (),
     quota: Quota | None = None,
     limits: Mapping[str, object] = MappingProxyType({}),
+    dialects: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Fleet]:
     """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all in their order, except
     those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers keep are.
+    A model is spoken to in OpenAI's dialect, if `dialects` names no other.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
@@ -204,12 +206,19 @@ async def running_fleet(
             )
         )
         serving = [model for model in scripts if model not in apart]
-        served = {"provider": "sim", "limits": dict(limits)}
-        models = {"m": {"deployments": [{**served, "model": model} for model in serving]}}
+        at = {"base_url": f"{simulator.url}/v1", "quirks": quirks}
+        served = {
+            model: {
+                "provider": dialects.get(model, "sim"),
+                "model": model,
+                "limits": {} if model in apart else dict(limits),
+            }
+            for model in scripts
+        }
+        models = {"m": {"deployments": [served[model] for model in serving]}}
         config = {
-            "providers": {"sim": {"base_url": f"{simulator.url}/v1", "quirks": quirks}},
-            "models": models
-            | {name: {"deployments": [{"provider": "sim"} if name in apart else served]} for name in scripts},
+            "providers": {"sim": at, **{dialect: {**at, "dialect": dialect} for dialect in dialects.values()}},
+            "models": models | {name: {"deployments": [served[name]]} for name in scripts},
             "retries": {"per_deployment": 0, "base_delay_seconds": 0.05},
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))

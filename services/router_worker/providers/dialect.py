@@ -5,9 +5,12 @@ is; any other reads it by `chat`, writes it in its own words, and says what it h
 `reading.Reader`, which says in a `telling.Telling` what it found. Then nothing of a family stands anywhere else.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import orjson
 
 from services.router_worker.events import AttemptEvent, RateLimit
 from services.router_worker.failures import Failure, Unsupported
@@ -16,7 +19,7 @@ from shared.config.quirks import Quirks
 from shared.config.schema import Provider
 from shared.contracts import Endpoint, Job, JsonObject
 
-__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked"]
+__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked", "to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +105,11 @@ def asked(body: JsonObject, provider: Provider) -> JsonObject:
             for each in messages
         ]
     return kept
+
+
+def to_json(body: JsonObject) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        # Whole numbers beyond 64 bits, which JSON allows and a caller's own fields may hold.
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -26,7 +26,10 @@ _EMPTY: Final = Failure(FailureKind.EMPTY, "The provider's answer is empty.")
 
 
 class Telling:
-    """Of one answer. Choices need not be announced: the first word of one brings its role along."""
+    """Of one answer. Choices need not be announced: the first word of one brings its role along.
+
+    What is told may come from the provider as it is: text that is none raises TypeError, and the answer is malformed.
+    """
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
@@ -44,11 +47,11 @@ class Telling:
     def serves(self, model: str) -> None:
         """Who answers, in the provider's words. To be said before anything else."""
         if model and model != self._model:
-            self._model = model
+            self._model = _text(model)
             self._write_frame()
 
     def text(self, text: str, choice: int = 0) -> None:
-        if text and choice in self._started:
+        if text and choice in self._started and type(text) is str:
             data = b'%b{"index":%d,"delta":{"content":%b},"finish_reason":null}%b' % (
                 self._head,
                 choice,
@@ -58,14 +61,14 @@ class Telling:
             self._outputs += 1
             self._events.append(Chunk(data, text, is_output=True, plain=True, choice=choice))
         elif text:
-            self._delta({"content": text}, choice, text=text)
+            self._delta({"content": _text(text)}, choice, text=text)
 
     def refusal(self, text: str, choice: int = 0) -> None:
-        self._delta({"refusal": text}, choice)
+        self._delta({"refusal": _text(text)}, choice)
 
     def reasoning(self, text: str, choice: int = 0) -> None:
         if text:
-            self._delta({"reasoning_content": text}, choice)
+            self._delta({"reasoning_content": _text(text)}, choice)
 
     def thinking(self, block: JsonObject, choice: int = 0) -> None:
         """A whole block of thought, as the provider wants it back."""
@@ -84,13 +87,13 @@ class Telling:
 
         `beside` stands in the call too, as `extra_content` does.
         """
-        function: JsonObject = {"name": name, "arguments": arguments}
-        call: JsonObject = {"index": index, "id": call_id, "type": "function", "function": function, **(beside or {})}
-        self._delta({"tool_calls": [call]}, choice)
+        function: JsonObject = {"name": _text(name), "arguments": _text(arguments)}
+        call: JsonObject = {"index": index, "id": _text(call_id), "type": "function", "function": function}
+        self._delta({"tool_calls": [{**call, **(beside or {})}]}, choice)
 
     def arguments(self, index: int, fragment: str, choice: int = 0) -> None:
         if fragment:
-            self._delta({"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}, choice)
+            self._delta({"tool_calls": [{"index": index, "function": {"arguments": _text(fragment)}}]}, choice)
 
     def beside(self, delta: JsonObject, choice: int = 0) -> None:
         """Something else a message holds: annotations, citations, audio."""
@@ -102,7 +105,7 @@ class Telling:
 
     def finish(self, reason: str, choice: int = 0, beside: JsonObject | None = None) -> None:
         """One of OpenAI's reasons. `beside` stands in the choice too, as `content_filter_results` do."""
-        self._finish[choice] = reason
+        self._finish[choice] = _text(reason)
         self._choice(choice, {}, {"finish_reason": reason, **(beside or {})})
 
     def used(
@@ -201,6 +204,13 @@ class Telling:
     def _usage_chunk(self, usage: UsageReported) -> Chunk:
         data = self._head + b'],"usage":' + orjson.dumps(usage.reported) + b"}"
         return Chunk(data, "", is_output=False, plain=False, choice=0)
+
+
+def _text(value: str) -> str:
+    """What providers send is not always what their documentation says: a reader that hands it on is told here."""
+    if type(value) is not str:
+        raise TypeError(f"a {type(value).__name__} where text has to be")
+    return value
 
 
 def in_openai_words(usage: TokenUsage) -> JsonObject:

@@ -80,13 +80,19 @@ class Providers:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opened:
+            await self._connect(opened)
+            self._open = opened.pop_all()
+        return self
+
+    async def _connect(self, opened: AsyncExitStack) -> None:
         ssl = httpx.create_ssl_context(trust_env=False)
         for name, provider in self._providers.items():
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=ssl, keepalive_timeout=_IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-            client = await self._open.enter_async_context(
+            client = await opened.enter_async_context(
                 httpx.AsyncClient(
                     transport=AiohttpTransport(verify=ssl, trust_env=False, client=session),
                     trust_env=False,
@@ -96,9 +102,8 @@ class Providers:
                 )
             )
             credentials = credentials_for(provider)
-            self._open.push_async_callback(credentials.close)
+            opened.push_async_callback(credentials.close)
             self._lines[name] = _Line(client, credentials)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -147,7 +147,6 @@ async def test_an_answer_ends_before_the_callers_sequence(family: Family, stream
         ("tokens=50", {"max_tokens": 5}, "length"),
         ("tokens=50", {"max_completion_tokens": 5}, "length"),
         ("tools=1", {"tools": TOOLS}, "tool_calls"),
-        ("tokens=5;finish=content_filter", {}, "content_filter"),
     ],
 )
 async def test_the_reason_of_the_end_is_openais_word(
@@ -158,6 +157,15 @@ async def test_the_reason_of_the_end_is_openais_word(
     assert heard.choice["finish_reason"] == reason
     assert isinstance(heard.ending, Finished)
     assert heard.ending.finish_reason == reason
+
+
+@shows(Feature.CONTENT_FILTER)
+@either_way
+async def test_an_answer_that_a_filter_ended_says_so(family: Family, streamed: bool) -> None:
+    async with talking(family) as talk:
+        heard = await talk.ask("tokens=5;finish=content_filter", streamed=streamed)
+    assert heard.choice["finish_reason"] == "content_filter"
+    assert isinstance(heard.ending, Finished)
 
 
 @shows(Feature.REFUSAL)
@@ -174,7 +182,15 @@ async def test_a_model_that_declines_has_refused(family: Family, streamed: bool)
 @either_way
 async def test_log_probabilities_come_with_the_tokens(family: Family, streamed: bool) -> None:
     async with talking(family) as talk:
-        heard = await talk.ask("tokens=4", streamed=streamed, logprobs=True, top_logprobs=2)
+        heard = await talk.ask("tokens=4", streamed=streamed, logprobs=True)
     content = heard.choice["logprobs"]["content"]
     assert "".join(token["token"] for token in content) == heard.message["content"]
-    assert all(len(token["top_logprobs"]) == 2 for token in content)
+    assert all(token["logprob"] <= 0 and token["top_logprobs"] == [] for token in content)
+
+
+@shows(Feature.TOP_LOGPROBS)
+@either_way
+async def test_each_token_comes_with_what_it_might_have_been(family: Family, streamed: bool) -> None:
+    async with talking(family) as talk:
+        heard = await talk.ask("tokens=4", streamed=streamed, logprobs=True, top_logprobs=2)
+    assert all(len(token["top_logprobs"]) == 2 for token in heard.choice["logprobs"]["content"])

@@ -186,3 +186,10 @@ def test_recorded_tool_calls_come_out_whole() -> None:
         {"name": "weather", "arguments": '{"city":"Bern"}'},
         {"name": "time", "arguments": "{}"},
     ]
+
+
+def test_calls_that_are_null_are_none() -> None:
+    response = assembled(a_chunk({"role": "assistant", "content": "Hi", "tool_calls": None}), ended()).response()
+    assert response is not None
+    choices: Any = response["choices"]
+    assert choices[0]["message"] == {"role": "assistant", "content": "Hi"}

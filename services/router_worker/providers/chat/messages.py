@@ -151,6 +151,10 @@ class Assistant(Shape):
     reasoning_content: str | None = None
     thinking_blocks: Annotated[tuple[JsonObject, ...], _Tuple] = ()
     """As `telling.Telling.thinking` gave them out."""
+    images: Annotated[tuple[Image, ...], _Tuple] = ()
+    """What the model painted, as it was given out."""
+    citations: Annotated[tuple[JsonObject, ...], _Tuple] = ()
+    """Of a Cohere's answer: what its words rest on, which is no part of a conversation."""
     annotations: Annotated[tuple[JsonObject, ...], _Tuple, Field(max_length=0)] = ()
     """The official clients send an empty list back."""
 

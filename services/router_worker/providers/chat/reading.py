@@ -12,14 +12,14 @@ from typing import Annotated, Final, NoReturn
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from services.router_worker.failures import Unsupported
-from services.router_worker.providers.chat.messages import Shape, ToolResult, Turn
+from services.router_worker.providers.chat.messages import Assistant, Shape, ToolResult, Turn
 from services.router_worker.providers.chat.settings import Format, Tool, ToolChoice
 from shared.contracts import JsonObject
 
 __all__ = ["Chat", "UnsupportedError", "asks_nothing", "lack", "read_chat"]
 
-_OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "metadata"})
-"""Answered for by Sluice: `metadata` are the tags of the ledger, the rest stands in other places of a call."""
+_OURS: Final = frozenset({"model", "messages", "stream", "stream_options", "metadata", "user", "safety_identifier"})
+"""Answered for by Sluice: tags and users stand in the ledger, the rest in other places of a call."""
 
 _ASKS_NOTHING: Final[Mapping[str, tuple[JsonValue, ...]]] = {
     "n": (1,),
@@ -36,6 +36,7 @@ _ASKS_NOTHING: Final[Mapping[str, tuple[JsonValue, ...]]] = {
     "store": (False,),
     "tool_choice": ("auto",),
     "tools": ([],),
+    "verbosity": ("medium",),
 }
 """Values that are the same as saying nothing."""
 
@@ -63,7 +64,9 @@ def lack(param: str, reason: str) -> NoReturn:
 
 
 _Tuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-_Texts = BeforeValidator(lambda value: (value,) if isinstance(value, str) else tuple(value))
+_Texts = BeforeValidator(
+    lambda value: (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+)
 
 
 class Chat(Shape):
@@ -103,7 +106,8 @@ class Chat(Shape):
 def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
     """Raises UnsupportedError for what `family` has no words for, and for what is no chat completion request at all.
 
-    A family that heeds who of several speaks honours `messages.name`.
+    A family that heeds who of several speaks honours `messages.name`; one that takes back what it painted honours
+    `messages.images`.
     """
     for name, value in body.items():
         if name in _OURS or name in honours or asks_nothing(name, value):
@@ -120,6 +124,8 @@ def read_chat(body: JsonObject, family: str, honours: Collection[str]) -> Chat:
         # The name of a tool is no more than its call says already.
         if turn.name and not isinstance(turn, ToolResult) and "messages.name" not in honours:
             lack(f"messages[{index}].name", f"is nothing that {family} could be told")
+        if isinstance(turn, Assistant) and turn.images and "messages.images" not in honours:
+            lack(f"messages[{index}].images", f"are nothing that {family} could be shown")
     return chat
 
 

@@ -1,9 +1,9 @@
 """How is a conversation written for Claude? Speech and reply take turns, each in blocks; instructions stand above."""
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
 from services.router_worker.providers.chat import (
@@ -50,11 +50,12 @@ def conversation(
         blocks: list[JsonValue] = [block for turn in side.turns for block in _turn(turn, places[id(turn)])]
         if blocks:
             messages.append({"role": "assistant" if side.is_assistant else "user", "content": blocks})
+    begun = bool(resume_text) or (bool(spoken) and isinstance(spoken[-1], Assistant))
+    if begun and not claude.prefill:
+        lack(f"messages[{len(turns) - 1}]", "cannot come last: this Claude does not go on behind what was begun for it")
     if resume_text:
         # A prefill may not end in white space.
         messages.append({"role": "assistant", "content": [{"type": "text", "text": resume_text.rstrip()}]})
-    elif spoken and isinstance(spoken[-1], Assistant) and not claude.prefill:
-        lack(places[id(spoken[-1])], "cannot come last: this Claude does not go on behind what was begun for it")
     return system, messages
 
 
@@ -85,8 +86,8 @@ def _is_genuine(block: JsonObject) -> bool:
 
 def _use(call: ToolCall, place: str) -> JsonObject:
     try:
-        arguments = orjson.loads(call.function.arguments or "{}")
-    except orjson.JSONDecodeError:
+        arguments = json.loads(call.function.arguments or "{}")
+    except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
         lack(f"{place}.function.arguments", "is no JSON object")

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import orjson
-
 from services.router_worker.failures import Unsupported
 from services.router_worker.providers.chat import (
     Chat,
@@ -15,7 +13,7 @@ from services.router_worker.providers.chat import (
     lack,
     read_chat,
 )
-from services.router_worker.providers.dialect import HttpCall, asked
+from services.router_worker.providers.dialect import HttpCall, asked, to_json
 from services.router_worker.providers.dialects.anthropic.messages import conversation, marked
 from services.router_worker.providers.dialects.anthropic.models import Claude, claude_of
 from services.router_worker.providers.dialects.anthropic.thinking import thinking
@@ -67,7 +65,7 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
     return HttpCall(
         url=str(provider.base_url).rstrip("/") + "/messages",
         headers=_headers(provider, streamed=job.streamed),
-        body=orjson.dumps(body),
+        body=to_json(body),
     )
 
 

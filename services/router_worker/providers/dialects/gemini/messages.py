@@ -104,6 +104,8 @@ def _reply(turn: Assistant, place: str, generation: Generation) -> Iterator[Json
     yield from _parts(turn.content, place, generation)
     if turn.refusal:
         yield {"text": turn.refusal}
+    for index, image in enumerate(turn.images):
+        yield _image(image, f"{place}.images[{index}]", generation)
     for block in turn.thinking_blocks:
         if block.get("type") == SIGNATURE:
             yield {"text": "", "thoughtSignature": block.get("signature")}

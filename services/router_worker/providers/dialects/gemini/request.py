@@ -33,6 +33,7 @@ _HONOURS: Final = frozenset(
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
+        "messages.images",
         "n",
         "presence_penalty",
         "reasoning_effort",

@@ -12,6 +12,7 @@ from shared.contracts import JsonObject
 
 __all__ = ["continued", "fitted"]
 
+_USERS = ("user", "safety_identifier")
 _THOUGHTS = ("reasoning_content", "thinking_blocks")
 _SHORT = re.compile(r"[a-zA-Z0-9]{9}")
 _EXTRA = "extra_content"
@@ -28,7 +29,8 @@ def fitted(body: JsonObject, quirks: Quirks) -> JsonObject:
         lack("response_format", "cannot be a JSON Schema at this server")
     if not (quirks.images and quirks.image_urls):
         _look_for_pictures(body, quirks)
-    renamed: JsonObject = {quirks.renames.get(name, name): value for name, value in body.items()}
+    kept = body if quirks.takes_user else {name: body[name] for name in body if name not in _USERS}
+    renamed: JsonObject = {quirks.renames.get(name, name): value for name, value in kept.items()}
     fitting = _without_signatures(_without_thoughts(renamed, quirks), quirks)
     return _with_short_ids(fitting) if quirks.short_tool_ids else fitting
 

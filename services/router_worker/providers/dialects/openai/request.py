@@ -1,12 +1,8 @@
 """What is sent: the caller's body, every field of it, as the server's quirks have it, under its name for the model."""
 
-import json
-
-import orjson
-
 from services.router_worker.failures import Unsupported
 from services.router_worker.providers.chat import UnsupportedError
-from services.router_worker.providers.dialect import HttpCall, asked
+from services.router_worker.providers.dialect import HttpCall, asked, to_json
 from services.router_worker.providers.dialects.openai.fitting import continued, fitted
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
@@ -34,7 +30,7 @@ def encode(
     return HttpCall(
         url=url or str(provider.base_url).rstrip("/") + job.endpoint.removeprefix("/v1"),
         headers=_headers(provider, streamed=streamed),
-        body=_to_json(body),
+        body=to_json(body),
     )
 
 
@@ -63,11 +59,3 @@ def _headers(provider: Provider, *, streamed: bool) -> dict[str, str]:
         name = provider.quirks.key_header.lower()
         headers[name] = f"Bearer {key}" if name == "authorization" else key
     return headers | {name.lower(): value.get_secret_value() for name, value in provider.headers.items()}
-
-
-def _to_json(body: JsonObject) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        # Whole numbers beyond 64 bits, which JSON allows and a caller's own fields may hold.
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

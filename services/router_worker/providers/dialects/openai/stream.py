@@ -125,9 +125,13 @@ class StreamDecoder:
         body["id"] = self._envelope.completion_id
         body["object"] = "chat.completion.chunk"
         body["created"] = self._envelope.created
-        self._model = body.get("model") or self._model
-        if not body.get("model"):
+        model = body.get("model")
+        if not model:
             body["model"] = self._model or self._envelope.model
+        elif type(model) is str:
+            self._model = model
+        else:
+            raise TypeError("a model without a name")
         if self._envelope.include_usage:
             body["usage"] = None
         if self._prompt_filter is not None:
@@ -142,6 +146,8 @@ class StreamDecoder:
             if delta is None:
                 delta = choice["delta"] = {}
             index = choice.setdefault("index", 0)
+            if type(index) is not int:
+                raise TypeError("a choice without a number")
             if index in self._started:
                 delta.pop("role", None)
             else:
@@ -149,7 +155,7 @@ class StreamDecoder:
                 delta["role"] = "assistant"
             reason = choice.setdefault("finish_reason", None)
             if reason is not None:
-                choice["finish_reason"] = self._finish[index] = self._reasons.get(reason, reason)
+                choice["finish_reason"] = self._finish[index] = self._reasons.get(reason, str(reason))
             content = delta.get("content")
             if len(delta) > 1 or type(content) is not str:
                 reshape(delta, self._reasoning)
