@@ -23,7 +23,7 @@ _PACKAGE: Final = "services.accounting.migrations.versions"
 
 _TEXT: Final = r"'((?:[^']|'')*)'"
 _STATEMENT: Final = re.compile(
-    rf"create (?:or replace )?view (?P<view>\w+) as"
+    rf"create (?:or replace )?view (?P<view>\w+) (?:with \([^)]*\) )?as"
     rf"|drop view (?P<dropped>\w+)"
     rf"|comment on view (?P<on_view>\w+) is (?P<view_text>{_TEXT})"
     rf"|comment on column (?P<on_column>\w+)\.(?P<column>\w+) is (?P<column_text>{_TEXT})",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Never, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,6 +18,7 @@ from services.accounting.consumption.reading import read_end, read_job, read_usa
 from services.accounting.health import Health, Line
 from services.accounting.ledger.engine import engine_for, ping
 from services.accounting.ledger.job_store import PostgresJobs
+from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
@@ -87,7 +88,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        background = asyncio.create_task(_background(lines, watch, sweeper), name="background")
+        months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
+        background = asyncio.create_task(_background(lines, (watch, sweeper.run(), months.run())), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
         yield Accounting(port, background)
@@ -98,10 +100,11 @@ def _lines(
 ) -> tuple[Line, ...]:
     dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
     ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
+    partial_answers = {name: tenant.partial_answers for name, tenant in config.tenants.items()}
     prices = OwnPrices(config.prices, GenaiPrices(_names_in_the_book(config)))
 
     def read_charged(value: bytes) -> Entry:
-        return enter(read_usage(value), prices)
+        return enter(read_usage(value), prices, partial_answers)
 
     def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
         meter = InstrumentedMeter(instruments, events, source.name, utc_now)
@@ -149,10 +152,10 @@ async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     await let_go(stop(), within_seconds=_STOP_SECONDS)
 
 
-async def _background(lines: Sequence[Line], watch: Coroutine[Any, Any, Never], sweeper: Sweeper) -> None:
+async def _background(lines: Sequence[Line], rounds: Sequence[Coroutine[Any, Any, None]]) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(watch, name="health")
-        group.create_task(sweeper.run(), name="sweeper")
+        for each in rounds:
+            group.create_task(each)
         for line in lines:
             group.create_task(_faultless(line), name=line.name)
 

@@ -67,6 +67,12 @@ class Tenant(Section):
     """By the key's public id, which is part of the key itself: `slk_<public id>_<secret>`."""
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
     """Its share of the workers while others wait too: a tenant of weight 3 gets three times the tokens of one of 1."""
+    partial_answers: Literal["charge", "charge-cancelled", "free"] = "charge"
+    """What it pays of calls that did not succeed, although they may have cost something.
+
+    `charge`: what was used; `charge-cancelled`: only of those that its caller stopped; `free`: nothing. The ledger has
+    the cost in any case, and names the rule.
+    """
     batch_partitions: PositiveInt | None = None
     """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
 
@@ -226,6 +232,9 @@ class Retention(Section):
     """How long after a job's deadline its `Idempotency-Key` still stands for it."""
     large_answer_seconds: PositiveInt = 604_800
     """How long an answer that is too large for a Kafka record stays in the blob store, and can be read."""
+    ledger_months: PositiveInt | None = None
+    """How many whole months the ledger and what changed in it are kept, beside the one that runs; for ever when left
+    out. The sums by hour and day stay."""
     content: bool = True
     """Whether prompts and answers are kept in the `jobs` table. Usage and cost always are."""
 

@@ -1,7 +1,9 @@
 """The ledger on the real database: every attempt once, the roll-up always its sum, whoever dies meanwhile."""
 
 import asyncio
+import math
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,25 +20,42 @@ from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from services.accounting.ports import Added, AwayError, Place, UnstorableError
 from services.accounting.prices.genai import GenaiPrices
-from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage, UsageSource
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, UsageSource
 from shared.ids import derived_job_id, new_job_id
 from tests.suites.accounting import NOON, an_attempt, attempts
 
 BOOK = OwnPrices((), GenaiPrices({}))
 
-ROLL_UP_OF_THE_LEDGER = text("""
-    select date_trunc('hour', ended_at, 'UTC'), tenant, caller, model_asked, coalesce(model_served, ''), provider,
+KEYS = "tenant, team, caller, model_asked, model_served, provider, deployment, lane, feature, status"
+SUMS = """
+    attempts, first_attempts, retries, failovers, uncached_input_tokens, cache_write_tokens, cache_read_tokens,
+    output_tokens, reasoning_tokens, cost_nanodollars, billed_nanodollars, unpriced_attempts, unpriced_tokens,
+    provider_cost_nanodollars, queue_ms, duration_ms, first_token_ms, first_tokens
+"""
+SUMS_OF_THE_LEDGER = """
+    select {time}, tenant, coalesce(team, ''), caller, model_asked, coalesce(model_served, ''), provider,
            deployment, lane, coalesce(feature, ''), status,
-           count(*), sum(uncached_input_tokens), sum(cache_write_tokens), sum(cache_read_tokens), sum(output_tokens),
-           sum(reasoning_tokens), coalesce(sum(cost_nanodollars), 0), count(*) filter (where cost_nanodollars is null),
+           count(*), count(*) filter (where attempt = 1), count(*) filter (where role = 'retry'),
+           count(*) filter (where role = 'failover'),
+           sum(uncached_input_tokens), sum(cache_write_tokens), sum(cache_read_tokens), sum(output_tokens),
+           sum(reasoning_tokens), coalesce(sum(cost_nanodollars), 0), coalesce(sum(billed_nanodollars), 0),
+           count(*) filter (where cost_nanodollars is null),
            coalesce(sum(uncached_input_tokens + cache_write_tokens + cache_read_tokens + output_tokens)
                     filter (where cost_nanodollars is null), 0),
            coalesce(sum(provider_cost_nanodollars), 0),
            sum(queue_ms), sum(duration_ms), coalesce(sum(first_token_ms), 0), count(first_token_ms)
-    from usage_ledger group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-    order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-""")
-ROLL_UP = text("select * from usage_hourly order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10")
+    from usage_ledger group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+"""
+ROLL_UPS = {
+    "usage_hourly": ("hour", "date_trunc('hour', ended_at, 'UTC')"),
+    "usage_daily": ("day", "(ended_at at time zone 'UTC')::date"),
+}
+HISTOGRAMS_OF_THE_LEDGER = """
+    select (ended_at at time zone 'UTC')::date, tenant, model_asked, provider, deployment, lane, measure, ms
+    from usage_ledger, lateral (values ('first_token', first_token_ms), ('duration', duration_ms)) as m (measure, ms)
+    where status = 'succeeded' and ms is not null
+"""
 
 KILL_ALL_OTHERS = """
     select count(pg_terminate_backend(pid))
@@ -61,11 +80,19 @@ async def rows(engine: AsyncEngine, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in (await connection.execute(text(query))).all()]
 
 
-async def assert_the_roll_up_is_the_sum_of_the_ledger(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        expected = (await connection.execute(ROLL_UP_OF_THE_LEDGER)).all()
-        assert (await connection.execute(ROLL_UP)).all() == expected
+async def assert_the_roll_ups_are_the_sum_of_the_ledger(engine: AsyncEngine) -> None:
+    for table, (name, time) in ROLL_UPS.items():
+        expected = await rows(engine, SUMS_OF_THE_LEDGER.format(time=time))
+        found = await rows(engine, f"select {name}, {KEYS}, {SUMS} from {table} order by {name}, {KEYS}")  # noqa: S608
+        assert found == expected
         assert expected
+    histograms = Counter(
+        (*key, math.ceil(round(math.log(max(ms, 1), 1.1), 9)))
+        for *key, ms in await rows(engine, HISTOGRAMS_OF_THE_LEDGER)
+    )
+    keys = "day, tenant, model_asked, provider, deployment, lane, measure, bucket"
+    kept = await rows(engine, f"select {keys}, calls from latency_daily")  # noqa: S608
+    assert {tuple(key): calls for *key, calls in kept} == histograms
 
 
 async def test_a_row_holds_what_the_event_said(engine: AsyncEngine) -> None:
@@ -80,6 +107,36 @@ async def test_a_row_holds_what_the_event_said(engine: AsyncEngine) -> None:
     assert (row.uncached_input_tokens, row.output_tokens, row.reasoning_tokens) == (1000, 10, 4)
     assert (row.cost_nanodollars, row.price_version) == (156_000, BOOK.quote("openai", "gpt-4o-mini", NOON).version)
     assert (row.queue_ms, row.first_token_ms, row.duration_ms) == (1500, 400, 2750)
+
+
+async def test_a_row_names_team_role_class_of_service_and_units(engine: AsyncEngine) -> None:
+    told = {"team": "search", "role": AttemptRole.FAILOVER, "service_tier": "flex", "units": {"web_search": 2}}
+    events = [an_attempt(number=2).model_copy(update=told), an_attempt(), an_attempt(number=3)]
+    await PostgresLedger(engine).add(entries(events), {})
+    assert await rows(engine, "select team, role, service_tier, units from usage_ledger order by attempt") == [
+        (None, "first", None, {}),
+        ("search", "failover", "flex", {"web_search": 2}),
+        (None, None, None, {}),
+    ], "an older worker does not say what a later call was for"
+
+
+PAID_BY_NOBODY = {
+    "charge": set(),
+    "charge-cancelled": {"failed", "abandoned"},
+    "free": {"failed", "abandoned", "cancelled"},
+}
+
+
+async def test_what_a_tenant_pays_of_a_partial_answer_is_its_rule_and_stands_in_the_row(engine: AsyncEngine) -> None:
+    events = [an_attempt(status=status, tenant=rule) for status in AttemptStatus for rule in PAID_BY_NOBODY]
+    rules = {rule: rule for rule in ("charge-cancelled", "free")}
+    await PostgresLedger(engine).add([enter(event, BOOK, rules) for event in events], {})
+    found = await rows(engine, "select tenant, status, billing, cost_nanodollars, billed_nanodollars from usage_ledger")
+    for tenant, status, billing, cost, billed in found:
+        assert billing == ("whole" if status == "succeeded" else tenant)
+        assert cost, "what it costs us stays what it is"
+        assert billed == (0 if status in PAID_BY_NOBODY[str(tenant)] else cost)
+    await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
 
 
 async def test_moments_are_kept_to_the_microsecond(engine: AsyncEngine) -> None:
@@ -121,7 +178,7 @@ async def test_of_two_figures_for_one_attempt_the_first_stays(engine: AsyncEngin
     assert await rows(engine, "select status, usage_source, output_tokens from usage_ledger") == [
         ("abandoned", "partial", 5)
     ]
-    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
 
 
 async def test_what_has_no_price_is_null_and_counted(engine: AsyncEngine) -> None:
@@ -140,10 +197,10 @@ async def test_replays_in_any_cut_change_nothing(engine: AsyncEngine) -> None:
     for _ in range(40):
         begin = chance.randrange(len(events))
         new += (await ledger.add(entries(events[begin : begin + chance.randrange(1, 120)]), {})).rows
-        await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+        await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
     new += (await ledger.add(entries(events), {})).rows
     assert new == len(events)
-    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
     expected = sum(entry.cost_nanodollars or 0 for entry in entries(events))
     assert await rows(engine, "select sum(cost_nanodollars) from usage_hourly") == [(Decimal(expected),)]
 
@@ -161,7 +218,7 @@ async def test_two_writers_of_the_same_events_neither_deadlock_nor_count_twice(e
 
     async with asyncio.timeout(60):
         assert sum(await asyncio.gather(*map(writer, range(4)))) == len(events)
-    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
 
 
 async def test_connections_killed_at_random_lose_and_repeat_nothing(engine: AsyncEngine, database: str) -> None:
@@ -189,7 +246,7 @@ async def test_connections_killed_at_random_lose_and_repeat_nothing(engine: Asyn
     await ledger.add(entries(events), {Place("usage", 0): len(events)})
     assert await rows(engine, "select count(*) from usage_ledger") == [(len(events),)]
     assert await rows(engine, "select next_offset from consumed_offsets") == [(len(events),)]
-    await assert_the_roll_up_is_the_sum_of_the_ledger(engine)
+    await assert_the_roll_ups_are_the_sum_of_the_ledger(engine)
 
 
 async def test_a_batch_with_a_row_that_cannot_be_stored_leaves_no_trace(engine: AsyncEngine) -> None:
@@ -214,20 +271,3 @@ async def test_a_database_that_is_not_there_is_away() -> None:
     with pytest.raises(AwayError):
         await PostgresLedger(engine).add(entries([an_attempt()]), {})
     await engine.dispose()
-
-
-async def test_the_views_show_dollars(engine: AsyncEngine) -> None:
-    job = new_job_id()
-    tries = [an_attempt(job=job, number=number, usage=TokenUsage(output=1_000_000)) for number in (1, 2)]
-    odd = an_attempt(job=job, number=3, upstream="unheard-of", feature=None, served=None, usage=TokenUsage(output=4))
-    await PostgresLedger(engine).add(entries([*tries, odd]), {})
-    dollars = Decimal("1.2")
-    assert await rows(engine, "select job_id, attempts, cost_dollars, unpriced_attempts from job_costs") == [
-        (job, 3, dollars, 1)
-    ]
-    assert await rows(
-        engine, "select day::text, feature, attempts, cost_dollars, unpriced_tokens from usage_by_day order by feature"
-    ) == [("2026-11-20", "search", 2, dollars, 0), ("2026-11-20", None, 1, Decimal(0), 4)]
-    assert await rows(
-        engine, "select model_asked, model_served, cost_dollars from cost_by_model order by model_served"
-    ) == [("m1", "m1-2026-01", dollars), ("m1", None, Decimal(0))]

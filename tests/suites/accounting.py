@@ -86,6 +86,7 @@ def attempts(count: int, *, seed: int = 0, at: datetime = NOON) -> list[AttemptF
     chance = random.Random(seed)
     return [
         an_attempt(
+            number=chance.choice([1, 1, 2]),
             tenant=chance.choice(["acme", "globex", "initech"]),
             model=chance.choice(["m1", "m2"]),
             served=chance.choice(["m1-2026-01", None]),

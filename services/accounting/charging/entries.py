@@ -4,6 +4,7 @@ It is made in one go from one event and nothing of the event is kept: tens of th
 a batch of rows stays in the processor's cache where a batch of events does not.
 """
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from pydantic_core import to_json
 
 from services.accounting.charging.cost import cost
 from services.accounting.charging.prices import PriceBook
-from shared.contracts import AttemptFinished
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus
 from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
 
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     attempt: int
     epoch: int
     tenant: str
+    team: str | None
     caller: str
     end_user: str | None
     feature: str | None
@@ -35,6 +37,7 @@ class Entry(NamedTuple):
     deployment: str
     upstream_model: str
     region: str | None
+    service_tier: str | None
     status: str
     uncached_input_tokens: int
     cache_write_tokens: int
@@ -52,6 +55,10 @@ class Entry(NamedTuple):
     ended_at: float
     tags: str
     """JSON."""
+    units: str
+    """JSON."""
+    role: str | None
+    billing: str
     cost_nanodollars: Nanodollars | None
     """None: no price is known. It must never be taken for zero."""
     price_version: str
@@ -71,8 +78,15 @@ _AS_IT_IS: Final = Entry._fields[: Entry._fields.index("keyed_at")]
 _copied = attrgetter(*(_FIELD_OF.get(column, column) for column in _AS_IT_IS))
 
 
-def enter(event: AttemptFinished, book: PriceBook) -> Entry:
-    """Prices are looked up by the id the provider was asked for and the moment the call was made."""
+_SUCCEEDED: Final = AttemptStatus.SUCCEEDED
+_BY_USE: Final = "charge"
+
+
+def enter(event: AttemptFinished, book: PriceBook, partial_answers: Mapping[str, str] | None = None) -> Entry:
+    """Prices are looked up by the id the provider was asked for and the moment the call was made.
+
+    `partial_answers` is what each tenant pays of a call that did not succeed, where that is not what it used.
+    """
     quote = book.quote(event.provider, event.upstream_model, event.started_at, event.service_tier)
     return Entry._make(
         (
@@ -83,6 +97,9 @@ def enter(event: AttemptFinished, book: PriceBook) -> Entry:
             event.first_token_at.timestamp() if event.first_token_at else None,
             event.ended_at.timestamp(),
             to_json(event.tags).decode() if event.tags else "{}",
+            to_json(event.units).decode() if event.units else "{}",
+            event.role or (AttemptRole.FIRST if event.attempt == 1 else None),
+            "whole" if event.status is _SUCCEEDED else (partial_answers or {}).get(event.tenant, _BY_USE),
             cost(event.usage, quote.prices, event.units),
             quote.version,
         )

@@ -1,26 +1,46 @@
-"""How do charged attempts get into PostgreSQL? One statement feeds the ledger and, from rows really new, the roll-up.
+"""How do charged attempts get into PostgreSQL? One statement feeds the ledger and, from rows really new, the roll-ups.
 
-Rules for whoever edits the statement. The roll-up reads what the ledger's insert returns, so a replayed attempt adds
-nothing to it. Rows are written in the order of their keys, the ledger's before the roll-up's before the offsets': two
+Rules for whoever edits the statement. The roll-ups read what the ledger's insert returns, so a replayed attempt adds
+nothing to them. Rows are written in the order of their keys, the ledger's before the roll-ups' before the offsets': two
 writers then wait for each other in one direction only and cannot deadlock.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import BigInteger, ColumnElement, func, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Double,
+    SmallInteger,
+    case,
+    column,
+    func,
+    literal,
+    select,
+    values,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
 from services.accounting.ledger.batches import Batches
+from services.accounting.ledger.roll_ups import fed
 from services.accounting.ledger.staging import Staging
-from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_hourly, usage_ledger
+from services.accounting.ledger.tables import DIMENSIONS, MEASURES, latency_daily, usage_ledger
 from services.accounting.ports import Added, Consumed, Spent
 from shared.money import Nanodollars
 
 __all__ = ["PostgresLedger"]
+
+_STEP: Final = math.log(1.1)
+"""The buckets of a histogram grow by a tenth each."""
+
+_HISTOGRAM_KEY: Final = tuple(latency_daily.primary_key)
 
 _staging = Staging("incoming_usage", usage_ledger, Entry._fields)
 
@@ -37,6 +57,7 @@ _tokens = _new.c.uncached_input_tokens + _new.c.cache_write_tokens + _new.c.cach
 
 _DIMENSION_FROM: Final[dict[str, ColumnElement[Any]]] = {
     "hour": func.date_trunc("hour", _new.c.ended_at, "UTC"),
+    "team": func.coalesce(_new.c.team, ""),
     "model_served": func.coalesce(_new.c.model_served, ""),
     "feature": func.coalesce(_new.c.feature, ""),
 }
@@ -44,6 +65,9 @@ _DIMENSION_FROM: Final[dict[str, ColumnElement[Any]]] = {
 
 _MEASURE_FROM: Final[dict[str, ColumnElement[Any]]] = {
     "attempts": func.count(),
+    "first_attempts": func.count().filter(_new.c.attempt == 1),
+    "retries": func.count().filter(_new.c.role == "retry"),
+    "failovers": func.count().filter(_new.c.role == "failover"),
     "unpriced_attempts": func.count().filter(_unpriced),
     "unpriced_tokens": func.coalesce(func.sum(_tokens).filter(_unpriced), 0),
     "first_tokens": func.count(_new.c.first_token_at),
@@ -62,14 +86,42 @@ def _measure(name: str) -> ColumnElement[Any]:
 
 
 _dimensions = [_dimension(name) for name in DIMENSIONS]
-_sums = insert(usage_hourly).from_select(
-    [*DIMENSIONS, *MEASURES],
-    select(*_dimensions, *map(_measure, MEASURES)).group_by(*_dimensions).order_by(*_dimensions),
-)
-_rolled_up = _sums.on_conflict_do_update(
-    index_elements=usage_hourly.primary_key,
-    set_={name: usage_hourly.c[name] + _sums.excluded[name] for name in MEASURES},
-)
+_sums = select(*_dimensions, *map(_measure, MEASURES)).group_by(*_dimensions).cte("sums")
+_hours, _days = fed(_sums)
+
+
+def _latencies() -> CTE:
+    """Histograms of the calls that succeeded: one refused in a millisecond would make its provider look quick."""
+    succeeded = _new.c.status == "succeeded"
+    measured = (
+        values(column("measure", latency_daily.c.measure.type), column("ms", BigInteger), name="measured")
+        .data(
+            [
+                ("first_token", case((succeeded, _new.c.first_token_ms))),
+                ("duration", case((succeeded, _new.c.duration_ms))),
+            ]
+        )
+        .lateral()
+    )
+    steps = func.ln(func.greatest(measured.c.ms, 1).cast(Double)) / literal(_STEP, Double)
+    made: dict[str, ColumnElement[Any]] = {
+        "day": func.date_trunc("day", _new.c.ended_at, "UTC").op("at time zone")("UTC").cast(Date),
+        "measure": measured.c.measure,
+        "bucket": func.ceil(steps).cast(SmallInteger),
+    }
+    keys = [(made[key.name] if key.name in made else _new.c[key.name]).label(key.name) for key in _HISTOGRAM_KEY]
+    rows = (
+        select(*keys, func.count().label("calls"))
+        .select_from(_new.join(measured, measured.c.ms.is_not(None)))
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+    adding = insert(latency_daily).from_select([*(key.name for key in keys), "calls"], rows)
+    return adding.on_conflict_do_update(
+        index_elements=latency_daily.primary_key,
+        set_={"calls": latency_daily.c.calls + adding.excluded.calls},
+    ).cte("latencies")
+
 
 _ADD = (
     select(
@@ -81,7 +133,7 @@ _ADD = (
         _MEASURE_FROM["unpriced_tokens"].label("unpriced_tokens"),
     )
     .group_by(_new.c.provider, _new.c.deployment)
-    .add_cte(_rolled_up.cte("rolled_up"))
+    .add_cte(_hours, _days, _latencies())
 )
 
 

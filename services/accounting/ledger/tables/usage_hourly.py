@@ -1,12 +1,9 @@
-"""The roll-up that reports, dashboards and budgets read: the ledger summed by hour and by everything worth grouping by.
+"""The roll-up that reports and dashboards read: the ledger summed by hour and by everything worth grouping by."""
 
-It is fed only from rows really inserted into the ledger, in the same transaction, so it equals the ledger at any
-moment. Texts that are null in the ledger are empty here: they are part of the key, and a key has no nulls.
-"""
+from sqlalchemy import Column, Table
 
-from sqlalchemy import BigInteger, Column, Table, Text
-
-from services.accounting.ledger.tables.metadata import Identifier, Moment, fact, metadata
+from services.accounting.ledger.tables.metadata import Moment, metadata
+from services.accounting.ledger.tables.roll_up import roll_up_columns
 
 __all__ = ["DIMENSIONS", "MEASURES", "usage_hourly"]
 
@@ -14,29 +11,7 @@ usage_hourly = Table(
     "usage_hourly",
     metadata,
     Column("hour", Moment, primary_key=True, comment="The beginning (UTC) of the hour in which the calls ended."),
-    Column("tenant", Identifier, primary_key=True, comment="Who pays."),
-    Column("caller", Identifier, primary_key=True, comment="The id of the API key, unique within its tenant."),
-    Column("model_asked", Text, primary_key=True, comment="The model the callers asked for."),
-    Column("model_served", Text, primary_key=True, comment="The model as the provider named it; empty: no answer."),
-    Column("provider", Identifier, primary_key=True, comment="The provider's name in sluice.yaml."),
-    Column("deployment", Text, primary_key=True, comment="The deployment that was called."),
-    Column("lane", Identifier, primary_key=True, comment="interactive or batch."),
-    Column("feature", Text, primary_key=True, comment="The feature that asked; empty: none was named."),
-    Column("status", Identifier, primary_key=True, comment="succeeded, failed, cancelled or abandoned."),
-    fact("attempts", BigInteger(), "Calls to the provider."),
-    fact("uncached_input_tokens", BigInteger(), "Input at full price. The four buckets are disjoint."),
-    fact("cache_write_tokens", BigInteger(), "Input that the provider put into its prompt cache."),
-    fact("cache_read_tokens", BigInteger(), "Input that came from the provider's prompt cache."),
-    fact("output_tokens", BigInteger(), "Output, reasoning included."),
-    fact("reasoning_tokens", BigInteger(), "The part of output_tokens that nobody sees."),
-    fact("cost_nanodollars", BigInteger(), "The cost of the calls with a known price, in billionths of a US dollar."),
-    fact("unpriced_attempts", BigInteger(), "Calls without a known price; above 0 the cost is a lower bound."),
-    fact("unpriced_tokens", BigInteger(), "The tokens, of all four buckets, of the calls without a known price."),
-    fact("provider_cost_nanodollars", BigInteger(), "What the providers say the calls cost, summed where they say so."),
-    fact("queue_ms", BigInteger(), "Sum of the ledger's queue_ms; divide by attempts for the mean."),
-    fact("duration_ms", BigInteger(), "Sum of the ledger's duration_ms; divide by attempts for the mean."),
-    fact("first_token_ms", BigInteger(), "Sum of the ledger's first_token_ms; divide by first_tokens for the mean."),
-    fact("first_tokens", BigInteger(), "Calls in which an output token arrived."),
+    *roll_up_columns(),
     comment="The ledger summed by hour. Always equal to the ledger: both are written in one transaction.",
 )
 

@@ -2,16 +2,16 @@
 
 The key is `(job_id, attempt, keyed_at)`. The first two name the attempt (`attempt_id` is made of them), so they alone
 decide whether a row is a duplicate. `keyed_at` is the time inside the job's id, so equal attempts always carry an equal
-one; it is in the key because PostgreSQL can partition a table only by a column of its unique keys, and this one is to
-be partitioned by month. `accepted_at` would not do: a submission that is admitted again after a crash keeps its id but
-not that time.
+one; it is in the key because PostgreSQL can partition a table only by a column of its unique keys, and this one is
+partitioned by month. `accepted_at` would not do: a submission that is admitted again after a crash keeps its id but
+not that time. The partitions are made ahead by `ledger/months.py`; what fits into none stands in the one for the rest.
 
 An attempt whose worker died is charged by its successor (`abandoned`, `partial`). Should the dead worker turn out to
 live and report the provider's own figure later, the first row stays: for now, a ledger that changes after it was read
 is taken to be worse than one that is a few tokens short.
 """
 
-from sqlalchemy import BigInteger, Column, Computed, Index, Integer, Table, Text, func
+from sqlalchemy import BigInteger, Column, Computed, Index, Integer, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.accounting.ledger.tables.metadata import Identifier, Moment, Tokens, fact, metadata, optional
@@ -47,8 +47,14 @@ usage_ledger = Table(
         nullable=False,
         comment="<job_id>.<attempt>, the id of the call in events and logs.",
     ),
+    optional(
+        "role",
+        Identifier,
+        "What the call was for: first; retry, of the same deployment; failover, to another. Null: nobody said.",
+    ),
     fact("epoch", Integer(), "The fencing number under which the worker ran the job; above 1 the job was taken over."),
     fact("tenant", Identifier, "Who pays."),
+    optional("team", Identifier, "The team of the tenant that the key belongs to; null when it is in none."),
     fact("caller", Identifier, "The id of the API key, unique within its tenant."),
     optional("end_user", Text(), "The end user as the request named it in `user`; null when it did not."),
     optional(
@@ -64,6 +70,11 @@ usage_ledger = Table(
     fact("deployment", Text(), "The deployment that was called."),
     fact("upstream_model", Text(), "The id under which the provider was asked; the price was looked up by it."),
     optional("region", Text(), "The deployment's region; null when it has none."),
+    optional(
+        "service_tier",
+        Identifier,
+        "The class of service in which the provider says it answered, such as flex; null when it named none.",
+    ),
     fact("status", Identifier, "How the call ended: succeeded, failed, cancelled, or abandoned (its worker died)."),
     fact(
         "uncached_input_tokens", Tokens, "Input at full price. The four buckets are disjoint: their sum is the total."
@@ -74,6 +85,13 @@ usage_ledger = Table(
     fact(
         "reasoning_tokens", Tokens, "The part of output_tokens that nobody sees. Already counted there: never add it."
     ),
+    Column(
+        "units",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="What was counted besides and may have a price of its own, by its name: cache_write_1h, web_search, …",
+    ),
     fact(
         "usage_source",
         Identifier,
@@ -83,6 +101,22 @@ usage_ledger = Table(
         "cost_nanodollars",
         BigInteger(),
         "What the call cost by our price book, in billionths of a US dollar. Null: no price was known.",
+    ),
+    fact(
+        "billing",
+        Identifier,
+        "The rule by which the tenant pays: whole for a call that succeeded, else its partial_answers.",
+    ),
+    Column(
+        "billed_nanodollars",
+        BigInteger,
+        Computed(
+            "case when billing = 'free' or (billing = 'charge-cancelled' and status <> 'cancelled') then 0"
+            " else cost_nanodollars end",
+            persisted=True,
+        ),
+        nullable=True,
+        comment="What the tenant pays of the cost, by that rule, in billionths of a US dollar. Null: no price.",
     ),
     optional("provider_cost_nanodollars", BigInteger(), "What the provider says it cost, where it says so."),
     fact("price_version", Text(), "Which prices were used: a version of the public price book, or override:<hash>."),
@@ -116,5 +150,7 @@ usage_ledger = Table(
     Column("recorded_at", Moment, nullable=False, server_default=func.now(), comment="When this row was written."),
     # Rows arrive almost in the order of ended_at, so a block range index costs nothing and finds a day or a month.
     Index("usage_ledger_ended_at_idx", "ended_at", postgresql_using="brin"),
-    comment="One row per call to a provider, failed and abandoned ones too. Written once, never changed.",
+    Index("usage_ledger_unpriced_idx", "provider", "upstream_model", postgresql_where=text("cost_nanodollars IS NULL")),
+    comment="One row per call to a provider, failed and abandoned ones too. Only a new price changes it.",
+    postgresql_partition_by="RANGE (keyed_at)",
 )

@@ -1,0 +1,36 @@
+"""How are the roll-ups fed? By statements that add what a source has already summed by hour.
+
+Rows are written in the order of their keys, the hours before the days: two writers then wait for each other in one
+direction only.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import CTE, BigInteger, ColumnElement, Date, Insert, Table, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_daily, usage_hourly
+
+__all__ = ["GROUPS", "fed"]
+
+GROUPS: Final = DIMENSIONS[1:]
+"""What both are grouped by, beside their time."""
+
+
+def fed(source: CTE) -> tuple[CTE, CTE]:
+    """`source` has the columns of `usage_hourly`, a row for each key of it."""
+    hour = source.c.hour
+    hours = _adding(usage_hourly, select(*source.c).order_by(*(source.c[name] for name in DIMENSIONS)))
+    day = func.date_trunc("day", hour, "UTC").op("at time zone")("UTC").cast(Date).label("day")
+    keys: list[ColumnElement[Any]] = [day, *(source.c[name] for name in GROUPS)]
+    sums = (func.sum(source.c[name]).cast(BigInteger).label(name) for name in MEASURES)
+    days = _adding(usage_daily, select(*keys, *sums).group_by(*keys).order_by(*keys))
+    return hours.cte("hours"), days.cte("days")
+
+
+def _adding(table: Table, rows: Any) -> Insert:  # noqa: ANN401 - a select of whatever columns
+    insertion = insert(table).from_select([column.name for column in rows.selected_columns], rows)
+    return insertion.on_conflict_do_update(
+        index_elements=table.primary_key,
+        set_={name: table.c[name] + insertion.excluded[name] for name in MEASURES},
+    )
