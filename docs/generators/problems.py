@@ -27,6 +27,9 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.CONTEXT_LENGTH_EXCEEDED: "Input and output do not fit the model's window; the message has the figures.",
         Reason.TOO_LARGE: "The record is larger than allowed (submit topics).",
         Reason.KEY_REUSED: "The `Idempotency-Key` was used for another request.",
+        Reason.OVERLOADED: "What others have waiting in the lane is expected to outlast the job's deadline.",
+        Reason.OWN_BACKLOG: "What the tenant itself has waiting in the lane is expected to outlast the job's deadline.",
+        Reason.NO_WORKERS: "There has been no worker for longer than the job's deadline allows.",
     }
 )
 

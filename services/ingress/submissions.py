@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, ModelFacts, Refused, Spans, admit
+from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, HouseRules, Refused, admit
+from services.ingress.backlogs import Backlogs
 from services.ingress.ports import JobLog, JobQueue, TokenCount, UnavailableError, UnconfirmedError
 from shared.clock import Clock
 from shared.contracts import Interruption, Job
@@ -32,18 +32,16 @@ class Submissions:
         queue: JobQueue,
         job_log: JobLog,
         tokens: TokenCount,
-        models: Mapping[str, ModelFacts],
-        spans: Spans,
-        on_interrupt: Interruption,
+        backlogs: Backlogs,
+        rules: HouseRules,
         clock: Clock,
         instruments: Instruments,
     ) -> None:
         self._queue = queue
         self._job_log = job_log
         self._tokens = tokens
-        self._models = models
-        self._spans = spans
-        self._on_interrupt = on_interrupt
+        self._backlogs = backlogs
+        self._rules = rules
         self._clock = clock
         self._accepted = instruments.counter(ACCEPTED)
         self._refused = instruments.counter(REFUSED)
@@ -54,18 +52,21 @@ class Submissions:
 
     async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Job | Refused:
         """Never raises; nothing has happened yet when it returns."""
-        model = self._models.get(request.model)
+        rules = self._rules
+        model = rules.models.get(request.model)
         facts = Facts(
             job=job,
             model=model,
             # What is refused for its model anyway is not worth counting.
             input_tokens=await self._tokens.count(request.model, request.body) if model else 0,
-            longest=self._spans.longest[request.lane],
-            schedule=self._spans.schedule,
-            on_interrupt=self._on_interrupt,
+            longest=rules.spans.longest[request.lane],
+            schedule=rules.spans.schedule,
+            on_interrupt=rules.on_interrupt,
+            wait=self._backlogs.wait(request.lane, caller.tenant),
         )
         decision = admit(request, caller, facts, self._clock())
         if isinstance(decision, Admitted):
+            self._backlogs.promised(decision.job)
             return decision.job
         return self.refused(request, decision)
 
@@ -80,7 +81,7 @@ class Submissions:
 
     def policy_of(self, request: CompletionRequest) -> Interruption:
         """What happens when the answer breaks off."""
-        return request.on_interrupt or self._on_interrupt
+        return request.on_interrupt or self._rules.on_interrupt
 
     async def accept(self, job: Job, trace: TraceContext) -> None:
         """Afterwards the job is accepted: it will end. Raises what `JobQueue.put` raises."""

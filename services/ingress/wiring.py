@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 import structlog
 from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
 from starlette.types import ASGIApp
 from uvicorn._types import ASGIApplication
 
@@ -20,13 +21,15 @@ from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
 from services.ingress.adapters.reachability import Reachability
+from services.ingress.adapters.redis_loads import RedisLoads
 from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
-from services.ingress.admission import ModelFacts, Spans
+from services.ingress.admission import HouseRules, ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
+from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
 from services.ingress.ports import Dependency
 from services.ingress.reception import Reception
@@ -71,20 +74,29 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
     claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
     async with AsyncExitStack() as stack:
-        job_log, listener, reservations = _job_log(stack, settings, config, servers[Dependency.REDIS], instruments)
+        redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
+        job_log, listener = _job_log(redis, keyspace, settings, config, servers[Dependency.REDIS], instruments)
+        backlogs = Backlogs(config.weights, config.batch_partitions, instruments)
         archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
         records = _records(settings, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
             job_log=job_log,
             tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
-            models=models,
-            spans=Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
-            on_interrupt=config.on_interrupt,
+            backlogs=backlogs,
+            rules=HouseRules(
+                models,
+                Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
+                config.on_interrupt,
+            ),
             clock=utc_now,
             instruments=instruments,
         )
         tails = Tails(job_log, archive, claim_checks)
+        keys_kept = timedelta(seconds=config.retention.idempotency_seconds)
+        reservations = RedisReservations(redis, keyspace, kept=keys_kept, clock=utc_now)
         reception = Reception(submissions, reservations, tails, utc_now)
         doors = Doors(
             callers=callers,
@@ -110,6 +122,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             _running(
                 records=records.run(),
                 listener=listener.run(),
+                loads=RedisLoads(redis, keyspace, backlogs).run(),
                 archive=archive.run(),
                 submissions=submissions.run(),
                 topic_door=topic_door,
@@ -124,15 +137,13 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
 
 
 def _job_log(
-    stack: AsyncExitStack,
+    redis: Redis,
+    keyspace: Keyspace,
     settings: IngressSettings,
     config: Config,
     reachability: Reachability,
     instruments: Instruments,
-) -> tuple[RedisJobLog, Listener, RedisReservations]:
-    redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
-    stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
+) -> tuple[RedisJobLog, Listener]:
     refollows = instruments.counter(REFOLLOWS)
     followers = Followers(lambda cause: refollows.labels(cause).inc(), queue_bound=settings.reader_entries)
     instruments.gauge(FOLLOWED_JOBS).set_function(lambda: len(followers))
@@ -145,9 +156,7 @@ def _job_log(
         longest=max(config.job_time.values()) + timedelta(seconds=config.limits.schedule_seconds),
         clock=utc_now,
     )
-    listener = Listener(redis, keyspace, settings.replica, followers, reachability)
-    kept = timedelta(seconds=config.retention.idempotency_seconds)
-    return job_log, listener, RedisReservations(redis, keyspace, kept=kept, clock=utc_now)
+    return job_log, Listener(redis, keyspace, settings.replica, followers, reachability)
 
 
 async def _archive(stack: AsyncExitStack, settings: IngressSettings, reachability: Reachability) -> PostgresArchive:

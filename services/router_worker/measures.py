@@ -30,8 +30,9 @@ class _Pace:
         mean = seconds if self.mean_seconds is None else self.mean_seconds
         self.mean_seconds = mean + (seconds - mean) * _NEWEST_COUNTS
 
-    def work_seconds(self, jobs: int) -> float:
-        return jobs * (1.0 if self.mean_seconds is None else self.mean_seconds)
+    @property
+    def job_seconds(self) -> float:
+        return 1.0 if self.mean_seconds is None else self.mean_seconds
 
 
 class LaneMeasures:
@@ -84,6 +85,10 @@ class WorkerMeasures:
     def of_lane(self, lane: str) -> LaneMeasures:
         return LaneMeasures(self._instruments, lane)
 
+    def job_seconds(self, lane: str) -> float:
+        """How long a job of the lane keeps its slot lately."""
+        return self._pace[lane].job_seconds
+
     def watch(self, lanes: Mapping[str, WatermarkSubscriber], shadowed: Sized) -> None:
         """The levels that are read when somebody asks, instead of being told."""
         self._instruments.gauge(metrics.JOBS_SHADOWED).set_function(lambda: len(shadowed))
@@ -109,13 +114,13 @@ class WorkerMeasures:
             return self._instruments.gauge(metric).labels(lane)
 
         level(metrics.JOBS_RUNNING).set_function(lambda: subscriber.slots.taken)
-        level(metrics.JOBS_WAITING).set_function(lambda: subscriber.waiting_jobs)
+        level(metrics.JOBS_WAITING).set_function(lambda: len(subscriber.room))
         level(metrics.RECORDS_BEHIND).set_function(lambda: subscriber.behind)
         level(metrics.POLL_AGE).set_function(lambda: subscriber.poll_age)
         level(metrics.OLDEST_JOB).set_function(lambda: subscriber.oldest_job)
         if pace := self._pace.get(lane):
             level(metrics.WORK_SECONDS).set_function(
-                lambda: pace.work_seconds(subscriber.behind + subscriber.waiting_jobs)
+                lambda: pace.job_seconds * (subscriber.behind + len(subscriber.room))
             )
 
     def attempt_began(self, begun: AttemptBegun) -> None:

@@ -27,9 +27,11 @@ from services.router_worker.fleet.leases import RedisLeases
 from services.router_worker.fleet.reading_marks import RedisReadingMarks
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
+from services.router_worker.fleet.showing import Showing
 from services.router_worker.fleet.tells import Tells
 from services.router_worker.governing.governor import Governor, Keepers, crowd_of, keepers_of
 from services.router_worker.health import Health
+from services.router_worker.load import Load
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.providers.transport import Providers
@@ -179,6 +181,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 tells.run(),
                 seats.run(_renaming(lanes)),
                 governor.run(),
+                Showing(redis, keyspace, worker, Load({lane: lanes[lane] for lane in Lane}, measures).look).run(),
             ),
             name="background",
         )

@@ -90,6 +90,11 @@ class Keyspace:
         return f"{self.prefix}:repeat:{digest}"
 
     @property
+    def loads(self) -> str:
+        """HASH: worker, how busy it says it is."""
+        return f"{self.prefix}:loads"
+
+    @property
     def seats(self) -> str:
         """HASH: seat of the workers' fleet, when it was renewed, when it runs out, whose it is."""
         return f"{self.prefix}:seats"

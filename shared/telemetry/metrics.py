@@ -80,6 +80,13 @@ REFUSED = Count("sluice_jobs_refused_total", "Jobs turned away, by the error's c
 REPEATED = Count("sluice_jobs_repeated_total", "Requests sent again, whose job stood already.", ("door",))
 ACCEPT_SECONDS = Spread("sluice_accept_seconds", "From the request to Kafka's acknowledgement.", ("door",), "seconds")
 SUBMISSIONS = Count("sluice_submissions_total", "Records of the submit topics.", ("topic", "outcome"))
+EXPECTED_WAIT = Level(
+    "sluice_expected_wait_seconds",
+    "From acceptance to a slot, as it is expected for a tenant that has nothing waiting; not a number while unknown.",
+    ("lane",),
+    "seconds",
+)
+WORKERS_SEEN = Level("sluice_workers_seen", "Workers that have told lately how busy they are.")
 OPEN_STREAMS = Level("sluice_open_streams", "Readers connected now.")
 FOLLOWED_JOBS = Level("sluice_followed_jobs", "Jobs whose log this replica follows now.")
 STREAM_EVENTS = Count("sluice_stream_events_total", "Log entries handed to readers.", ("kind",))

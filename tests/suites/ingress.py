@@ -9,10 +9,11 @@ import orjson
 from starlette.types import ASGIApp
 
 from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
-from services.ingress.admission import Caller, CompletionRequest, Facts, ModelFacts, Spans
+from services.ingress.admission import Caller, CompletionRequest, Facts, HouseRules, ModelFacts, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
+from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
 from services.ingress.reception import Reception
 from services.ingress.submissions import Submissions
@@ -160,6 +161,7 @@ class MemoryIngress:
     archive: MemoryArchive
     tokens: FixedTokens
     submissions: Submissions
+    backlogs: Backlogs
     doors: Doors
     blobs: MemoryBlobs
     problems: dict[str, str | None]
@@ -194,13 +196,15 @@ def memory_ingress(
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
     models = {"gpt-4o": ModelFacts(8192, 4096), "gpt-4o-mini": ModelFacts(), "org/model": ModelFacts()}
     instruments = Instruments("ingress")
+    backlogs = Backlogs({}, lambda _: None, instruments)
     submissions = Submissions(
         queue=queue,
         job_log=job_log,
         tokens=tokens,
-        models=models,
-        spans=Spans({lane: timedelta(seconds=600) for lane in Lane}, timedelta(days=1)),
-        on_interrupt=Interruption.RESTART,
+        backlogs=backlogs,
+        rules=HouseRules(
+            models, Spans({lane: timedelta(seconds=600) for lane in Lane}, timedelta(days=1)), Interruption.RESTART
+        ),
         clock=utc_now,
         instruments=instruments,
     )
@@ -224,4 +228,6 @@ def memory_ingress(
     problems: dict[str, str | None] = {"kafka": None}
     health = cast("ASGIApp", probes(instruments.registry, ready=lambda: problems, live=lambda: None))
     app = create_app(doors, health, version="test")
-    return MemoryIngress(app, job_log, reservations, queue, archive, tokens, submissions, doors, blobs, problems)
+    return MemoryIngress(
+        app, job_log, reservations, queue, archive, tokens, submissions, backlogs, doors, blobs, problems
+    )

@@ -1,6 +1,7 @@
 """Ingress served on real Kafka, Valkey and PostgreSQL, and behind it a worker that plays what a prompt asks for."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,15 +19,35 @@ from services.accounting.migrations import migrate
 from services.ingress.settings import IngressSettings
 from services.ingress.wiring import wire
 from shared.config.schema import Config
-from shared.contracts import DeadLetter, Job, JobError, JobStatus
+from shared.contracts import DeadLetter, Job, JobError, JobStatus, Lane
 from shared.ids import new_id
 from shared.job_log import Cursor, Entry, EventType, Keyspace
 from shared.kafka import ensure_topics
+from shared.load import LaneLoad, WorkerLoad
 from shared.topics import DEAD_LETTERS, JOBS, SUBMIT
 from tests.suites.ingress import AUTH, TENANTS, a_chunk, an_end
 from tests.suites.redis_worker import RedisWriter
 
-__all__ = ["Place", "ServedIngress", "StandIn", "fresh_place", "serving_ingress", "the_config", "until"]
+__all__ = [
+    "IDLE",
+    "Place",
+    "ServedIngress",
+    "StandIn",
+    "fresh_place",
+    "lane_load",
+    "serving_ingress",
+    "the_config",
+    "until",
+]
+
+
+def lane_load(**fields: object) -> LaneLoad:
+    """Of a worker that has nothing to do."""
+    idle = {"slots": 64, "free": 64, "job_seconds": 1.0, "waiting": {}, "unnamed": 0, "partitions": tuple(range(8))}
+    return LaneLoad.model_validate(idle | fields)
+
+
+IDLE = WorkerLoad(beat=0, lanes={lane: lane_load() for lane in Lane})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +114,14 @@ class StandIn:
     jobs: list[Job] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    load: WorkerLoad | None = IDLE
+    """What it shows of how busy it is; None shows nothing."""
     _taken: set[str] = field(default_factory=set)
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         async with asyncio.TaskGroup() as playing:
             playing.create_task(self._hear())
+            playing.create_task(self._show())
             async for record in consumer:
                 job = Job.model_validate_json(record.value)
                 self.jobs.append(job)
@@ -132,6 +156,19 @@ class StandIn:
     async def _say(self, job: Job, seq: int, text: str) -> None:
         if job.streamed:
             await self.writer.append(job, Entry(Cursor(1, seq), EventType.DELTA, a_chunk(job, text)))
+
+    async def shows(self, load: WorkerLoad | None) -> None:
+        """From now on."""
+        self.load = load
+        if load is None:
+            await self.writer.redis.hdel(self.writer.keyspace.loads, "stand-in")
+
+    async def _show(self) -> None:
+        for beat in itertools.count():
+            if self.load is not None:
+                shown = self.load.model_copy(update={"beat": beat})
+                await self.writer.redis.hset(self.writer.keyspace.loads, "stand-in", shown.to_bytes())
+            await asyncio.sleep(0.2)
 
     async def _hear(self) -> None:
         async with self.writer.redis.pubsub() as pubsub:

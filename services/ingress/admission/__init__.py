@@ -1,8 +1,9 @@
 """May this request become a job? Pure: the request, its caller and the facts go in, a job or a refusal comes out."""
 
 from services.ingress.admission.admit import Admitted, admit
+from services.ingress.admission.backlog import Backlog, Wait, backlog_of, foresee, grown
 from services.ingress.admission.caller import Caller
-from services.ingress.admission.facts import Facts, ModelFacts, Spans
+from services.ingress.admission.facts import Facts, HouseRules, ModelFacts, Spans
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
 from services.ingress.admission.repeats import Repeat, reused
@@ -11,18 +12,24 @@ from services.ingress.admission.wishes import read_wishes
 
 __all__ = [
     "Admitted",
+    "Backlog",
     "Caller",
     "CompletionRequest",
     "Departure",
     "Facts",
+    "HouseRules",
     "Manner",
     "ModelFacts",
     "Reason",
     "Refused",
     "Repeat",
     "Spans",
+    "Wait",
     "Wishes",
     "admit",
+    "backlog_of",
+    "foresee",
+    "grown",
     "read_request",
     "read_wishes",
     "reused",

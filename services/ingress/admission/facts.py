@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from services.ingress.admission.backlog import Wait
 from shared.contracts import Interruption, Lane
 from shared.ids import JobId
 
-__all__ = ["Facts", "ModelFacts", "Spans"]
+__all__ = ["Facts", "HouseRules", "ModelFacts", "Spans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Spans:
 
 
 @dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What holds for every request, by configuration."""
+
+    models: Mapping[str, ModelFacts]
+    spans: Spans
+    on_interrupt: Interruption
+    """For jobs that do not say it themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     job: JobId
     """The id the job will have."""
@@ -42,3 +53,5 @@ class Facts:
     """How far ahead a job may be scheduled."""
     on_interrupt: Interruption
     """For jobs that do not say it themselves."""
+    wait: Wait | None = None
+    """None means unknown, and refuses nothing."""

@@ -1,6 +1,7 @@
 """Why a request does not become a job, in words for its sender; what that is in HTTP, `api.problems` says."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 __all__ = ["Reason", "Refused"]
@@ -22,6 +23,11 @@ class Reason(StrEnum):
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     TOO_LARGE = "request_too_large"
     KEY_REUSED = "idempotency_key_reused"
+    OVERLOADED = "overloaded"
+    """Others' jobs stand before it for longer than its deadline allows."""
+    OWN_BACKLOG = "own_backlog"
+    """The tenant's own jobs do."""
+    NO_WORKERS = "no_workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +36,5 @@ class Refused:
     message: str
     param: str | None = None
     """The field of the request, or the header, that is at fault."""
+    retry_after: timedelta | None = None
+    """When the same request may be accepted; None when it never will."""

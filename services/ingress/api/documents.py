@@ -26,16 +26,17 @@ _ERRORS: Final = {
     410: "It was answered before, and the answer is no longer kept.",
     413: "The body is larger than allowed.",
     422: "The provider cannot work on the request, or its `Idempotency-Key` was used for another.",
-    429: "The provider's rate limit was hit, and the job's deadline did not allow to wait.",
+    429: "So much of your own waits that the job would expire; or the provider's limit was hit and it could not wait.",
     500: "A fault of the server.",
     502: "No provider could answer.",
-    503: "A server this one needs is away. Try again after `Retry-After` seconds.",
+    503: "A server this one needs is away, or so much waits that the job would expire. Try again later.",
     504: "The deadline passed first.",
 }
 
 _ANSWER_HEADERS: Final = {
     401: {"WWW-Authenticate": "`Bearer`."},
     405: {"Allow": "The methods the path has."},
+    429: {"Retry-After": "In so many seconds it may work, where that is known."},
     503: {"Retry-After": "In so many seconds it may work."},
 }
 
@@ -162,7 +163,7 @@ CREATE_JOBS: Final[dict[str, Any]] = {
             "model": JobObject,
             "content": {_JSONL: {"schema": LineAnswer.model_json_schema()}},
         },
-        **_errors(400, 401, 403, 404, 405, 413, 422, 500, 503),
+        **_errors(400, 401, 403, 404, 405, 413, 422, 429, 500, 503),
     },
     "openapi_extra": {
         "requestBody": _body(

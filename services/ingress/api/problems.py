@@ -4,6 +4,7 @@ Every error that leaves this process over HTTP has the shape `{"error": {"messag
 framework's own 404, 405, 422 and 500 included. The `code` is for programs, the message for people.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +85,9 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.CONTEXT_LENGTH_EXCEEDED: (400, _INVALID),
     Reason.TOO_LARGE: (413, _INVALID),
     Reason.KEY_REUSED: (422, _INVALID),
+    Reason.OVERLOADED: (503, _SERVER),
+    Reason.OWN_BACKLOG: (429, "rate_limit_error"),
+    Reason.NO_WORKERS: (503, _SERVER),
 }
 
 if _missing := set(Reason) - _REFUSED.keys():
@@ -92,7 +96,8 @@ if _missing := set(Reason) - _REFUSED.keys():
 
 def of_refused(refused: Refused) -> Problem:
     status, kind = _REFUSED[refused.reason]
-    return Problem(status, refused.message, kind, refused.reason.value, refused.param)
+    headers = () if refused.retry_after is None else (_retry_after(refused.retry_after.total_seconds()),)
+    return Problem(status, refused.message, kind, refused.reason.value, refused.param, headers)
 
 
 def of_unavailable(error: UnavailableError) -> Problem:
@@ -118,7 +123,11 @@ def stopping() -> Problem:
 
 
 def _later(message: str, code: str) -> Problem:
-    return Problem(503, message, _SERVER, code, headers=(("retry-after", str(_RETRY_SECONDS)),))
+    return Problem(503, message, _SERVER, code, headers=(_retry_after(_RETRY_SECONDS),))
+
+
+def _retry_after(seconds: float) -> tuple[str, str]:
+    return "retry-after", str(max(1, math.ceil(seconds)))
 
 
 def of_ended(ended: JobEnded) -> Problem:

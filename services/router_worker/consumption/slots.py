@@ -18,6 +18,12 @@ class Slots:
         self._held: Counter[str] = Counter()
         self._taken = 0
         self._resting = 0
+        self.handed_out = 0
+        """How often one was, ever."""
+
+    @property
+    def limit(self) -> int:
+        return self._limit
 
     @property
     def free(self) -> int:
@@ -34,6 +40,7 @@ class Slots:
     def take(self, tenant: str) -> "Slot":
         """Take a slot at once. Whoever held one before may go over the limit: it must not wait behind new work."""
         self._taken += 1
+        self.handed_out += 1
         self._held[tenant] += 1
         return Slot(self, tenant)
 

@@ -57,9 +57,9 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.commits = parts.commits
         self.vigil = Vigil(self, parts.measures, intake.group, intake.patience)
         self._vigil: asyncio.Task[None] | None = None
-        self._room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now, intake.crowds)
-        self.slots = self._room.slots
-        self._deliveries = Deliveries(self._room, SecondReading(self._new_reader), self.consume, self._finished)
+        self.room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now, intake.crowds)
+        self.slots = self.room.slots
+        self._deliveries = Deliveries(self.room, SecondReading(self._new_reader), self.consume, self._finished)
         self._sought: dict[TopicPartition, int] = {}
         self._settled = asyncio.Event()
         """Our partitions are known."""
@@ -98,11 +98,6 @@ class WatermarkSubscriber(DefaultSubscriber):
     def running_jobs(self) -> int:
         """Records that are not done with, those that wait for another worker included."""
         return len(self._deliveries)
-
-    @property
-    def waiting_jobs(self) -> int:
-        """Records that were read and have no slot yet."""
-        return len(self._room)
 
     @property
     def oldest_job(self) -> float:
@@ -168,7 +163,7 @@ class WatermarkSubscriber(DefaultSubscriber):
             now = time.monotonic()
             for record in records:
                 if ledger.admit(record.offset, now):
-                    self._room.admit(partition, record, ledger)
+                    self.room.admit(partition, record, ledger)
         await asyncio.sleep(0)  # a backlog is read without ever waiting: let the others of this loop have their turn
 
     def _out_of_step(
@@ -272,7 +267,7 @@ class WatermarkSubscriber(DefaultSubscriber):
             log.warning("assignment_not_understood", group=self._intake.group, reason=repr(error))
             return
         await self._commit(self.commits.tell)  # before anything runs here: this worker may die of it
-        self._room.dismiss(lambda ticket: not self._is_ours(ticket))
+        self.room.dismiss(lambda ticket: not self._is_ours(ticket))
         self._joined = True
         self._settled.set()
         if self.halted is None:

@@ -84,7 +84,12 @@ class WaitingRoom:
         self._shelf_bytes = 0
 
     def __len__(self) -> int:
+        """Records that were read and have no slot yet."""
         return len(self._line)
+
+    def standing(self) -> Mapping[str, int]:
+        """How many of each tenant could go now."""
+        return self._line.standing()
 
     def admit(self, partition: TopicPartition, record: ConsumerRecord, ledger: OffsetLedger) -> None:
         weight = self._weigh(record)

@@ -143,6 +143,10 @@ class DeficitRoundRobin(Generic[Item]):
             tenant.aside = {kind: deque(item for item in line if item.waits) for kind, line in tenant.aside.items()}
             self._advance(name)
 
+    def standing(self) -> Mapping[str, int]:
+        """How many items of each tenant wait, at most; those not counted that were held back when their turn came."""
+        return {name: len(tenant.waiting) for name, tenant in self._circle.items()}
+
     def items(self) -> Iterator[Item]:
         """Those that wait, tenant by tenant."""
         for tenant in self._circle.values():

@@ -62,6 +62,10 @@ class Line(Generic[Item]):
     def __len__(self) -> int:
         return self._waiting
 
+    def standing(self) -> Mapping[str, int]:
+        """How many of each tenant could go now, at most: some may have gone by another way, or be held back."""
+        return self._turns.standing()
+
     def join(self, item: Item, now: datetime, *, not_before: datetime | None, deadline: datetime | None) -> None:
         """`item.waits` must be true. A deadline before `not_before` ends the sleep."""
         self._waiting += 1

@@ -1,5 +1,7 @@
 """Everything that goes wrong at the HTTP door has OpenAI's shape, the right status, and tells nothing it should not."""
 
+from datetime import timedelta
+
 import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -158,9 +160,16 @@ async def test_a_header_that_makes_no_sense_is_a_400(ingress: MemoryIngress, hea
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_refusal_has_a_status_a_type_and_a_code(reason: Reason) -> None:
     problem = of_refused(Refused(reason, "Because.", "model"))
-    assert 400 <= problem.status < 500
-    assert problem.type in ("invalid_request_error", "permission_error")
+    not_the_senders = reason in (Reason.OVERLOADED, Reason.NO_WORKERS)
+    assert problem.status == 503 if not_the_senders else 400 <= problem.status < 500
+    assert problem.type in ("invalid_request_error", "permission_error", "rate_limit_error", "server_error")
     assert problem.code == reason
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.001, "1"), (1, "1"), (61.2, "62")])
+def test_when_a_refusal_may_be_over_is_told_in_whole_seconds(seconds: float, told: str) -> None:
+    refused = Refused(Reason.OVERLOADED, "Because.", retry_after=timedelta(seconds=seconds))
+    assert dict(of_refused(refused).headers) == {"retry-after": told}
 
 
 async def test_every_answer_names_its_request_and_a_sane_id_of_the_client_is_kept(ingress: MemoryIngress) -> None:

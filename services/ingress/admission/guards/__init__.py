@@ -6,6 +6,7 @@ from typing import Final
 from services.ingress.admission.case import Case
 from services.ingress.admission.guards.context_length import context_length
 from services.ingress.admission.guards.deadline import deadline
+from services.ingress.admission.guards.in_time import in_time
 from services.ingress.admission.guards.lane_allowed import lane_allowed
 from services.ingress.admission.guards.max_output import max_output
 from services.ingress.admission.guards.model_allowed import model_allowed
@@ -25,4 +26,5 @@ GUARDS: Final[tuple[Guard, ...]] = (
     schedule,
     max_output,
     context_length,
+    in_time,
 )

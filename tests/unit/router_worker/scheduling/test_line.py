@@ -64,6 +64,14 @@ def test_a_tenant_alone_gets_all_but_the_reserve() -> None:
     assert len(lane.go()) == 70
 
 
+def test_those_who_could_go_are_counted_by_tenant() -> None:
+    lane = Lane(1)
+    lane.join(*flood(4), *flood(2, "b"))
+    lane.join(*flood(3, "c"), not_before=60)
+    lane.go()
+    assert lane.line.standing() == {"a": 3, "b": 2}
+
+
 def test_a_few_jobs_need_nobody_to_end() -> None:
     lane = Lane(80)
     lane.join(*flood(1000))
