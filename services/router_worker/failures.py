@@ -43,7 +43,7 @@ class FailureKind(StrEnum):
     """413: more bytes than this provider takes."""
     BAD_REQUEST = "bad_request"
     UNSUPPORTED = "unsupported"
-    """The request asks for something that this provider's API has no words for: it was not called."""
+    """The request asks for something that this provider cannot: it was not called, unless it had to say so itself."""
 
     AUTH = "auth"
     PERMISSION = "permission"

@@ -145,6 +145,7 @@ def test_how_closely_to_look_is_told_to_those_who_can_be() -> None:
     ("part", "param"),
     [
         ({"type": "image_url", "image_url": {"url": "https://p.test/cat"}}, "messages[0].content[0].image_url.url"),
+        ({"type": "image_url", "image_url": {"url": "https://["}}, "messages[0].content[0].image_url.url"),
         ({"type": "file", "file": {"file_id": "file-1"}}, "messages[0].content[0].file"),
     ],
 )

@@ -6,7 +6,6 @@ docs.cohere.com/reference/chat.
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
 from services.router_worker.providers.chat import (
@@ -18,7 +17,7 @@ from services.router_worker.providers.chat import (
     lack,
     read_chat,
 )
-from services.router_worker.providers.dialect import HttpCall, asked
+from services.router_worker.providers.dialect import HttpCall, asked, to_json
 from services.router_worker.providers.dialects.cohere.messages import conversation
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
@@ -48,10 +47,9 @@ _HONOURS: Final = frozenset(
         "tools",
         "top_k",
         "top_p",
-        "user",
     }
 )
-"""`thinking` and `top_k` are Cohere's own, too; `user` stands in the ledger."""
+"""`thinking` and `top_k` are Cohere's own, too."""
 
 _BUDGETS: Final[Mapping[str, int | None]] = {"minimal": 1_024, "low": 1_024, "medium": 8_192, "high": None}
 """Tokens. Without a budget the model thinks as long as it wants, as it does when nothing is said."""
@@ -79,7 +77,7 @@ def calling(provider: Provider, endpoint: str, body: JsonObject) -> HttpCall:
     if provider.api_key is not None:
         headers["authorization"] = f"Bearer {provider.api_key.get_secret_value().strip()}"
     headers |= {name.lower(): value.get_secret_value() for name, value in provider.headers.items()}
-    return HttpCall(f"{str(provider.base_url).rstrip('/')}/{endpoint}", headers, orjson.dumps(body))
+    return HttpCall(f"{str(provider.base_url).rstrip('/')}/{endpoint}", headers, to_json(body))
 
 
 def _sampling(chat: Chat) -> JsonObject:

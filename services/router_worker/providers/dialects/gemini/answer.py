@@ -96,8 +96,9 @@ class CandidatesReader:
         if call := part.get("functionCall"):
             self._call(call, signature, choice)
             return
-        if data := part.get("inlineData"):
-            # As other gateways have made known what a model paints beside its text.
+        data = part.get("inlineData")
+        if data and not part.get("thought"):
+            # As other gateways give out what a model paints beside its text. Sketches of a thought are no answer.
             url = f"data:{data['mimeType']};base64,{data['data']}"
             self._telling.beside({"images": [{"type": "image_url", "image_url": {"url": url}}]}, choice)
         say = self._telling.reasoning if part.get("thought") else self._telling.text
@@ -109,7 +110,7 @@ class CandidatesReader:
         index = self._calls.get(choice, 0)
         self._calls[choice] = index + 1
         named = call.get("id") or f"{self._names}_{choice}_{index}"
-        arguments = orjson.dumps(call.get("args", {})).decode()
+        arguments = orjson.dumps(call.get("args") or {}).decode()
         self._telling.tool(index, named, call["name"], arguments, choice, signed(signature) if signature else None)
 
     def _finish(self, reason: str, candidate: dict[str, Any], choice: int) -> None:
@@ -134,7 +135,7 @@ def _tokens(usage: dict[str, Any]) -> TokenUsage | None:
     """None when nothing is counted. The prompt holds what came from a cache; thoughts stand beside the candidates."""
     if "promptTokenCount" not in usage:
         return None
-    cached = usage.get("cachedContentTokenCount", 0)
+    cached = min(usage.get("cachedContentTokenCount", 0), usage["promptTokenCount"])
     thoughts = usage.get("thoughtsTokenCount", 0)
     return TokenUsage(
         uncached_input=usage["promptTokenCount"] - cached + usage.get("toolUsePromptTokenCount", 0),

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
 
 import orjson
 from pydantic import JsonValue
@@ -193,7 +192,8 @@ def _image(part: Image, place: str, generation: Generation) -> JsonObject:
 
 def _elsewhere(url: str, place: str) -> JsonObject:
     """Gemini fetches it, but wants to be told what it will find: …/docs/generate-content/file-input-methods."""
-    kind = _PICTURES.get(PurePosixPath(urlsplit(url).path).suffix.lower())
+    path = url.partition("#")[0].partition("?")[0]
+    kind = _PICTURES.get(PurePosixPath(path).suffix.lower())
     if kind is None:
         lack(f"{place}.image_url.url", "does not tell by its ending what kind of picture it is, as Gemini has to know")
     return {"fileData": {"mimeType": kind, "fileUri": url}}

@@ -3,7 +3,6 @@
 from typing import Final
 from urllib.parse import quote
 
-import orjson
 from pydantic import JsonValue
 
 from services.router_worker.providers.chat import (
@@ -15,8 +14,8 @@ from services.router_worker.providers.chat import (
     lack,
     read_chat,
 )
-from services.router_worker.providers.dialect import HttpCall, asked
-from services.router_worker.providers.dialects.gemini.generations import generation_of
+from services.router_worker.providers.dialect import HttpCall, asked, to_json
+from services.router_worker.providers.dialects.gemini.generations import Generation, generation_of
 from services.router_worker.providers.dialects.gemini.messages import conversation
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Provider
@@ -48,10 +47,9 @@ _HONOURS: Final = frozenset(
         "top_k",
         "top_logprobs",
         "top_p",
-        "user",
     }
 )
-"""Gemini's own are `cached_content`, `safety_settings`, `thinking_config`, `top_k`; `user` stands in the ledger."""
+"""Gemini's own are `cached_content`, `safety_settings`, `thinking_config`, `top_k`."""
 
 
 def generating(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> JsonObject:
@@ -65,9 +63,7 @@ def generating(job: Job, candidate: Candidate, provider: Provider, resume_text: 
     for name, theirs in (("safety_settings", "safetySettings"), ("cached_content", "cachedContent")):
         if chat.extras.get(name) is not None:
             body[theirs] = chat.extras[name]
-    config: JsonObject = {**_sampling(chat), **_form(chat)}
-    if thinking := _thinking(chat, candidate.model):
-        config["thinkingConfig"] = thinking
+    config: JsonObject = {**_sampling(chat), **_form(chat), **_thinking(chat, generation)}
     return {**body, "generationConfig": config} if config else body
 
 
@@ -83,7 +79,7 @@ def calling(provider: Provider, path: str, method: str, body: JsonObject) -> Htt
     if provider.api_key is not None:
         headers["x-goog-api-key"] = provider.api_key.get_secret_value().strip()
     headers |= {name.lower(): value.get_secret_value() for name, value in provider.headers.items()}
-    return HttpCall(url, headers, orjson.dumps(body))
+    return HttpCall(url, headers, to_json(body))
 
 
 def _sampling(chat: Chat) -> JsonObject:
@@ -116,15 +112,12 @@ def _form(chat: Chat) -> JsonObject:
             return {}
 
 
-def _thinking(chat: Chat, model: str) -> JsonObject:
-    own = chat.extras.get("thinking_config")
-    if own is None:
-        return generation_of(model).thinking(chat.reasoning_effort) if chat.reasoning_effort else {}
-    if not isinstance(own, dict):
-        lack("thinking_config", "has to be an object, as Google describes it")
-    if chat.reasoning_effort:
+def _thinking(chat: Chat, generation: Generation) -> JsonObject:
+    own, effort = chat.extras.get("thinking_config"), chat.reasoning_effort
+    if own is not None and effort is not None:
         lack("reasoning_effort", "cannot stand beside `thinking_config`")
-    return own
+    config = own if effort is None else generation.thinking(effort)
+    return {} if config is None else {"thinkingConfig": config}
 
 
 def _tools(chat: Chat) -> JsonObject:
