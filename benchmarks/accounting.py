@@ -28,16 +28,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devstack.stack import Stack, erase, running_stack
-from services.accounting.charging import OwnPrices, enter
+from services.accounting.charging import enter
 from services.accounting.consumption.reading import read_usage
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from services.accounting.ports import Place
-from services.accounting.prices.genai import GenaiPrices
 from shared.contracts import AttemptFinished, AttemptStatus, Lane, TokenUsage, UsageSource
 from shared.ids import attempt_id, new_id, new_job_id
 from shared.kafka import ensure_topics, new_producer
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from shared.topics import USAGE
 
 PROBE_PORT = 29_117

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry, OwnPrices, enter
+from services.accounting.charging import Entry, enter
 from services.accounting.consumption.dead_letters import KafkaDeadLetters
 from services.accounting.consumption.intake import Intake, Source
 from services.accounting.consumption.reading import read_end, read_job, read_usage
@@ -22,7 +22,6 @@ from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
-from services.accounting.prices.genai import GenaiPrices
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
@@ -30,6 +29,7 @@ from shared.clock import utc_now
 from shared.config import Config
 from shared.kafka import ensure_topics, let_go, until_begun
 from shared.lifecycle import Startup
+from shared.prices.genai import price_book
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
 from shared.telemetry.probes import serving_probes
@@ -101,7 +101,7 @@ def _lines(
     dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
     ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
     partial_answers = {name: tenant.partial_answers for name, tenant in config.tenants.items()}
-    prices = OwnPrices(config.prices, GenaiPrices(_names_in_the_book(config)))
+    prices = price_book(config)
 
     def read_charged(value: bytes) -> Entry:
         return enter(read_usage(value), prices, partial_answers)
@@ -127,10 +127,6 @@ def _lines(
         line(source("results", settings.job_batch_records, RESULTS), read_end, shelf.end, RESULT_EVENTS),
         line(source("jobs", settings.job_batch_records, *JOBS.values()), read_job, shelf.accept, JOB_EVENTS),
     )
-
-
-def _names_in_the_book(config: Config) -> dict[str, str]:
-    return {name: provider.price_as for name, provider in config.providers.items() if provider.price_as}
 
 
 def _broker(settings: Settings) -> KafkaBroker:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio.lowlevel
 import orjson
@@ -17,6 +17,7 @@ from services.router_worker.events import Chunk, LimitsTold
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import Begun, Claims, Measures, Permit, Permits, ProviderCalls, Taken, TokenEstimates
+from services.router_worker.resilience.reactions import REACTIONS, Blame
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
@@ -35,6 +36,7 @@ from services.router_worker.routing.journey import (
     begin,
 )
 from services.router_worker.routing.steps import Admitted, Openings, Queue
+from services.router_worker.routing.traffic import Traffic
 from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
 from services.router_worker.running import Why
 from services.router_worker.shown import read_back
@@ -56,6 +58,7 @@ _MOST_DEATHS = 3
 class Traveller:
     claims: Claims
     permits: Permits
+    traffic: Traffic
     providers: ProviderCalls
     estimates: TokenEstimates
     measures: Measures
@@ -163,6 +166,7 @@ class Traveller:
         job, candidate = run.job, call.candidate
         used: int | None = 0
         failure = None
+        self.traffic.began(candidate.name)
         try:
             before = run.attempts[-1] if run.attempts else None
             begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before)
@@ -177,6 +181,7 @@ class Traveller:
             used, failure = attempt.tokens, attempt.failure
         finally:
             permit.end(used, failure)
+            self.traffic.ended(candidate.name)
         return await self._conclude(run, attempt)
 
     async def _listen(self, run: Run, attempt: Attempt, call: Call, permit: Permit) -> None:
@@ -200,6 +205,7 @@ class Traveller:
         status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
         finished = attempt_finished(run.job, attempt.close(status, now, estimate))
         self.close(run, finished)
+        self._remember(attempt, now)
         shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
         if attempt.failure is None:
             return [*shown, Succeeded(now)]
@@ -207,6 +213,14 @@ class Traveller:
         await self.note(run, f"f{finished.attempt}", finished.to_bytes())
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
         return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.assembler.is_resumable)]
+
+    def _remember(self, attempt: Attempt, now: datetime) -> None:
+        """How long its deployment took to say something, for those who choose by it."""
+        waited = ((attempt.first_output_at or now) - attempt.begun.started_at).total_seconds()
+        if attempt.first_output_at is not None:
+            self.traffic.answered(attempt.begun.deployment, waited, now.timestamp())
+        elif attempt.failure is not None and REACTIONS[attempt.failure.kind].blame is Blame.DEPLOYMENT:
+            self.traffic.failed(attempt.begun.deployment, waited, now.timestamp())
 
     async def _charge_former_owners(self, run: Run) -> bool:
         """Take over what earlier workers showed and noted, and charge the attempt that died with one.

@@ -1,12 +1,10 @@
 """Who is who in a router worker. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -29,16 +27,18 @@ from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.showing import Showing
 from services.router_worker.fleet.tells import Tells
+from services.router_worker.fleet.traffic import TrafficExchange
 from services.router_worker.governing.governor import Governor, Keepers, crowd_of, keepers_of
 from services.router_worker.health import Health
 from services.router_worker.load import Load
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
+from services.router_worker.planning import Planner, goes_by_cost, goes_by_traffic
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.outcomes import KafkaOutcomes
 from services.router_worker.publishing.queue import KafkaJobQueue, Mover
-from services.router_worker.routing.plan import plan
+from services.router_worker.routing.traffic import Traffic
 from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
 from services.router_worker.settings import OnStop, Settings
@@ -51,6 +51,7 @@ from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.kafka import ensure_topics, let_go, partition_counts
 from shared.lifecycle import Startup
+from shared.prices.genai import price_book
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
@@ -85,7 +86,6 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
     instruments = Instruments("router_worker")
     measures = WorkerMeasures(instruments)
     running = RunningJobs()
-    turns = itertools.count()
     async with AsyncExitStack() as stack:
         startup = Startup(stop)
         health = Health(startup, instruments)
@@ -121,6 +121,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
         keepers, governor = _governing(config, worker, RedisLeases(redis, keyspace), measures)
+        traffic = Traffic()
         blobs = open_blobs(settings.blobs_url)
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
@@ -143,6 +144,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             traveller=Traveller(
                 claims,
                 governor,
+                traffic,
                 calls,
                 TokenizerEstimates(TokenCounter()),
                 measures,
@@ -152,7 +154,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             ),
             measures=measures,
             running=running,
-            plan=lambda job: plan(config, job.model, next(turns), partial(providers.lacks, job)),
+            plan=_planner(config, providers, traffic).plan,
             retention=config.retention,
             clock=utc_now,
         )
@@ -182,6 +184,11 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 seats.run(_renaming(lanes)),
                 governor.run(),
                 Showing(redis, keyspace, worker, Load({lane: lanes[lane] for lane in Lane}, measures).look).run(),
+                *(
+                    [TrafficExchange(redis, keyspace, worker, traffic, utc_now).run()]
+                    if goes_by_traffic(config)
+                    else []
+                ),
             ),
             name="background",
         )
@@ -198,6 +205,11 @@ def _governing(config: Config, worker: str, leases: RedisLeases, measures: Worke
     keepers = keepers_of(config, worker, leases, measures, shift=shift)
     measures.watch_lines({each.deployment: each.account.gate.waiting for each in keepers.values()})
     return keepers, Governor(keepers, utc_now)
+
+
+def _planner(config: Config, providers: Providers, traffic: Traffic) -> Planner:
+    prices = price_book(config) if goes_by_cost(config) else None
+    return Planner(config, providers.lacks, traffic, prices, utc_now)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:

@@ -188,7 +188,7 @@ class Deployment(Section):
     region: str | None = None
     """Stands in the ledger; nothing else goes by it."""
     weight: PositiveInt = 1
-    """For `round-robin`."""
+    """For `weighted`, `round-robin` and `least-in-flight`."""
     limits: Quota = Quota()
     """What the provider's account may use of this model."""
     timeouts: Timeouts | None = None
@@ -200,8 +200,13 @@ class Model(Section):
 
     deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)]
     """In order of preference."""
-    strategy: Literal["priority", "round-robin"] = "priority"
-    """`priority` asks them in this order; `round-robin` lets each begin in turn, as often as its weight says."""
+    strategy: Literal["priority", "weighted", "round-robin", "least-in-flight", "latency", "cost"] = "priority"
+    """Which of them is asked first, and who follows when it fails.
+
+    `priority` goes in this order. `weighted` draws lots and `round-robin` takes turns, as often as the weights say;
+    `least-in-flight` takes who has the fewest calls of all workers, for its weight; `latency` the quicker of two drawn
+    by lot, by the time to the first token; `cost` the cheapest for the job's tokens.
+    """
     fallbacks: tuple[str, ...] = ()
     """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
     context_window: PositiveInt | None = None

@@ -104,6 +104,11 @@ class Keyspace:
         return f"{self.prefix}:{{quota:{account}}}"
 
     @property
+    def traffic(self) -> str:
+        """HASH: worker, when it said so, and how busy and quick it finds each deployment."""
+        return f"{self.prefix}:traffic"
+
+    @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"

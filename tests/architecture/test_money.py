@@ -8,10 +8,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAKES_MONEY = [
     "shared/money.py",
-    "services/accounting/charging/cost.py",
-    "services/accounting/charging/own_prices.py",
-    "services/accounting/charging/prices.py",
-    "services/accounting/prices/genai.py",
+    "shared/prices/cost.py",
+    "shared/prices/own.py",
+    "shared/prices/quotes.py",
+    "shared/prices/genai.py",
 ]
 
 

@@ -13,15 +13,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry, OwnPrices, enter
+from services.accounting.charging import Entry, enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.tables import usage_ledger
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from services.accounting.ports import Added, AwayError, Place, UnstorableError
-from services.accounting.prices.genai import GenaiPrices
 from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, UsageSource
 from shared.ids import derived_job_id, new_job_id
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import NOON, an_attempt, attempts
 
 BOOK = OwnPrices((), GenaiPrices({}))

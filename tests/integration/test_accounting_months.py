@@ -9,15 +9,16 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry, OwnPrices, enter
+from services.accounting.charging import Entry, enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.months import LedgerMonths, Month
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from services.accounting.ports import AwayError
-from services.accounting.prices.genai import GenaiPrices
 from shared.contracts import AttemptStatus
 from shared.ids import derived_job_id
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import an_attempt
 
 BOOK = OwnPrices((), GenaiPrices({}))

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import OwnPrices, enter
+from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.reports import Dimension, usage
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
-from services.accounting.prices.genai import GenaiPrices
 from shared.contracts import AttemptFinished, TokenUsage
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import NOON, an_attempt, attempts
 
 

@@ -11,15 +11,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import OwnPrices, enter
+from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
-from services.accounting.prices.genai import GenaiPrices
 from shared.config.schema import Retention
 from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage
 from shared.ids import new_job_id
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import NOON, a_job, an_attempt, attempts
 
 BOOK = OwnPrices((), GenaiPrices({}))

@@ -8,13 +8,14 @@ import openai
 import orjson
 import pytest
 
-from services.accounting.charging import OwnPrices, enter
+from services.accounting.charging import enter
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.prices.genai import GenaiPrices
 from shared.config.schema import Retention
 from shared.contracts import Door, JobStatus, Lane, TokenUsage
 from shared.ids import completion_id, new_job_id
+from shared.prices import OwnPrices
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import an_attempt
 from tests.suites.ingress import CHAT, KEY, a_job, an_end, chat_body
 from tests.suites.served_ingress import Place, ServedIngress, serving_ingress, until

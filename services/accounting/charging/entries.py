@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
-from services.accounting.charging.cost import cost
-from services.accounting.charging.prices import PriceBook
 from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus
 from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
+from shared.prices.cost import cost
+from shared.prices.quotes import PriceBook
 
 __all__ = ["Entry", "enter"]
 

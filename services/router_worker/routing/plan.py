@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from services.router_worker.failures import Unsupported
+from services.router_worker.routing.odds import Lot, Odds
 from services.router_worker.routing.strategies import STRATEGIES
 from shared.config.schema import Config, Deployment, Model, Timeouts
 
@@ -23,6 +24,7 @@ class Candidate:
     """The model of ours that it answers for: the one asked for, or a fallback."""
     timeouts: Timeouts
     region: str | None = None
+    weight: int = 1
     prefill: bool = False
     """Whether it goes on behind a last message of the assistant."""
 
@@ -45,18 +47,27 @@ def _takes_all(_: Candidate) -> None:
     return None
 
 
-def plan(config: Config, model: str, turn: int, lacks: Callable[[Candidate], Unsupported | None] = _takes_all) -> Plan:
+def _unseen(candidate: Candidate) -> Odds:
+    return Odds(candidate.weight)
+
+
+def plan(
+    config: Config,
+    model: str,
+    lot: Lot,
+    lacks: Callable[[Candidate], Unsupported | None] = _takes_all,
+    odds: Callable[[Candidate], Odds] = _unseen,
+) -> Plan:
     """The model's deployments as its strategy orders them, then those of its fallbacks, each deployment once.
 
-    `turn` counts the plans made so far; strategies that take turns go by it. `lacks` says what of the request a
-    candidate could not be asked for: then it is left out. A model that the configuration no longer knows gives an empty
-    plan.
+    `lacks` says what of the request a candidate could not be asked for: then it is left out. `odds` says what is known
+    of one. A model that the configuration no longer knows gives an empty plan.
     """
     if model not in config.models:
         return Plan((), (Skipped(model, "no such model in the configuration"),))
     candidates: dict[str, Candidate] = {}
     skipped: list[Skipped] = []
-    for candidate in _all(config, model, turn):
+    for candidate in _all(config, model, lot, odds):
         if earlier := candidates.get(candidate.name):
             skipped.append(Skipped(candidate.name, f"already planned for {earlier.serves}"))
         elif lacking := lacks(candidate):
@@ -66,11 +77,12 @@ def plan(config: Config, model: str, turn: int, lacks: Callable[[Candidate], Uns
     return Plan(tuple(candidates.values()), tuple(skipped))
 
 
-def _all(config: Config, model: str, turn: int) -> Iterator[Candidate]:
+def _all(config: Config, model: str, lot: Lot, odds: Callable[[Candidate], Odds]) -> Iterator[Candidate]:
     for name in (model, *config.models[model].fallbacks):
         section = config.models[name]
-        for deployment in STRATEGIES[section.strategy](section.deployments, turn):
-            yield _candidate(config, name, section, deployment)
+        candidates = [_candidate(config, name, section, deployment) for deployment in section.deployments]
+        for index in STRATEGIES[section.strategy]([odds(candidate) for candidate in candidates], lot):
+            yield candidates[index]
 
 
 def _candidate(config: Config, name: str, model: Model, deployment: Deployment) -> Candidate:
@@ -81,5 +93,6 @@ def _candidate(config: Config, name: str, model: Model, deployment: Deployment) 
         serves=name,
         timeouts=deployment.timeouts or model.timeouts or config.timeouts,
         region=deployment.region,
+        weight=deployment.weight,
         prefill=config.providers[deployment.provider].quirks.prefill,
     )

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounting.charging import Prices, Rate, cost
 from shared.contracts import TokenUsage
 from shared.money import Nanodollars, charge_line, nanodollars
+from shared.prices import Prices, Rate, cost
 
 counts = st.integers(min_value=0, max_value=2**31 - 1)
 dollars_per_million = st.decimals(min_value=0, max_value=1000, places=6)

@@ -19,11 +19,12 @@ from genai_prices.types import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounting.charging import OwnPrices, Quote, cost, enter
-from services.accounting.prices.genai import GenaiPrices
+from services.accounting.charging import enter
 from shared.config.schema import LongContext, PriceOverride
 from shared.contracts import TokenUsage, Unit
 from shared.money import nanodollars
+from shared.prices import OwnPrices, Quote, cost
+from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import NOON, an_attempt
 
 PUBLIC = GenaiPrices({})

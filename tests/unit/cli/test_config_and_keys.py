@@ -51,12 +51,13 @@ def test_a_wrong_value_is_told_with_the_allowed_ones_in_json_too(sluice, file: P
 
     told = sluice("config", "validate", "--json", OPENAI_KEY="k")
 
+    told_of = "must be 'priority', 'weighted', 'round-robin', 'least-in-flight', 'latency' or 'cost'"
     assert told.code == ExitCode.SETUP
     assert told.json == {
         "source": "sluice.yaml",
         "chosen_by": "the default",
         "valid": False,
-        "problems": [{"path": "models.gpt-4o.strategy", "line": 3, "message": "must be 'priority' or 'round-robin'"}],
+        "problems": [{"path": "models.gpt-4o.strategy", "line": 3, "message": told_of}],
     }
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from shared.config.schema import Deployment
+from services.router_worker.routing.odds import Lot, Odds
 
 __all__ = ["order"]
 
 
-def order(deployments: Sequence[Deployment], turn: int) -> tuple[Deployment, ...]:  # noqa: ARG001
-    return tuple(deployments)
+def order(odds: Sequence[Odds], lot: Lot) -> Sequence[int]:  # noqa: ARG001
+    return range(len(odds))

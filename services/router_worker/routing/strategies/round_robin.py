@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import gcd
 
-from shared.config.schema import Deployment
+from services.router_worker.routing.odds import Lot, Odds
 
 __all__ = ["order"]
 
 
-def order(deployments: Sequence[Deployment], turn: int) -> tuple[Deployment, ...]:
-    first = _whose(turn, [deployment.weight for deployment in deployments])
-    return (*deployments[first:], *deployments[:first])
+def order(odds: Sequence[Odds], lot: Lot) -> Sequence[int]:
+    first = _whose(lot.turn, [each.weight for each in odds])
+    return (*range(first, len(odds)), *range(first))
 
 
 def _whose(turn: int, weights: Sequence[int]) -> int:

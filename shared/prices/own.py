@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
-from services.accounting.charging.prices import PriceBook, Prices, Quote, Rate
 from shared.config.schema import PriceOverride
 from shared.contracts import Unit
+from shared.prices.quotes import PriceBook, Prices, Quote, Rate
 
 __all__ = ["OwnPrices"]
 

@@ -10,9 +10,9 @@ list price like any other.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.accounting.charging.prices import Prices, Rate
 from shared.contracts import TokenUsage, Unit
 from shared.money import Nanodollars, charge_line
+from shared.prices.quotes import Prices, Rate
 
 __all__ = ["cost"]
 

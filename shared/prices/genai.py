@@ -27,10 +27,12 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from services.accounting.charging import Prices, Quote, Rate
+from shared.config.schema import Config
 from shared.contracts import Unit
+from shared.prices.own import OwnPrices
+from shared.prices.quotes import PriceBook, Prices, Quote, Rate
 
-__all__ = ["GenaiPrices"]
+__all__ = ["GenaiPrices", "price_book"]
 
 _BATCH: Final = "batch"
 """The only class that the book does not keep under `service_tier`."""
@@ -198,3 +200,9 @@ def _rate(amount: Amount | None) -> Rate | None:
     if isinstance(amount, TieredPrices):
         return Rate.of(amount.base, [(tier.start, tier.price) for tier in amount.tiers])
     return Rate.of(amount)
+
+
+def price_book(config: Config) -> PriceBook:
+    """The operator's own prices before the public ones."""
+    names = {name: provider.price_as for name, provider in config.providers.items() if provider.price_as}
+    return OwnPrices(config.prices, GenaiPrices(names))
