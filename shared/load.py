@@ -2,12 +2,24 @@
 
 from typing import Final
 
+from pydantic import Field
+
 from shared.contracts import Lane, WireModel
 
-__all__ = ["SHOWN_SECONDS", "LaneLoad", "WorkerLoad"]
+__all__ = ["SHOWN_SECONDS", "HeldBack", "LaneLoad", "WorkerLoad"]
 
 SHOWN_SECONDS: Final = 1.0
 """How often."""
+
+
+class HeldBack(WireModel):
+    """Jobs for a model that is at its limit: they wait while there are slots."""
+
+    waiting: dict[str, int]
+    """By tenant, as in `LaneLoad`."""
+    unnamed: int
+    per_second: float
+    """How many are let in lately."""
 
 
 class LaneLoad(WireModel):
@@ -22,6 +34,8 @@ class LaneLoad(WireModel):
     """Jobs whose tenant is not told, or not known because they have not been read yet."""
     partitions: tuple[int, ...]
     """Of the lane's topic, those this worker reads."""
+    held_back: dict[str, HeldBack] = Field(default_factory=dict)
+    """By model; none of them is counted above."""
 
 
 class WorkerLoad(WireModel):

@@ -23,12 +23,12 @@ __all__ = ["Backlogs"]
 class _Tally:
     """Jobs that were promised in a while."""
 
-    jobs: Counter[str] = field(default_factory=Counter)
-    """By tenant."""
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By tenant and model."""
     first_at: float = math.inf
 
-    def add(self, tenant: str, now: float) -> None:
-        self.jobs[tenant] += 1
+    def add(self, job: Job, now: float) -> None:
+        self.jobs[job.tenant, job.model] += 1
         self.first_at = min(self.first_at, now)
 
 
@@ -82,10 +82,10 @@ class Backlogs:
         if job.not_before is not None:
             return
         for tallies in (self._promised, self._since_told):
-            tallies[job.lane].add(job.tenant, self._clock())
+            tallies[job.lane].add(job, self._clock())
 
-    def wait(self, lane: Lane, tenant: str) -> Wait | None:
-        """Of the tenant's next job in the lane; None when nobody can tell."""
+    def wait(self, lane: Lane, tenant: str, model: str) -> Wait | None:
+        """Of the tenant's next job for the model; None when nobody can tell."""
         if self._workers is None:
             return None
         share = self._share(tenant) if lane is Lane.BATCH else None
@@ -99,7 +99,7 @@ class Backlogs:
             silence = timedelta(seconds=now - self._served_at[lane])
             return Wait(silence, silence, workers=False)
         promised = self._promised[lane]
-        return foresee(grown(backlog, promised.jobs, now - promised.first_at), tenant, self._weights)
+        return foresee(grown(backlog, promised.jobs, now - promised.first_at), tenant, model, self._weights)
 
     def _reached_by(self, lane: Lane, tenant: str, share: int | None) -> Sequence[LaneLoad]:
         """The workers where a job of the tenant may come to stand; all of them when those are just changing."""
@@ -114,6 +114,6 @@ class Backlogs:
         return [worker.lanes[lane] for worker in self._workers or () if lane in worker.lanes]
 
     def _newcomers_seconds(self, lane: Lane) -> float:
-        """The wait of a tenant that has nothing waiting."""
-        wait = self.wait(lane, "")
+        """The wait of a tenant that has nothing waiting, for a model that is not at its limit."""
+        wait = self.wait(lane, "", "")
         return math.nan if wait is None else wait.of_others.total_seconds()

@@ -62,7 +62,7 @@ class Submissions:
             longest=rules.spans.longest[request.lane],
             schedule=rules.spans.schedule,
             on_interrupt=rules.on_interrupt,
-            wait=self._backlogs.wait(request.lane, caller.tenant),
+            wait=self._backlogs.wait(request.lane, caller.tenant, request.model),
         )
         decision = admit(request, caller, facts, self._clock())
         if isinstance(decision, Admitted):

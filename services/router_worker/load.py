@@ -2,18 +2,21 @@
 
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.measures import WorkerMeasures
 from shared.contracts import Lane
-from shared.load import LaneLoad, WorkerLoad
+from shared.load import HeldBack, LaneLoad, WorkerLoad
 
-__all__ = ["Load", "Stall", "named"]
+__all__ = ["LetIn", "Load", "Stall", "named"]
 
 _MOST_TENANTS: Final = 32
+_LOOKS: Final = 30
+_FIRST_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -29,6 +32,19 @@ class Stall:
         return now - self.since
 
 
+@dataclass(slots=True)
+class LetIn:
+    """How many jobs a second of a model that is at its limit have gone lately?"""
+
+    looks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_LOOKS))
+
+    def look(self, taken: int, now: float) -> float | None:
+        """None as long as nobody can tell. One more than has gone is taken to be about to go."""
+        self.looks.append((now, taken))
+        since, before = self.looks[0]
+        return (taken - before + 1) / (now - since) if now - since >= _FIRST_SECONDS else None
+
+
 class Load:
     def __init__(
         self,
@@ -40,6 +56,8 @@ class Load:
         self._measures = measures
         self._clock = clock
         self._stalls = {lane: Stall() for lane in lanes}
+        self._let_in: dict[tuple[Lane, str], LetIn] = {}
+        """Of the models that are at their limit."""
         self._beat = 0
 
     def look(self) -> WorkerLoad:
@@ -57,7 +75,21 @@ class Load:
             waiting=waiting,
             unnamed=rest + subscriber.behind,
             partitions=tuple(sorted(each.partition for each in subscriber.commits.spans())),
+            held_back=self._held_back(lane, subscriber),
         )
+
+    def _held_back(self, lane: Lane, subscriber: WatermarkSubscriber) -> dict[str, HeldBack]:
+        aside, now = subscriber.room.aside(), self._clock()
+        for kind in [kind for kind in self._let_in if kind[0] is lane and kind[1] not in aside]:
+            del self._let_in[kind]
+        found = {}
+        for model, standing in aside.items():
+            let_in = self._let_in.setdefault((lane, model), LetIn())
+            per_second = let_in.look(subscriber.room.taken[model], now)
+            if per_second is not None:
+                waiting, rest = named(standing)
+                found[model] = HeldBack(waiting=waiting, unnamed=rest, per_second=per_second)
+        return found
 
 
 def named(standing: Mapping[str, int]) -> tuple[dict[str, int], int]:

@@ -44,7 +44,7 @@ def keyspace(fresh_name: Callable[[str], str]) -> Keyspace:
 
 
 def is_served(backlogs: Backlogs) -> bool:
-    wait = backlogs.wait(Lane.INTERACTIVE, "acme")
+    wait = backlogs.wait(Lane.INTERACTIVE, "acme", "gpt-4o")
     assert wait is not None
     return wait.workers
 
@@ -78,5 +78,5 @@ async def test_while_redis_is_away_nobody_knows(keyspace: Keyspace, backlogs: Ba
     backlogs.told([IDLE])
     nowhere = redis_client("redis://127.0.0.1:9/0", call_seconds=0.5)
     await RedisLoads(nowhere, keyspace, backlogs, watch).look()
-    assert backlogs.wait(Lane.INTERACTIVE, "acme") is None
+    assert backlogs.wait(Lane.INTERACTIVE, "acme", "gpt-4o") is None
     await nowhere.aclose(close_connection_pool=True)

@@ -21,6 +21,19 @@ async def shown(fleet: Fleet, suits: Callable[[LaneLoad], bool]) -> LaneLoad:
             await asyncio.sleep(0.05)
 
 
+async def test_a_worker_shows_what_waits_for_a_model_at_its_limit_and_how_fast_that_goes(
+    kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[str], str]
+) -> None:
+    servers, scripts, limits = Servers(kafka_url, redis_url), {"m": Script(tokens=2)}, {"requests_per_second": 10}
+    name = fresh_name("fleet")
+    async with running_fleet(servers, tmp_path, name, scripts=scripts, quirks={}, limits=limits) as fleet:
+        await fleet.start_worker()
+        await fleet.submit(*(a_job(streamed=False, content=f"job {number}") for number in range(120)))
+        held = (await shown(fleet, lambda load: bool(load.held_back))).held_back["m"]
+        assert 0 < held.waiting["acme"] < 120
+        assert 1 < held.per_second < 40
+
+
 async def test_a_worker_shows_its_slots_who_waits_and_how_long_jobs_take_until_it_stops(
     kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[str], str]
 ) -> None:

@@ -1,7 +1,7 @@
 """May this request become a job? Pure: the request, its caller and the facts go in, a job or a refusal comes out."""
 
 from services.ingress.admission.admit import Admitted, admit
-from services.ingress.admission.backlog import Backlog, Wait, backlog_of, foresee, grown
+from services.ingress.admission.backlog import Backlog, Line, Wait, backlog_of, foresee, grown
 from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts, HouseRules, ModelFacts, Spans
 from services.ingress.admission.reading import read_request
@@ -18,6 +18,7 @@ __all__ = [
     "Departure",
     "Facts",
     "HouseRules",
+    "Line",
     "Manner",
     "ModelFacts",
     "Reason",

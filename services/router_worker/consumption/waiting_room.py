@@ -78,6 +78,8 @@ class WaitingRoom:
         self._crowds = crowds
         self._on_way: Counter[str] = Counter()
         """Records that were taken and have not come to where calls begin, by model."""
+        self.taken: Counter[str] = Counter()
+        """How many ever were, by model."""
         crowds.watch(self._stirred.set)
         self._shelf: Counter[str] = Counter()
         """Bytes of each tenant's records."""
@@ -90,6 +92,10 @@ class WaitingRoom:
     def standing(self) -> Mapping[str, int]:
         """How many of each tenant could go now."""
         return self._line.standing()
+
+    def aside(self) -> Mapping[str, Mapping[str, int]]:
+        """How many wait for their model, by model and tenant."""
+        return self._line.aside()
 
     def admit(self, partition: TopicPartition, record: ConsumerRecord, ledger: OffsetLedger) -> None:
         weight = self._weigh(record)
@@ -106,6 +112,7 @@ class WaitingRoom:
         ticket = self._line.next(self._clock(), self.slots.free, self.slots.held, held_back)
         if ticket is not None:
             self._on_way[ticket.kind] += 1
+            self.taken[ticket.kind] += 1
             self._take_from_shelf(ticket)
         return ticket
 

@@ -147,6 +147,14 @@ class DeficitRoundRobin(Generic[Item]):
         """How many items of each tenant wait, at most; those not counted that were held back when their turn came."""
         return {name: len(tenant.waiting) for name, tenant in self._circle.items()}
 
+    def aside(self) -> Mapping[str, Mapping[str, int]]:
+        """These, by kind and tenant, at most."""
+        counts: dict[str, dict[str, int]] = {}
+        for name, tenant in self._circle.items():
+            for kind, line in tenant.aside.items():
+                counts.setdefault(kind, {})[name] = len(line)
+        return counts
+
     def items(self) -> Iterator[Item]:
         """Those that wait, tenant by tenant."""
         for tenant in self._circle.values():

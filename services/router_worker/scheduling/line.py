@@ -66,6 +66,10 @@ class Line(Generic[Item]):
         """How many of each tenant could go now, at most: some may have gone by another way, or be held back."""
         return self._turns.standing()
 
+    def aside(self) -> Mapping[str, Mapping[str, int]]:
+        """How many were held back when their turn came, at most, by kind and tenant."""
+        return self._turns.aside()
+
     def join(self, item: Item, now: datetime, *, not_before: datetime | None, deadline: datetime | None) -> None:
         """`item.waits` must be true. A deadline before `not_before` ends the sleep."""
         self._waiting += 1

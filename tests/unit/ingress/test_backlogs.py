@@ -42,8 +42,8 @@ def a_worker(lane: Lane = INTERACTIVE, **fields: object) -> WorkerLoad:
     return WorkerLoad(beat=1, lanes={lane: LaneLoad.model_validate(standard | fields)})
 
 
-def expected(backlogs: Backlogs, tenant: str = "acme", lane: Lane = INTERACTIVE) -> float | None:
-    wait = backlogs.wait(lane, tenant)
+def expected(backlogs: Backlogs, tenant: str = "acme", lane: Lane = INTERACTIVE, model: str = "gpt-4o") -> float | None:
+    wait = backlogs.wait(lane, tenant, model)
     return None if wait is None else wait.expected.total_seconds()
 
 
@@ -89,7 +89,7 @@ def test_a_silence_is_expected_to_last_as_long_as_it_has(backlogs: Backlogs, wat
     backlogs.told([])
     watch.now += 30
     backlogs.told([])
-    wait = backlogs.wait(INTERACTIVE, "acme")
+    wait = backlogs.wait(INTERACTIVE, "acme", "gpt-4o")
     assert wait is not None
     assert (wait.expected.total_seconds(), wait.workers) == (31, False)
     backlogs.told([a_worker(free=1)])
@@ -139,3 +139,12 @@ def test_of_a_burst_the_slots_have_begun_nothing_yet(backlogs: Backlogs, watch: 
     for _ in range(50):
         backlogs.promised(a_job())
     assert expected(backlogs) == 51
+
+
+def test_what_was_promised_for_a_model_at_its_limit_waits_in_its_line(backlogs: Backlogs) -> None:
+    limited = {"gpt-4o": {"waiting": {}, "unnamed": 0, "per_second": 0.1}}
+    backlogs.told([a_worker(slots=8, free=8, held_back=limited)])
+    for _ in range(4):
+        backlogs.promised(a_job())
+    assert expected(backlogs) == 50
+    assert expected(backlogs, model="another") == 0

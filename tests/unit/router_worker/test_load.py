@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router_worker.load import Stall, named
+from services.router_worker.load import LetIn, Stall, named
 
 STANDING = st.dictionaries(st.text(max_size=3), st.integers(1, 50), max_size=80)
 
@@ -31,3 +31,13 @@ def test_when_nobody_waits_nothing_stalls() -> None:
     stall.look(handed_out=8, waiting=0, now=100)
     assert stall.look(handed_out=8, waiting=0, now=130) == 0
     assert stall.look(handed_out=8, waiting=1, now=131) == 1
+
+
+def test_what_a_limit_lets_in_is_known_after_a_while_and_forgets() -> None:
+    let_in = LetIn()
+    assert let_in.look(taken=100, now=0) is None
+    assert let_in.look(taken=104, now=1) is None
+    assert let_in.look(taken=109, now=2) == 5
+    for second in range(3, 60):
+        parked = let_in.look(taken=109, now=second)
+    assert parked == 1 / 29

@@ -192,3 +192,13 @@ def test_many_may_leave_at_once(weights: dict[str, int], waiting: list[tuple[str
         job.waits = job.tenant != leaving
     queue.sweep()
     assert sorted(owners(drained(queue))) == sorted(job.tenant for job in made if job.waits)
+
+
+def test_what_is_held_back_is_counted_by_kind_and_tenant_and_apart_from_what_could_go() -> None:
+    queue = DeficitRoundRobin[Job]({})
+    for tenant, kind in (("a", "full"), ("a", "full"), ("a", "m"), ("b", "full"), ("b", "m"), ("b", "m")):
+        queue.enqueue(Job(tenant, 1, kind=kind))
+    assert queue.next(held_back=["full"]) is not None
+    assert queue.next(held_back=["full"]) is not None
+    assert queue.aside() == {"full": {"a": 2, "b": 1}}
+    assert sum(queue.standing().values()) == 1
