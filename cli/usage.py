@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.spending.reprice import reprice
+
 if TYPE_CHECKING:
-    from cli.environment import Known
+    from cli.environment import Environment
     from services.accounting.ledger.reports import Dimension, UsageLine
 
 __all__ = ["usage"]
 
 
-def usage(
+usage = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+usage.command()(reprice)
+
+
+@usage.callback()
+def report(
+    context: typer.Context,
     by: Annotated[
         str,
         typer.Option(
@@ -48,65 +56,36 @@ def usage(
     """
     from cli.environment import here
     from cli.printing import print_json, print_table, remark
-    from cli.usage_forms import FIGURES, field_names, fields, headings, table_rows
+    from cli.spending.asking import dimensions, moment_or_always
+    from cli.spending.forms import FIGURES, field_names, fields, headings, table_rows
 
+    if context.invoked_subcommand is not None:
+        return
     if as_csv and as_json:
         raise typer.BadParameter("--csv and --json do not go together.")
-    dimensions = _dimensions(by)
-    lines = asyncio.run(_asked(here().postgres, dimensions, _when(since), _when(until), tenant))
+    groups = dimensions(by)
+    lines = asyncio.run(_asked(here(), groups, moment_or_always(since), moment_or_always(until), tenant))
     if as_json:
-        print_json([fields(dimensions, line) for line in lines])
+        print_json([fields(groups, line) for line in lines])
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, field_names(dimensions))
+        writer = csv.DictWriter(sys.stdout, field_names(groups))
         writer.writeheader()
-        writer.writerows(fields(dimensions, line) for line in lines)
+        writer.writerows(fields(groups, line) for line in lines)
     elif lines:
-        print_table(headings(dimensions), table_rows(dimensions, lines), right=FIGURES)
+        print_table(headings(groups), table_rows(groups, lines), right=FIGURES)
     else:
         remark("Nothing was used in that time.")
 
 
-def _dimensions(text: str) -> "tuple[Dimension, ...]":
-    from services.accounting.ledger.reports import Dimension
-
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    try:
-        return tuple(dict.fromkeys(Dimension(name) for name in names))
-    except ValueError as error:
-        raise typer.BadParameter(f"--by: {error}; known are {', '.join(Dimension)}.") from None
-
-
-def _when(text: str | None) -> datetime | None:
-    from cli.instants import parse_since
-    from shared.clock import utc_now
-
-    if text is None or text == "all":
-        return None
-    try:
-        return parse_since(text, utc_now())
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}.") from None
-
-
 async def _asked(
-    at: "Known",
+    at: "Environment",
     by: "Sequence[Dimension]",
     since: datetime | None,
     until: datetime | None,
     tenant: str | None,
 ) -> "tuple[UsageLine, ...]":
-    from services.accounting.ledger.engine import engine_for
+    from cli.spending.asking import ledger
     from services.accounting.ledger.reports import usage as usage_report
-    from services.accounting.ports import AwayError
-    from shared.errors import OperatorError
 
-    engine = engine_for(at.value)
-    try:
+    async with ledger(at) as engine:
         return await usage_report(engine, by, since=since, until=until, tenant=tenant)
-    except AwayError as error:
-        raise OperatorError(
-            f"The ledger in PostgreSQL cannot be read (address by {at.source}): {error}. "
-            "Start the stack with `sluice up`, or set POSTGRES_URL."
-        ) from error
-    finally:
-        await engine.dispose()

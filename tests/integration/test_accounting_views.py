@@ -22,6 +22,7 @@ from shared.ids import new_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import NOON, a_job, an_attempt, attempts
+from tests.suites.ledger_sums import rows
 
 BOOK = OwnPrices((), GenaiPrices({}))
 VIEWS = (
@@ -46,11 +47,6 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 async def record(engine: AsyncEngine, *events: AttemptFinished) -> None:
     await PostgresLedger(engine).add([enter(event, BOOK) for event in events], {})
-
-
-async def rows(engine: AsyncEngine, query: str) -> list[tuple[object, ...]]:
-    async with engine.connect() as connection:
-        return [tuple(row) for row in (await connection.execute(text(query))).all()]
 
 
 async def test_the_views_show_dollars(engine: AsyncEngine) -> None:

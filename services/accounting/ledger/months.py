@@ -117,6 +117,7 @@ class LedgerMonths:
             over = sorted(month for month in await _partitions(connection) if month < first_kept)
             for month in over:
                 await connection.execute(f"drop table {month.partition}")
+            await connection.execute("delete from price_changes where keyed_at < $1", first_kept.begins)
             strays = await connection.execute(f"delete from {_REST} where keyed_at < $1", first_kept.begins)  # noqa: S608
         if over or strays != "DELETE 0":
             log.info("ledger_months_dropped", partitions=[month.partition for month in over], strays=strays)

@@ -6,15 +6,26 @@ direction only.
 
 from typing import Any, Final
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Date, Insert, Table, func, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Date, FromClause, Insert, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_daily, usage_hourly
 
-__all__ = ["GROUPS", "fed"]
+__all__ = ["fed", "keys_of"]
 
-GROUPS: Final = DIMENSIONS[1:]
+_GROUPS: Final = DIMENSIONS[1:]
 """What both are grouped by, beside their time."""
+
+
+def keys_of(rows: FromClause) -> list[ColumnElement[Any]]:
+    """The key of `usage_hourly` for rows that have the ledger's columns."""
+    made: dict[str, ColumnElement[Any]] = {
+        "hour": func.date_trunc("hour", rows.c.ended_at, "UTC"),
+        "team": func.coalesce(rows.c.team, ""),
+        "model_served": func.coalesce(rows.c.model_served, ""),
+        "feature": func.coalesce(rows.c.feature, ""),
+    }
+    return [(made[name] if name in made else rows.c[name]).label(name) for name in DIMENSIONS]
 
 
 def fed(source: CTE) -> tuple[CTE, CTE]:
@@ -22,7 +33,7 @@ def fed(source: CTE) -> tuple[CTE, CTE]:
     hour = source.c.hour
     hours = _adding(usage_hourly, select(*source.c).order_by(*(source.c[name] for name in DIMENSIONS)))
     day = func.date_trunc("day", hour, "UTC").op("at time zone")("UTC").cast(Date).label("day")
-    keys: list[ColumnElement[Any]] = [day, *(source.c[name] for name in GROUPS)]
+    keys: list[ColumnElement[Any]] = [day, *(source.c[name] for name in _GROUPS)]
     sums = (func.sum(source.c[name]).cast(BigInteger).label(name) for name in MEASURES)
     days = _adding(usage_daily, select(*keys, *sums).group_by(*keys).order_by(*keys))
     return hours.cte("hours"), days.cte("days")

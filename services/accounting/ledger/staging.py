@@ -41,8 +41,8 @@ class Staging:
 
     def rows(self) -> Select[Any]:
         """What is waiting, in the order of the target's key: so two writers never wait for each other in a circle."""
-        key = [self._waiting.c[column.name] for column in self._target.primary_key]
-        return select(*(self._arrived(name) for name in self.columns)).order_by(*key)
+        key = [self._waiting.c[column.name] for column in self._target.primary_key if column.name in self.columns]
+        return select(*(self._arrived(name).label(name) for name in self.columns)).order_by(*key)
 
     def _arrived(self, name: str) -> ColumnElement[Any]:
         kind, sent = self._target.c[name].type, self._waiting.c[name]

@@ -29,9 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
 from services.accounting.ledger.batches import Batches
-from services.accounting.ledger.roll_ups import fed
+from services.accounting.ledger.roll_ups import fed, keys_of
 from services.accounting.ledger.staging import Staging
-from services.accounting.ledger.tables import DIMENSIONS, MEASURES, latency_daily, usage_ledger
+from services.accounting.ledger.tables import MEASURES, latency_daily, usage_ledger
 from services.accounting.ports import Added, Consumed, Spent
 from shared.money import Nanodollars
 
@@ -55,14 +55,6 @@ _new = (
 _unpriced = _new.c.cost_nanodollars.is_(None)
 _tokens = _new.c.uncached_input_tokens + _new.c.cache_write_tokens + _new.c.cache_read_tokens + _new.c.output_tokens
 
-_DIMENSION_FROM: Final[dict[str, ColumnElement[Any]]] = {
-    "hour": func.date_trunc("hour", _new.c.ended_at, "UTC"),
-    "team": func.coalesce(_new.c.team, ""),
-    "model_served": func.coalesce(_new.c.model_served, ""),
-    "feature": func.coalesce(_new.c.feature, ""),
-}
-"""Those that are not the ledger's column of the same name."""
-
 _MEASURE_FROM: Final[dict[str, ColumnElement[Any]]] = {
     "attempts": func.count(),
     "first_attempts": func.count().filter(_new.c.attempt == 1),
@@ -75,17 +67,12 @@ _MEASURE_FROM: Final[dict[str, ColumnElement[Any]]] = {
 """Those that are not the sum of the ledger's column of the same name."""
 
 
-def _dimension(name: str) -> ColumnElement[Any]:
-    made = _DIMENSION_FROM.get(name)
-    return (_new.c[name] if made is None else made).label(name)
-
-
 def _measure(name: str) -> ColumnElement[Any]:
     made = _MEASURE_FROM.get(name)
     return (func.coalesce(func.sum(_new.c[name]), 0) if made is None else made).label(name)
 
 
-_dimensions = [_dimension(name) for name in DIMENSIONS]
+_dimensions = keys_of(_new)
 _sums = select(*_dimensions, *map(_measure, MEASURES)).group_by(*_dimensions).cte("sums")
 _hours, _days = fed(_sums)
 

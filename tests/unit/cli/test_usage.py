@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from cli.exit_codes import ExitCode
-from cli.usage_forms import field_names, fields, headings, table_rows
+from cli.spending.forms import field_names, fields, headings, table_rows
 from services.accounting.ledger.reports import Dimension, UsageLine
 from shared.contracts import TokenUsage
 from shared.money import Nanodollars
