@@ -4,6 +4,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final, cast
@@ -87,7 +88,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
             backlogs=backlogs,
             rules=HouseRules(
-                models,
+                {name: _reachable(config, name, models) for name in models},
                 Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
                 config.on_interrupt,
             ),
@@ -280,6 +281,15 @@ def _catalogued(name: str, model: Model) -> catalog.ModelFacts:
     names = [name, *(deployment.model for deployment in model.deployments if deployment.model)]
     found = [catalog.find(each) for each in names]
     return next((facts for facts in found if facts.family), found[0])
+
+
+def _reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> ModelFacts:
+    """With the widest window of those that may serve it: what does not fit into one, the plan leaves to another."""
+    windows: list[int | None] = []
+    for each in (name, *config.models[name].fallbacks):
+        windows += [one.context_window or models[each].context_window for one in config.models[each].deployments]
+    widest = None if None in windows else max(window for window in windows if window is not None)
+    return replace(models[name], context_window=widest)
 
 
 def _facts(model: Model, known: catalog.ModelFacts) -> ModelFacts:

@@ -45,6 +45,9 @@ class FailureKind(StrEnum):
     UNSUPPORTED = "unsupported"
     """The request asks for something that this provider cannot: it was not called, unless it had to say so itself."""
 
+    FORBIDDEN = "forbidden"
+    """The rules of the configuration leave nobody who may serve it: nobody was called."""
+
     AUTH = "auth"
     PERMISSION = "permission"
     MODEL_NOT_FOUND = "model_not_found"

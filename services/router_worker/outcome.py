@@ -245,6 +245,7 @@ _ERRORS: Mapping[FailureKind, tuple[int, str, str]] = {
     FailureKind.UNSUPPORTED: (400, "invalid_request_error", "unsupported_parameter"),
     FailureKind.CONTEXT_TOO_LONG: (400, "invalid_request_error", "context_length_exceeded"),
     FailureKind.CONTENT_FILTER: (400, "invalid_request_error", "content_filter"),
+    FailureKind.FORBIDDEN: (403, "permission_error", "route_forbidden"),
     FailureKind.TOO_LARGE: (413, "invalid_request_error", "request_too_large"),
     FailureKind.RATE_LIMITED: (429, "rate_limit_error", "rate_limit_exceeded"),
     FailureKind.QUOTA_EXHAUSTED: (502, "server_error", "provider_quota_exhausted"),

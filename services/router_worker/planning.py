@@ -8,6 +8,7 @@ from typing import Final
 
 from services.router_worker.failures import Unsupported
 from services.router_worker.quota.cost import Expectation
+from services.router_worker.routing.asked import asked_of
 from services.router_worker.routing.odds import Lot, Odds
 from services.router_worker.routing.plan import Candidate, Plan, plan
 from services.router_worker.routing.traffic import Traffic
@@ -47,7 +48,7 @@ class Planner:
         lot = Lot(next(self._turns), random.random())  # noqa: S311 - spreads load, guards nothing
         return plan(
             self.config,
-            job.model,
+            asked_of(job),
             lot,
             lambda candidate: self.lacks(job, candidate),
             self._odds(job),

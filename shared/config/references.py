@@ -33,6 +33,7 @@ def wrong_names(config: Config, known: Known | None = None) -> tuple[Wrong, ...]
         *_of_quotas(config),
         *_of_tenants(config),
         *_of_submit_topics(config),
+        *_of_rules(config),
         *_of_prices(config),
     )
 
@@ -109,6 +110,43 @@ def _of_submit_topics(config: Config) -> Iterator[Wrong]:
         yield from _known((*place, "caller"), "key of this tenant", bound.caller, callers)
         if bound.caller in callers and bound.lane not in callers[bound.caller].lanes:
             yield (*place, "lane"), f"{bound.caller!r} may not use the lane {bound.lane.value!r}"
+
+
+def _of_rules(config: Config) -> Iterator[Wrong]:
+    """A rule that can never hold, or forbids what is not there, is a typing mistake."""
+    deployments = {
+        config.deployment_name(name, each): each.region
+        for name, model in config.models.items()
+        for each in model.deployments
+    }
+    regions = {region for region in deployments.values() if region is not None}
+    names: set[str] = set()
+    for index, rule in enumerate(config.rules):
+        place: tuple[str | int, ...] = ("rules", index)
+        if rule.name in names:
+            yield (*place, "name"), f"there is another rule {rule.name!r}"
+        names.add(rule.name)
+        yield from _patterns((*place, "models"), "model", rule.models, config.models)
+        for number, tenant in enumerate(rule.tenants):
+            yield from _known((*place, "tenants", number), "tenant", tenant, config.tenants)
+        for key, selection in (("only", rule.only), ("never", rule.never)):
+            if selection is not None:
+                yield from _patterns((*place, key, "deployments"), "deployment", selection.deployments, deployments)
+                yield from _patterns((*place, key, "providers"), "provider", selection.providers, config.providers)
+                yield from _patterns((*place, key, "regions"), "region", selection.regions, regions)
+
+
+def _patterns(
+    place: tuple[str | int, ...], kind: str, patterns: Collection[str], names: Collection[str]
+) -> Iterator[Wrong]:
+    for index, pattern in enumerate(patterns):
+        if not pattern.endswith("*"):
+            yield from _known((*place, index), kind, pattern, names)
+        elif not any(name.startswith(pattern[:-1]) for name in names):
+            yield (
+                (*place, index),
+                f"no {kind} begins with {pattern[:-1]!r}; known: {', '.join(sorted(names)) or 'none'}",
+            )
 
 
 def _of_prices(config: Config) -> Iterator[Wrong]:

@@ -18,6 +18,7 @@ from pydantic import (
 from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.quirks import QUIRKS, Quirks
+from shared.config.rules import Rule
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Quota",
     "Retention",
     "Retries",
+    "Rule",
     "SubmitTopic",
     "Tenant",
     "Timeouts",
@@ -186,7 +188,9 @@ class Deployment(Section):
     name: Name | None = None
     """How it is called in plans, ledgers and metrics; `<provider>/<model>` when left out."""
     region: str | None = None
-    """Stands in the ledger; nothing else goes by it."""
+    """Stands in the ledger, and rules may go by it."""
+    context_window: PositiveInt | None = None
+    """Instead of the model's, where it is smaller or larger here."""
     weight: PositiveInt = 1
     """For `weighted`, `round-robin` and `least-in-flight`."""
     limits: Quota = Quota()
@@ -252,6 +256,8 @@ class Config(Section):
     submit_topics: dict[TopicName, SubmitTopic] = {}
     providers: dict[Name, Provider] = {}
     models: dict[Name, Model] = {}
+    rules: tuple[Rule, ...] = ()
+    """Who may serve which job."""
     prices: tuple[PriceOverride, ...] = ()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()

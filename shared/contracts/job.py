@@ -65,6 +65,8 @@ class Job(WireModel):
     user: str | None = None
     feature: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] | None = None
+    """What the caller says for the rules of routing, by `x-sluice-route`."""
     input_tokens: NonNegativeInt
     accepted_at: AwareDatetime
     deadline: AwareDatetime

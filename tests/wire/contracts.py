@@ -186,6 +186,7 @@ EXAMPLES["job-ended-large.v1"] = EXAMPLES["job-ended.v1"].model_copy(
     update={"response_blob": BlobRef(key=f"2024-12-11T10/acme/{JOB}/response-2", size=1_500_000)}
 )
 EXAMPLES["job-of-a-team.v1"] = EXAMPLES["job-large.v1"].model_copy(update={"team": "search"})
+EXAMPLES["job-with-labels.v1"] = EXAMPLES["job-of-a-team.v1"].model_copy(update={"labels": {"region": "eu"}})
 EXAMPLES["attempt-finished-failover.v1"] = EXAMPLES["attempt-finished.v1"].model_copy(
     update={
         "team": "search",

@@ -45,6 +45,7 @@ def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime
         user=request.user,
         feature=request.feature,
         tags=request.tags,
+        labels=request.labels,
         input_tokens=facts.input_tokens,
         accepted_at=now,
         deadline=(begins or now) + (request.deadline or facts.longest),

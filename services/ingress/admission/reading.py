@@ -78,6 +78,7 @@ def _request(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | 
         user=chat.user or chat.safety_identifier,
         feature=wishes.feature or feature,
         tags=tags,
+        labels=wishes.labels,
     )
 
 

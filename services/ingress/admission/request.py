@@ -27,6 +27,8 @@ class Wishes:
     feature: str | None = None
     not_before: datetime | None = None
     on_disconnect: Departure | None = None
+    labels: dict[str, str] | None = None
+    """For the rules of routing."""
     key: str | None = None
     """By which the request is recognised when it is sent again."""
 
@@ -62,5 +64,6 @@ class CompletionRequest:
     user: str | None = None
     feature: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] | None = None
     repeat: Repeat | None = None
     """Set when the sender says how the request is recognised if it comes again."""

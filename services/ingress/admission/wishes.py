@@ -14,6 +14,8 @@ from shared.contracts import Interruption, Lane
 __all__ = ["read_wishes"]
 
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
+_LABEL = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,64})=(?P<value>[A-Za-z0-9._:/@+-]{1,128})")
+_MOST_LABELS = 16
 _FEATURE = re.compile(r"[\x20-\x7e]{1,128}")
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -29,6 +31,7 @@ def read_wishes(header: Callable[[str], str | None], prefix: str, *, key_header:
             on_interrupt=_word(Interruption, f"{prefix}on-interrupt", header),
             on_disconnect=_word(Departure, f"{prefix}on-disconnect", header),
             feature=_feature(f"{prefix}feature", header),
+            labels=_labels(f"{prefix}route", header),
             key=_key(key_header, header),
         )
     except _BadHeaderError as bad:
@@ -82,6 +85,17 @@ def _key(name: str, header: Callable[[str], str | None]) -> str | None:
     if key is None:
         raise _BadHeaderError(name, "1 to 512 printable ASCII characters")
     return key
+
+
+def _labels(name: str, header: Callable[[str], str | None]) -> dict[str, str] | None:
+    text = header(name)
+    if text is None:
+        return None
+    labels = [_LABEL.fullmatch(item.strip()) for item in text.split(",")]
+    found = {label["name"]: label["value"] for label in labels if label}
+    if len(found) != len(labels) or len(found) > _MOST_LABELS:
+        raise _BadHeaderError(name, f"at most {_MOST_LABELS} pairs such as `region=eu, tier=gold`, each name once")
+    return found
 
 
 def _feature(name: str, header: Callable[[str], str | None]) -> str | None:

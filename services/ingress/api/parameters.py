@@ -52,6 +52,14 @@ JOB_HEADERS: Final = (
         {"pattern": "^[ -~]{1,128}$", "examples": ["search"]},
     ),
     _Header(
+        "x-sluice-route",
+        "Labels by which the operator's rules choose who serves the job.",
+        {
+            "pattern": "^ *[A-Za-z0-9._-]+=[A-Za-z0-9._:/@+-]+ *(, *[A-Za-z0-9._-]+=[A-Za-z0-9._:/@+-]+ *)*$",
+            "examples": ["region=eu, tier=gold"],
+        },
+    ),
+    _Header(
         "traceparent",
         "W3C trace context; the job continues the trace.",
         {"examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]},

@@ -73,6 +73,7 @@ REACTIONS: Final = complete(
         FailureKind.TOO_LARGE: Reaction(Then.OTHER_MODEL, _C),
         FailureKind.BAD_REQUEST: Reaction(Then.GIVE_UP, _C),
         FailureKind.UNSUPPORTED: Reaction(Then.BAR, _C),
+        FailureKind.FORBIDDEN: Reaction(Then.BAR, _C),
         FailureKind.AUTH: Reaction(Then.BAR, _D),
         FailureKind.PERMISSION: Reaction(Then.BAR, _D),
         FailureKind.MODEL_NOT_FOUND: Reaction(Then.BAR, _D),

@@ -93,8 +93,8 @@ def begin(
 def _nobody(plan: Plan) -> Failure:
     """Why a plan has no candidates."""
     for skipped in plan.skipped:
-        if skipped.lacks is not None:
-            return skipped.lacks.failure
+        if skipped.failure is not None:
+            return skipped.failure
     return Failure(FailureKind.MODEL_NOT_FOUND, "No deployment serves this model.")
 
 

@@ -1,11 +1,15 @@
-"""Who could serve a model, and in which order are they asked? Pure: the configuration in, a plan out."""
+"""Who could serve a job, and in which order are they asked? Pure: the configuration and the job in, a plan out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from services.router_worker.failures import Unsupported
+from services.router_worker.failures import Failure, FailureKind, Unsupported
+from services.router_worker.routing.asked import Asked
 from services.router_worker.routing.odds import Lot, Odds
+from services.router_worker.routing.rules import in_force, keeps_away
 from services.router_worker.routing.strategies import STRATEGIES
+from shared import catalog
 from shared.config.schema import Config, Deployment, Model, Timeouts
 
 __all__ = ["Candidate", "Plan", "Skipped", "plan"]
@@ -27,14 +31,17 @@ class Candidate:
     weight: int = 1
     prefill: bool = False
     """Whether it goes on behind a last message of the assistant."""
+    context_window: int | None = None
+    """Tokens of input and output together; None when nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
     name: str
     reason: str
-    lacks: Unsupported | None = None
-    """Where the request is the reason."""
+    failure: Failure | None = None
+    """What the job fails with if nobody is left."""
+    serves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +60,51 @@ def _unseen(candidate: Candidate) -> Odds:
 
 def plan(
     config: Config,
-    model: str,
+    asked: Asked,
     lot: Lot,
     lacks: Callable[[Candidate], Unsupported | None] = _takes_all,
     odds: Callable[[Candidate], Odds] = _unseen,
 ) -> Plan:
     """The model's deployments as its strategy orders them, then those of its fallbacks, each deployment once.
 
-    `lacks` says what of the request a candidate could not be asked for: then it is left out. `odds` says what is known
-    of one. A model that the configuration no longer knows gives an empty plan.
+    Whom a rule keeps away, whose context window is too small and who could not be asked for all of the request (which
+    `lacks` says) is left out, with the reason. `odds` says what is known of a candidate. A model that the configuration
+    no longer knows gives an empty plan.
     """
-    if model not in config.models:
-        return Plan((), (Skipped(model, "no such model in the configuration"),))
+    if asked.model not in config.models:
+        return Plan((), (Skipped(asked.model, "no such model in the configuration", serves=asked.model),))
+    rules = in_force(config.rules, asked)
+
+    def skip(candidate: Candidate) -> tuple[str, Failure | None] | None:
+        if earlier := candidates.get(candidate.name):
+            return f"already planned for {earlier.serves}", None
+        if reason := keeps_away(rules, candidate):
+            return reason, Failure(FailureKind.FORBIDDEN, "No deployment of this model may serve this request.")
+        if short := _too_short(candidate, asked):
+            return short.message, short
+        if lacking := lacks(candidate):
+            return str(lacking), lacking.failure
+        return None
+
     candidates: dict[str, Candidate] = {}
     skipped: list[Skipped] = []
-    for candidate in _all(config, model, lot, odds):
-        if earlier := candidates.get(candidate.name):
-            skipped.append(Skipped(candidate.name, f"already planned for {earlier.serves}"))
-        elif lacking := lacks(candidate):
-            skipped.append(Skipped(candidate.name, str(lacking), lacking))
+    for candidate in _all(config, asked.model, lot, odds):
+        if why := skip(candidate):
+            skipped.append(Skipped(candidate.name, *why, serves=candidate.serves))
         else:
             candidates[candidate.name] = candidate
     return Plan(tuple(candidates.values()), tuple(skipped))
+
+
+def _too_short(candidate: Candidate, asked: Asked) -> Failure | None:
+    needs, window = asked.input_tokens + max(asked.output_tokens, 1), candidate.context_window
+    if window is None or needs <= window:
+        return None
+    return Failure(
+        FailureKind.CONTEXT_TOO_LONG,
+        f"The context window has {window} tokens, and {asked.input_tokens} of input with {asked.output_tokens} of "
+        "output do not fit into it.",
+    )
 
 
 def _all(config: Config, model: str, lot: Lot, odds: Callable[[Candidate], Odds]) -> Iterator[Candidate]:
@@ -95,4 +125,13 @@ def _candidate(config: Config, name: str, model: Model, deployment: Deployment) 
         region=deployment.region,
         weight=deployment.weight,
         prefill=config.providers[deployment.provider].quirks.prefill,
+        context_window=deployment.context_window
+        or model.context_window
+        or _catalogued(name)
+        or _catalogued(deployment.model or name),
     )
+
+
+@lru_cache(maxsize=4096)
+def _catalogued(name: str) -> int | None:
+    return catalog.find(name).context_window

@@ -198,6 +198,7 @@ def test_wishes_are_read_from_headers() -> None:
     found = wishes(sluice_lane="Batch", sluice_deadline="1.5", sluice_on_interrupt="fail", sluice_feature="search")
     assert found == Wishes(Lane.BATCH, timedelta(seconds=1.5), Interruption.FAIL, "search")
     assert wishes(sluice_not_before="2026-11-22T06:00Z") == Wishes(not_before=LATER)
+    assert wishes(sluice_route="region=eu, tier=gold") == Wishes(labels={"region": "eu", "tier": "gold"})
     assert wishes() == Wishes()
 
 
@@ -205,6 +206,10 @@ def test_wishes_are_read_from_headers() -> None:
     ("header", "value"),
     [
         ("sluice_lane", "fast"),
+        ("sluice_route", ""),
+        ("sluice_route", "eu"),
+        ("sluice_route", "region=eu, region=us"),
+        ("sluice_route", "region=a b"),
         ("sluice_lane", ""),
         ("sluice_deadline", "0"),
         ("sluice_deadline", "-1"),

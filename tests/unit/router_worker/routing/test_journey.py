@@ -102,7 +102,7 @@ def test_a_plan_without_candidates_is_given_up() -> None:
 
 
 def test_a_request_that_nobody_could_be_asked_for_is_given_up_with_what_it_is() -> None:
-    skipped = Skipped("north/m", "", Unsupported("seed", "is nothing that North could be asked for"))
+    skipped = Skipped("north/m", "", Unsupported("seed", "is nothing that North could be asked for").failure)
     step = begin(Plan((), (skipped,)), Interruption.RESTART, RETRIES, at(60), NOON)[1]
     assert isinstance(step, GiveUp)
     assert (step.failure.kind, step.failure.param) == (FailureKind.UNSUPPORTED, "seed")

@@ -74,7 +74,7 @@ def test_an_unknown_key_deep_inside_names_the_keys_of_its_own_section() -> None:
 
     assert line == (
         "sluice.yaml:6: models.m.deployments[0].wait: unknown key; did you mean `weight`? "
-        "known: limits, model, name, provider, region, timeouts, weight"
+        "known: context_window, limits, model, name, provider, region, timeouts, weight"
     )
 
 
@@ -144,7 +144,10 @@ def test_a_model_id_that_looks_like_a_date_is_text() -> None:
 def test_an_unknown_key_under_a_wrong_name_is_told_as_well() -> None:
     assert told("tenants:\n  7: {kyes: {}}\n") == [
         "sluice.yaml:2: tenants[7]: the name: must be text; put it in quotes",
-        "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? known: batch_partitions, keys, weight",
+        (
+            "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? "
+            "known: batch_partitions, keys, partial_answers, weight"
+        ),
     ]
 
 

@@ -120,3 +120,21 @@ def test_a_price_that_says_too_little_or_too_much(price: dict[str, JsonValue], w
 def test_a_price_below_nothing() -> None:
     [problem] = told(prices=[{"provider": "openai", "model": "m", "input": -1, "output": 2}])
     assert problem.startswith("prices[0].input")
+
+
+def test_a_rule_about_what_is_not_there() -> None:
+    models: JsonValue = {"m": {"deployments": [{"provider": "openai", "region": "eu"}]}}
+    rule: JsonValue = {"name": "r", "models": ["n", "m*"], "tenants": ["acme"], "only": {"regions": ["us", "asia*"]}}
+    assert told(models=models, rules=[rule, {"name": "r", "never": {"providers": ["opnai"]}}]) == [
+        "rules[0].models[0]: no model 'n'; known: m",
+        "rules[0].only.regions[0]: no region 'us'; known: eu",
+        "rules[0].only.regions[1]: no region begins with 'asia'; known: eu",
+        "rules[0].tenants[0]: no tenant 'acme'; known: none",
+        "rules[1].name: there is another rule 'r'",
+        "rules[1].never.providers[0]: no provider 'opnai'; did you mean `openai`? known: openai",
+    ]
+
+
+@pytest.mark.parametrize("rule", [{"name": "r"}, {"name": "r", "only": {}}])
+def test_a_rule_that_says_nothing(rule: JsonValue) -> None:
+    assert "needs `" in told(rules=[rule])[0]
