@@ -37,6 +37,9 @@ bench: $(READY)  ## latency, CPU and memory of the whole pipe, as a table
 chaos: $(READY)  ## everything under load while its parts die (SECONDS=120 SEED=any SCALE=1)
 	$(BIN)/python -m chaos --seconds $(SECONDS) --scale $(SCALE) $(if $(SEED),--seed $(SEED))
 
+bench-quota: $(READY)  ## is a provider fed exactly at its limit? Against other ways, as a table
+	$(BIN)/python -m benchmarks.quota
+
 bench-fairness: $(READY)  ## what a tenant's backlog costs the others, as a table
 	$(BIN)/python -m benchmarks.fairness
 
@@ -53,4 +56,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench bench-fairness soak chaos docs format clean
+.PHONY: help env check test unit demo bench bench-fairness bench-quota soak chaos docs format clean

@@ -13,22 +13,19 @@ import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from statistics import median
 
 import aiohttp
 import orjson
 import uvloop
-from aiokafka import AIOKafkaConsumer
 
+from benchmarks.jobs import Results, listening, queue
 from benchmarks.load import Endpoint, Load, quantile, stream_load, token_ends
 from benchmarks.report import Row, parser, report_of, tell
 from benchmarks.system import System, running_system
-from shared.contracts import JobEnded
 from shared.sharding import partitions_of
-from shared.topics import JOBS_BATCH, RESULTS
+from shared.topics import JOBS_BATCH
 
 WORKERS = 2
 BACKLOG_MODEL, STEADY_MODEL, QUICK_MODEL, STREAMED_MODEL = "long", "steady", "quick", "streamed"
@@ -46,19 +43,6 @@ WEIGHTS = {"one": 1, "two": 2, "four": 4}
 LARGEST = {"one": 500, "two": 2000, "four": 250}
 """`max_tokens` of each one's jobs: not their number is shared by weight, but their tokens."""
 ROUNDS = 5
-
-
-@dataclass(slots=True)
-class Results:
-    """What the results topic has told so far."""
-
-    by_id: dict[str, JobEnded] = field(default_factory=dict)
-
-    async def of(self, jobs: Sequence[str], seconds: float = 120) -> list[JobEnded]:
-        async with asyncio.timeout(seconds):
-            while not all(job in self.by_id for job in jobs):
-                await asyncio.sleep(0.02)
-        return [self.by_id[job] for job in jobs]
 
 
 def guests() -> dict[str, str]:
@@ -80,21 +64,6 @@ def guests() -> dict[str, str]:
 def a_line(model: str, number: int, max_tokens: int = 200) -> bytes:
     messages = [{"role": "user", "content": f"Job {number}: say what you see."}]
     return orjson.dumps({"body": {"model": model, "messages": messages, "max_tokens": max_tokens}})
-
-
-async def queue(system: System, tenant: str, lines: Sequence[bytes]) -> list[str]:
-    """As one JSONL request; the ids of its jobs."""
-    headers = {"authorization": f"Bearer {system.keys[tenant]}", "content-type": "application/jsonl"}
-    timeout = aiohttp.ClientTimeout(total=600)
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
-        session.post(f"{system.ingress_url}/v1/jobs", data=b"\n".join(lines), headers=headers) as response,
-    ):
-        answers = [orjson.loads(line) for line in (await response.read()).splitlines()]
-    refused = [answer for answer in answers if answer["status"] != "queued"]
-    if refused:
-        raise RuntimeError(f"{len(refused)} of {len(lines)} lines were refused: {refused[0]}")
-    return [answer["id"] for answer in answers]
 
 
 async def waits(system: System, results: Results, tenant: str) -> list[float]:
@@ -208,26 +177,6 @@ async def weight_rows(system: System, results: Results) -> list[Row]:
         Row(f"weight {weight}: tokens against its due", 100 * tokens[name] / (due * weight), "%", "90 … 110")
         for name, weight in WEIGHTS.items()
     ]
-
-
-@asynccontextmanager
-async def listening(system: System) -> AsyncIterator[Results]:
-    results = Results()
-    consumer = AIOKafkaConsumer(RESULTS.at(""), bootstrap_servers=system.kafka_url, auto_offset_reset="earliest")
-    await consumer.start()
-
-    async def listen() -> None:
-        async for record in consumer:
-            ended = JobEnded.model_validate_json(record.value)
-            results.by_id[ended.job_id] = ended
-
-    task = asyncio.create_task(listen())
-    try:
-        yield results
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await consumer.stop()
 
 
 async def measure(backlog: int) -> list[Row]:

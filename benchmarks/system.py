@@ -69,15 +69,19 @@ async def running_system(
     *,
     workers: int = 1,
     tenants: Mapping[str, Mapping[str, object]] = MappingProxyType({"bench": {}}),
+    simulated: Mapping[str, object] = MappingProxyType({}),
+    limits: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> AsyncIterator[System]:
-    """`tenants` are their sections of the configuration; each gets a key."""
+    """`tenants` are their sections of the configuration; each gets a key. `simulated` goes into the provider's own
+    configuration, and `limits` of models into that of Sluice.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
         folder.chmod(0o711)
         stack.callback(erase, folder / "stack")
         servers = await stack.enter_async_context(running_stack(folder / "stack", environ={}))
         keys = {tenant: new_key(tenant) for tenant in tenants}
-        simulator = await _simulator(stack, folder, models)
+        simulator = await _simulator(stack, folder, {**simulated, "models": models})
         (folder / "sluice.yaml").write_text(
             yaml.safe_dump(
                 {
@@ -86,7 +90,10 @@ async def running_system(
                         for tenant, section in tenants.items()
                     },
                     "providers": {"sim": {"base_url": f"{simulator.url}/v1", "price_as": "openai"}},
-                    "models": {model: {"deployments": [{"provider": "sim"}]} for model in models},
+                    "models": {
+                        model: {"deployments": [{"provider": "sim", "limits": dict(limits.get(model, {}))}]}
+                        for model in models
+                    },
                 }
             )
         )
@@ -110,9 +117,9 @@ async def running_system(
         yield system
 
 
-async def _simulator(stack: AsyncExitStack, folder: Path, models: dict[str, dict[str, object]]) -> Part:
+async def _simulator(stack: AsyncExitStack, folder: Path, simulated: Mapping[str, object]) -> Part:
     config, port = folder / "sim.yaml", _free_port()
-    config.write_text(yaml.safe_dump({"models": models}))
+    config.write_text(yaml.safe_dump(simulated))
     command = [sys.executable, "-m", "simulator", "--port", str(port), "--config", str(config)]
     process = await leashed(command, env=os.environ, log=folder / "simulator.log")
     stack.push_async_callback(process.stop)

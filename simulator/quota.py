@@ -1,10 +1,12 @@
 """May this call pass, and how much is left? Token buckets for requests and tokens, and a ceiling of calls at once.
 
-A bucket holds a full window when idle and refills evenly. A call takes one request and its tokens (prompt plus the
-maximum asked for) when it is admitted; `settle` corrects the tokens when it has ended. A refused call takes nothing.
+A bucket holds a full window when idle, or as much of it as `burst_seconds` says, and refills evenly. A call takes one
+request and its tokens (prompt plus the maximum asked for) when it is admitted; `settle` corrects the tokens when it has
+ended. A refused call takes nothing.
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +29,8 @@ class Quota(BaseModel):
     """Tokens a minute."""
     concurrency: Limit | None = None
     """Calls at once."""
+    burst_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How much a bucket holds, in seconds of its limit; a whole window when left out, and never more."""
 
 
 @dataclass(slots=True)
@@ -35,15 +39,18 @@ class Bucket:
 
     limit: int
     window: float
+    holds: float = inf
+    """Never more than the limit, and one unit at least."""
     level: float = field(init=False)
     filled_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.level = float(self.limit)
+        self.holds = max(1.0, min(self.holds, self.limit))
+        self.level = self.holds
 
     def refill(self, now: float) -> None:
         if now > self.filled_at:
-            self.level = min(self.limit, self.level + (now - self.filled_at) * self.limit / self.window)
+            self.level = min(self.holds, self.level + (now - self.filled_at) * self.limit / self.window)
             self.filled_at = now
 
     def seconds_until(self, amount: float) -> float:
@@ -91,10 +98,14 @@ class Meter:
     _tokens: Bucket | None = field(init=False)
 
     def __post_init__(self) -> None:
-        per_minute = [("requests per min (RPM)", Bucket(self.quota.rpm, 60.0))] if self.quota.rpm else []
-        per_second = [("requests per second (RPS)", Bucket(self.quota.rps, 1.0))] if self.quota.rps else []
+        per_minute = [("requests per min (RPM)", self._bucket(self.quota.rpm, 60.0))] if self.quota.rpm else []
+        per_second = [("requests per second (RPS)", self._bucket(self.quota.rps, 1.0))] if self.quota.rps else []
         self._requests = (*per_minute, *per_second)
-        self._tokens = Bucket(self.quota.tpm, 60.0) if self.quota.tpm else None
+        self._tokens = self._bucket(self.quota.tpm, 60.0) if self.quota.tpm else None
+
+    def _bucket(self, limit: int, window: float) -> Bucket:
+        burst = self.quota.burst_seconds
+        return Bucket(limit, window, inf if burst is None else burst * limit / window)
 
     def admit(self, tokens: int, now: float) -> Passed | Refused:
         """Take one call of so many tokens, or nothing."""
@@ -115,7 +126,7 @@ class Meter:
         self.running -= 1
         if self._tokens:
             self._tokens.refill(now)
-            self._tokens.level = min(self._tokens.limit, self._tokens.level + taken - used)
+            self._tokens.level = min(self._tokens.holds, self._tokens.level + taken - used)
 
     def headroom(self) -> tuple[Headroom, ...]:
         found = [_headroom("requests", bucket) for _, bucket in self._requests[:1]]
@@ -139,10 +150,10 @@ class Meter:
         return None
 
     def _lacking(self, kind: str, name: str, bucket: Bucket, amount: int) -> Refused:
-        wait = None if amount > bucket.limit else bucket.seconds_until(amount)
+        wait = None if amount > bucket.holds else bucket.seconds_until(amount)
         used = max(0, round(bucket.limit - bucket.level))
         return Refused(self.headroom(), kind, name, bucket.limit, used, amount, wait)
 
 
 def _headroom(kind: str, bucket: Bucket) -> Headroom:
-    return Headroom(kind, bucket.limit, max(0, int(bucket.level)), bucket.seconds_until(bucket.limit))
+    return Headroom(kind, bucket.limit, max(0, int(bucket.level)), bucket.seconds_until(bucket.holds))

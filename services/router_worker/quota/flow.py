@@ -25,11 +25,12 @@ _BUCKET_SECONDS: Final = 1.0
 """What every provider lets pass at once, as far as is known: some enforce a minute's limit second by second."""
 _USED: Final = 0.75
 """Of a bucket; the rest is for the network."""
+_GRACE: Final = 0.15
 _LONGEST_GRACE: Final = 1.0
 _SHORTEST_GRACE: Final = 0.02
 _HORIZON: Final = 0.1
 """How far ahead calls are let in, so that they need not be asked for one by one."""
-_RESERVE: Final = 0.3
+_RESERVE: Final = 0.2
 """Of the burst: the part of a bucket that batch jobs leave to interactive ones."""
 
 
@@ -83,7 +84,7 @@ class Flow:
 
 def flow_of(limit: Limit) -> Flow:
     bucket = _BUCKET_SECONDS if limit.bucket is None else limit.bucket
-    grace = min(bucket / 4, _LONGEST_GRACE)
+    grace = min(bucket * _GRACE, _LONGEST_GRACE)
     burst = bucket * _USED - grace
     counted_in_windows = limit.bucket is None and limit.window > _BUCKET_SECONDS
     unit = (limit.window + (burst + grace if counted_in_windows else 0.0)) / limit.amount

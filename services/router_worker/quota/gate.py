@@ -27,7 +27,7 @@ _AT_ONCE: Final = 64
 """How many calls are asked for with one ask."""
 _PATIENCE: Final = 0.2
 """Between two asks that are not urgent."""
-_OF_BURST: Final = 0.5
+_OF_BURST: Final = 0.4
 """So much of the burst passes between two asks when not everybody got through: nothing is lost, and lumps are small."""
 _MOST_PATIENCE: Final = 0.4
 _TURNOVER: Final = 0.05

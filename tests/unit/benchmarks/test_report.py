@@ -30,6 +30,6 @@ def test_a_page_without_the_section_is_told() -> None:
         with_section("# Page\n", REPORT, "Here.")
 
 
-@pytest.mark.parametrize("name", ["pipe", "fairness", "soak"])
+@pytest.mark.parametrize("name", ["pipe", "fairness", "quota", "soak"])
 def test_the_page_has_a_section_for_each(name: str) -> None:
     assert f"<!-- {name} -->" in PAGE.read_text(encoding="utf-8")

@@ -49,6 +49,20 @@ def test_the_smallest_limit_decides():
     assert isinstance(meter.admit(1, 0.5), Passed)
 
 
+def test_a_bucket_may_hold_less_than_a_window():
+    meter = Meter(Quota(tpm=60_000, burst_seconds=1))
+    assert isinstance(meter.admit(1000, 0.0), Passed)
+    assert isinstance(meter.admit(1, 0.0), Refused)
+    assert isinstance(meter.admit(1000, 60.0), Passed)
+    assert isinstance(meter.admit(1, 60.0), Refused)
+    assert meter.admit(1001, 120.0).retry_seconds is None
+
+
+def test_a_bucket_of_less_than_one_call_still_takes_one():
+    meter = Meter(Quota(rpm=6, burst_seconds=1))
+    assert [type(meter.admit(1, now)) for now in (0.0, 5.0, 10.0)] == [Passed, Refused, Passed]
+
+
 def test_calls_at_once_are_limited_and_make_room_when_they_end():
     meter = Meter(Quota(concurrency=1))
     meter.admit(1, 0.0)

@@ -23,7 +23,7 @@ def taking(worker: str, running: int, need: int, terms: Terms = PLACES) -> Ask:
 def test_after_a_quiet_time_a_burst_is_dealt_and_then_as_much_as_time_gives() -> None:
     book, first = dealt(Book(), Ask("a", TEN, interactive=(1,) * 20))
     book, second = dealt(book, Ask("b", TEN, interactive=(1,) * 20))
-    assert (first.interactive, second.interactive) == (7, 0)
+    assert (first.interactive, second.interactive) == (8, 0)
     _, third = dealt(book, Ask("b", TEN, interactive=(1,) * 20), 0.5)
     assert third.interactive == 5
 
@@ -38,7 +38,7 @@ def test_batch_jobs_leave_something_for_interactive_ones() -> None:
 
 def test_interactive_jobs_go_before_batch_jobs_of_the_same_worker() -> None:
     _, lease = dealt(Book(), Ask("a", TEN, interactive=(1,) * 20, batch=(1,) * 20))
-    assert (lease.interactive, lease.batch) == (7, 0)
+    assert (lease.interactive, lease.batch) == (8, 0)
 
 
 def test_tokens_that_were_not_used_are_dealt_again() -> None:

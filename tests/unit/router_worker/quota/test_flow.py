@@ -26,7 +26,7 @@ def test_a_call_that_is_larger_than_the_burst_need_not_wait_for_the_end_of_its_p
 def test_batch_jobs_leave_the_newest_part_of_a_bucket_to_interactive_ones() -> None:
     flow = flow_of(Limit(6000, MINUTE, bucket=60))
     assert flow.ahead(batch=False) > 0
-    assert flow.ahead(batch=True) == pytest.approx(-0.3 * flow.burst, abs=0.2)
+    assert flow.ahead(batch=True) == pytest.approx(-0.2 * flow.burst, abs=0.2)
 
 
 def test_calls_of_a_slow_limit_keep_their_distance_however_late_one_is() -> None:
