@@ -286,7 +286,8 @@ def _catalogued(name: str, model: Model) -> catalog.ModelFacts:
 def _reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> ModelFacts:
     """With the widest window of those that may serve it: what does not fit into one, the plan leaves to another."""
     windows: list[int | None] = []
-    for each in (name, *config.models[name].fallbacks):
+    section = config.models[name]
+    for each in (name, *section.fallbacks_for.context_too_long, *section.fallbacks):
         windows += [one.context_window or models[each].context_window for one in config.models[each].deployments]
     widest = None if None in windows else max(window for window in windows if window is not None)
     return replace(models[name], context_window=widest)

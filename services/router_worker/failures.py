@@ -59,6 +59,14 @@ class FailureKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Cause(StrEnum):
+    """Why a job goes on with another model, as the configuration names it."""
+
+    OUTAGE = "outage"
+    CONTEXT_TOO_LONG = "context_too_long"
+    CONTENT_FILTER = "content_filter"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """`message`, `code`, `param` and `type` may be shown to the caller: they never hold a secret of ours."""

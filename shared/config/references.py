@@ -50,11 +50,17 @@ def _of_models(config: Config) -> Iterator[Wrong]:
             yield from _known(
                 ("models", name, "deployments", index, "provider"), "provider", deployment.provider, config.providers
             )
-        for index, fallback in enumerate(model.fallbacks):
-            place = ("models", name, "fallbacks", index)
-            yield from _known(place, "model", fallback, config.models)
-            if fallback == name:
-                yield place, "a model cannot be its own fallback"
+        yield from _of_fallbacks(("models", name, "fallbacks"), name, model.fallbacks, config)
+        for kind in type(model.fallbacks_for).model_fields:
+            named: tuple[str, ...] = getattr(model.fallbacks_for, kind)
+            yield from _of_fallbacks(("models", name, "fallbacks_for", kind), name, named, config)
+
+
+def _of_fallbacks(section: tuple[str, ...], model: str, named: tuple[str, ...], config: Config) -> Iterator[Wrong]:
+    for index, fallback in enumerate(named):
+        yield from _known((*section, index), "model", fallback, config.models)
+        if fallback == model:
+            yield (*section, index), "a model cannot be its own fallback"
 
 
 def _of_deployments(config: Config) -> Iterator[Wrong]:

@@ -1,4 +1,4 @@
-"""What may the operator say about who serves which job? Conditions on the job, and which deployments follow of it."""
+"""What may the operator say about who serves which job? Rules with conditions, and whom to ask when a model fails."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from shared.config.names import Name
 
-__all__ = ["Rule", "Selection", "Use"]
+__all__ = ["FallbacksFor", "Rule", "Selection", "Use"]
 
 Pattern = Annotated[str, Field(pattern=r"^[^*]*\*?$", min_length=1)]
 """A name, or the beginning of several with a `*` behind it."""
@@ -76,3 +76,16 @@ class Rule(BaseModel):
         if self.only is None and self.never is None:
             raise ValueError("needs `only` or `never`")
         return self
+
+
+class FallbacksFor(BaseModel):
+    """Models to go on with after one kind of failure only; they come before the `fallbacks` for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outage: tuple[str, ...] = ()
+    """Nobody there, too slow, overloaded, at a limit, refusing the account: whatever is not the request's own fault."""
+    context_too_long: tuple[str, ...] = ()
+    """The request is too long or too large; also when that is known before anybody is asked."""
+    content_filter: tuple[str, ...] = ()
+    """A provider's filter refused it."""

@@ -18,7 +18,7 @@ from pydantic import (
 from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.quirks import QUIRKS, Quirks
-from shared.config.rules import Rule
+from shared.config.rules import FallbacksFor, Rule
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -213,6 +213,7 @@ class Model(Section):
     """
     fallbacks: tuple[str, ...] = ()
     """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
+    fallbacks_for: FallbacksFor = FallbacksFor()
     context_window: PositiveInt | None = None
     """Tokens of input and output together; from the catalogue when left out, unlimited when unknown there."""
     max_output_tokens: PositiveInt | None = None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.router_worker.failures import FailureKind
+from services.router_worker.failures import Cause, FailureKind
 
-__all__ = ["REACTIONS", "Blame", "Reaction", "Then", "complete"]
+__all__ = ["REACTIONS", "Blame", "Reaction", "Then", "cause_of", "complete"]
 
 
 class Then(StrEnum):
@@ -82,3 +82,17 @@ REACTIONS: Final = complete(
         FailureKind.UNKNOWN: Reaction(Then.SWITCH, _D),
     }
 )
+
+_CAUSES: Final[Mapping[FailureKind, Cause]] = {
+    FailureKind.CONTEXT_TOO_LONG: Cause.CONTEXT_TOO_LONG,
+    FailureKind.TOO_LARGE: Cause.CONTEXT_TOO_LONG,
+    FailureKind.CONTENT_FILTER: Cause.CONTENT_FILTER,
+}
+
+
+def cause_of(kind: FailureKind) -> Cause | None:
+    """Which fallbacks a failure opens, beside those for all; None when no other model can help."""
+    reaction = REACTIONS[kind]
+    if reaction.blame is Blame.CALLER or reaction.then in (Then.GIVE_UP, Then.EXPIRE):
+        return _CAUSES.get(kind)
+    return Cause.OUTAGE

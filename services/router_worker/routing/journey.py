@@ -21,10 +21,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.failures import Cause, Failure, FailureKind
 from services.router_worker.resilience.backoff import parking, pause
 from services.router_worker.resilience.deadline import Deadline
-from services.router_worker.resilience.reactions import REACTIONS, Then
+from services.router_worker.resilience.reactions import REACTIONS, Then, cause_of
 from services.router_worker.routing.plan import Plan
 from services.router_worker.routing.standing import Journey, Standing, View
 from services.router_worker.routing.steps import (
@@ -82,16 +82,17 @@ def begin(
 ) -> tuple[Journey, Step]:
     """`attempts_so_far` and `shown` tell of an earlier worker that died over this job."""
     standings = (Standing(),) * len(plan.candidates)
-    journey = Journey(plan, policy, retries, Deadline(deadline), standings, attempts_so_far, shown)
+    met = _met(*(skipped.failure for skipped in plan.skipped))
+    journey = Journey(plan, policy, retries, Deadline(deadline), standings, attempts_so_far, shown, met=met)
     if shown and policy is Interruption.FAIL:
         return _give_up(journey, Failure(FailureKind.CUT, "The worker that streamed this answer stopped."))
-    if not plan.candidates:
+    if not _open(journey):
         return _give_up(journey, _nobody(plan))
     return _next(journey, now, openings)
 
 
 def _nobody(plan: Plan) -> Failure:
-    """Why a plan has no candidates."""
+    """Why a plan has nobody to begin with."""
     for skipped in plan.skipped:
         if skipped.failure is not None:
             return skipped.failure
@@ -124,7 +125,7 @@ def _recover(journey: Journey, event: AttemptFailed, openings: Openings) -> tupl
     then = REACTIONS[event.failure.kind].then
     if then is Then.EXPIRE:
         return _expire(journey)
-    journey = replace(journey, last=event.failure)
+    journey = replace(journey, last=event.failure, met=journey.met | _met(event.failure))
     if then is Then.GIVE_UP or (journey.shown and journey.policy is Interruption.FAIL):
         return _give_up(journey, event.failure)
     return _next(_judged(journey, event, then), event.now, openings)
@@ -184,8 +185,19 @@ def _open(journey: Journey) -> list[int]:
     return [
         index
         for index, standing in enumerate(journey.standings)
-        if not standing.barred and standing.rounds < journey.retries.rounds
+        if not standing.barred and standing.rounds < journey.retries.rounds and _is_due(journey, index)
     ]
+
+
+def _is_due(journey: Journey, index: int) -> bool:
+    """A fallback for one kind of failure waits until that has happened."""
+    after = journey.plan.candidates[index].after
+    return not after or not after.isdisjoint(journey.met)
+
+
+def _met(*failures: Failure | None) -> frozenset[Cause]:
+    causes = (cause_of(failure.kind) for failure in failures if failure is not None)
+    return frozenset(cause for cause in causes if cause is not None)
 
 
 def _next(journey: Journey, now: datetime, openings: Openings) -> tuple[Journey, Step]:

@@ -1,10 +1,10 @@
 """Who could serve a job, and in which order are they asked? Pure: the configuration and the job in, a plan out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from services.router_worker.failures import Failure, FailureKind, Unsupported
+from services.router_worker.failures import Cause, Failure, FailureKind, Unsupported
 from services.router_worker.routing.asked import Asked
 from services.router_worker.routing.odds import Lot, Odds
 from services.router_worker.routing.rules import in_force, keeps_away
@@ -33,6 +33,8 @@ class Candidate:
     """Whether it goes on behind a last message of the assistant."""
     context_window: int | None = None
     """Tokens of input and output together; None when nobody knows."""
+    after: frozenset[Cause] = frozenset()
+    """Only to be asked when one of these has happened; empty where it may be asked anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def plan(
     rules = in_force(config.rules, asked)
 
     def skip(candidate: Candidate) -> tuple[str, Failure | None] | None:
-        if earlier := candidates.get(candidate.name):
+        if (earlier := candidates.get(candidate.name)) and earlier.serves != candidate.serves:
             return f"already planned for {earlier.serves}", None
         if reason := keeps_away(rules, candidate):
             return reason, Failure(FailureKind.FORBIDDEN, "No deployment of this model may serve this request.")
@@ -92,8 +94,15 @@ def plan(
         if why := skip(candidate):
             skipped.append(Skipped(candidate.name, *why, serves=candidate.serves))
         else:
-            candidates[candidate.name] = candidate
+            candidates[candidate.name] = _merged(candidates.get(candidate.name), candidate)
     return Plan(tuple(candidates.values()), tuple(skipped))
+
+
+def _merged(earlier: Candidate | None, candidate: Candidate) -> Candidate:
+    """One that is a fallback for several reasons, in its first place."""
+    if earlier is None:
+        return candidate
+    return replace(earlier, after=earlier.after | candidate.after if earlier.after and candidate.after else frozenset())
 
 
 def _too_short(candidate: Candidate, asked: Asked) -> Failure | None:
@@ -108,14 +117,27 @@ def _too_short(candidate: Candidate, asked: Asked) -> Failure | None:
 
 
 def _all(config: Config, model: str, lot: Lot, odds: Callable[[Candidate], Odds]) -> Iterator[Candidate]:
-    for name in (model, *config.models[model].fallbacks):
+    for name, after in _models(config.models[model], model):
         section = config.models[name]
-        candidates = [_candidate(config, name, section, deployment) for deployment in section.deployments]
+        candidates = [_candidate(config, name, section, deployment, after) for deployment in section.deployments]
         for index in STRATEGIES[section.strategy]([odds(candidate) for candidate in candidates], lot):
             yield candidates[index]
 
 
-def _candidate(config: Config, name: str, model: Model, deployment: Deployment) -> Candidate:
+def _models(section: Model, name: str) -> Iterator[tuple[str, frozenset[Cause]]]:
+    """The model itself, then its fallbacks: those for one kind of failure before those for all."""
+    yield name, frozenset()
+    named = section.fallbacks_for
+    for cause, fallbacks in (
+        (Cause.CONTEXT_TOO_LONG, named.context_too_long),
+        (Cause.CONTENT_FILTER, named.content_filter),
+        (Cause.OUTAGE, named.outage),
+    ):
+        yield from ((each, frozenset({cause})) for each in fallbacks)
+    yield from ((each, frozenset()) for each in section.fallbacks)
+
+
+def _candidate(config: Config, name: str, model: Model, deployment: Deployment, after: frozenset[Cause]) -> Candidate:
     return Candidate(
         name=config.deployment_name(name, deployment),
         provider=deployment.provider,
@@ -129,6 +151,7 @@ def _candidate(config: Config, name: str, model: Model, deployment: Deployment) 
         or model.context_window
         or _catalogued(name)
         or _catalogued(deployment.model or name),
+        after=after,
     )
 
 

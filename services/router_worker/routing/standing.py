@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.router_worker.failures import Failure
+from services.router_worker.failures import Cause, Failure
 from services.router_worker.resilience.deadline import Deadline
 from services.router_worker.routing.plan import Plan
 from services.router_worker.routing.steps import Openings
@@ -44,6 +44,8 @@ class Journey:
     staying: bool = False
     """It is to be asked again, whoever else is free."""
     last: Failure | None = None
+    met: frozenset[Cause] = frozenset()
+    """What has happened to it, of what opens fallbacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.router_worker.failures import FailureKind, Unsupported
+from services.router_worker.failures import Cause, FailureKind, Unsupported
 from services.router_worker.routing.asked import Asked
 from services.router_worker.routing.journey import GiveUp, begin
 from services.router_worker.routing.odds import Lot
@@ -137,3 +137,17 @@ def test_a_job_that_rules_leave_nobody_for_fails_as_forbidden() -> None:
     _, step = begin(plan(config, Asked("m"), Lot()), Interruption.RESTART, Retries(), LATER, NOON)
     assert isinstance(step, GiveUp)
     assert step.failure.kind is FailureKind.FORBIDDEN
+
+
+def test_fallbacks_for_one_kind_of_failure_come_before_those_for_all() -> None:
+    one = {"deployments": [{"provider": "north"}]}
+    fallbacks_for = {"context_too_long": ["long"], "outage": ["spare"], "content_filter": ["spare"]}
+    config = a_config(
+        m={**one, "fallbacks": ["any", "long"], "fallbacks_for": fallbacks_for}, any=one, long=one, spare=one
+    )
+    assert [(each.serves, set(each.after)) for each in plan(config, Asked("m"), Lot()).candidates] == [
+        ("m", set()),
+        ("long", set()),
+        ("spare", {Cause.CONTENT_FILTER, Cause.OUTAGE}),
+        ("any", set()),
+    ]
