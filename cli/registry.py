@@ -7,7 +7,23 @@ from collections.abc import Callable
 
 import typer
 
-from cli import config, dead_letters, demo, down, follow, jobs, keys, logs, results, status, submit, topics, up, usage
+from cli import (
+    config,
+    cost,
+    dead_letters,
+    demo,
+    down,
+    follow,
+    jobs,
+    keys,
+    logs,
+    results,
+    status,
+    submit,
+    topics,
+    up,
+    usage,
+)
 from cli.exit_codes import MEANINGS
 from cli.variables import VARIABLES
 
@@ -24,6 +40,7 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("results", results.results),
     ("jobs", jobs.jobs),
     ("usage", usage.usage),
+    ("cost", cost.cost),
     ("topics", topics.topics),
     ("dead-letters", dead_letters.dead_letters),
     ("config", config.config),

@@ -1,8 +1,10 @@
 """How do commands reach the ledger, and how are moments and dimensions read from the command line?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,12 +12,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli.environment import Environment
 from cli.instants import parse_since
 from services.accounting.ledger.engine import engine_for
-from services.accounting.ledger.reports import Dimension
+from services.accounting.ledger.reports import Dimension, Grouping, Tag, UsageLine, usage
 from services.accounting.ports import AwayError
 from shared.clock import utc_now
 from shared.errors import OperatorError
 
-__all__ = ["dimensions", "ledger", "moment", "moment_or_always"]
+__all__ = ["Question", "asked", "ledger", "moment"]
+
+_TAG: Final = "tag:"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    by: tuple[Grouping, ...]
+    since: datetime | None
+    until: datetime | None
+    tenant: str | None
+
+    @classmethod
+    def of(cls, by: str, since: str, until: str | None, tenant: str | None) -> "Question":
+        """As people write it. Raises typer.BadParameter."""
+        return cls(_groupings(by), _moment_or_always(since), _moment_or_always(until), tenant)
+
+
+async def asked(environment: Environment, question: Question) -> Sequence[UsageLine]:
+    """Raises OperatorError."""
+    async with ledger(environment) as engine:
+        return await usage(engine, question.by, since=question.since, until=question.until, tenant=question.tenant)
 
 
 @asynccontextmanager
@@ -34,15 +57,6 @@ async def ledger(environment: Environment) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-def dimensions(text: str) -> tuple[Dimension, ...]:
-    """Raises typer.BadParameter."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    try:
-        return tuple(dict.fromkeys(Dimension(name) for name in names))
-    except ValueError as error:
-        raise typer.BadParameter(f"--by: {error}; known are {', '.join(Dimension)}.") from None
-
-
 def moment(text: str) -> datetime:
     """Raises typer.BadParameter."""
     try:
@@ -51,6 +65,19 @@ def moment(text: str) -> datetime:
         raise typer.BadParameter(f"{error}.") from None
 
 
-def moment_or_always(text: str | None) -> datetime | None:
-    """None for `all` and for nothing. Raises typer.BadParameter."""
+def _moment_or_always(text: str | None) -> datetime | None:
     return None if text is None or text == "all" else moment(text)
+
+
+def _groupings(text: str) -> tuple[Grouping, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(dict.fromkeys(map(_grouping, names)))
+
+
+def _grouping(name: str) -> Grouping:
+    if name.startswith(_TAG) and name != _TAG:
+        return Tag(name.removeprefix(_TAG))
+    try:
+        return Dimension(name)
+    except ValueError as error:
+        raise typer.BadParameter(f"--by: {error}; known are {', '.join(Dimension)} and tag:NAME.") from None

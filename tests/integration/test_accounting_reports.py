@@ -1,5 +1,6 @@
 """Reports add up, whatever they are grouped by."""
 
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
-from services.accounting.ledger.reports import Dimension, usage
+from services.accounting.ledger.reports import Dimension, Tag, usage
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, TokenUsage
@@ -30,16 +31,37 @@ async def record(engine: AsyncEngine, *events: AttemptFinished) -> None:
     await PostgresLedger(engine).add([enter(event, book) for event in events], {})
 
 
-@pytest.mark.parametrize("dimension", Dimension)
-async def test_the_lines_of_every_dimension_add_up_to_the_total(engine: AsyncEngine, dimension: Dimension) -> None:
+async def test_the_lines_of_every_dimension_add_up_to_the_total(engine: AsyncEngine) -> None:
     await record(engine, *attempts(200))
     [total] = await usage(engine, [])
-    lines = await usage(engine, [dimension])
-    assert total.attempts == sum(line.attempts for line in lines) == 200
-    assert total.tokens == sum((line.tokens for line in lines), TokenUsage())
-    assert total.cost == sum(line.cost for line in lines)
-    assert total.unpriced_tokens == sum(line.unpriced_tokens for line in lines)
-    assert len({line.group for line in lines}) == len(lines)
+    for dimension in (*Dimension, Tag("team"), Tag("no'such")):
+        lines = await usage(engine, [dimension])
+        assert total.attempts == sum(line.attempts for line in lines) == 200, dimension
+        assert total.jobs == sum(line.jobs for line in lines)
+        assert total.tokens == sum((line.tokens for line in lines), TokenUsage())
+        assert total.cost == sum(line.cost for line in lines)
+        assert total.billed == sum(line.billed for line in lines)
+        assert total.unpriced_tokens == sum(line.unpriced_tokens for line in lines)
+        assert len({line.group for line in lines}) == len(lines)
+
+
+async def test_the_ledger_tells_what_the_roll_up_does_not_and_both_say_the_same(engine: AsyncEngine) -> None:
+    told = {"region": "eu", "service_tier": "flex", "team": "search", "tags": {"project": "x"}}
+    await record(engine, *attempts(40), an_attempt().model_copy(update=told))
+    known = [Dimension.DAY, Dimension.HOUR, Dimension.TEAM, Dimension.FEATURE, Dimension.MODEL_SERVED]
+    rolled_up = {line.group: line for line in await usage(engine, known)}
+    listed: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for line in await usage(engine, [*known, Dimension.REGION]):
+        listed[line.group[:-1]] += Counter(attempts=line.attempts, cost=line.cost, billed=line.billed)
+    assert {group: (line.attempts, line.cost, line.billed) for group, line in rolled_up.items()} == {
+        group: (sums["attempts"], sums["cost"], sums["billed"]) for group, sums in listed.items()
+    }
+    [line] = [
+        line
+        for line in await usage(engine, [Dimension.REGION, Dimension.SERVICE_TIER, Tag("project")])
+        if any(line.group)
+    ]
+    assert (line.group, line.attempts) == (("eu", "flex", "x"), 1)
 
 
 async def test_a_line_says_what_was_used_and_how_long_it_took(engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.accounting.ledger.tables import DIMENSIONS, MEASURES, usage_daily, usage_hourly
 
-__all__ = ["fed", "keys_of"]
+__all__ = ["fed", "keys_of", "measures_of"]
 
 _GROUPS: Final = DIMENSIONS[1:]
 """What both are grouped by, beside their time."""
@@ -26,6 +26,25 @@ def keys_of(rows: FromClause) -> list[ColumnElement[Any]]:
         "feature": func.coalesce(rows.c.feature, ""),
     }
     return [(made[name] if name in made else rows.c[name]).label(name) for name in DIMENSIONS]
+
+
+def measures_of(rows: FromClause) -> dict[str, ColumnElement[Any]]:
+    """What the roll-ups sum, over rows that have the ledger's columns."""
+    unpriced = rows.c.cost_nanodollars.is_(None)
+    tokens = rows.c.uncached_input_tokens + rows.c.cache_write_tokens + rows.c.cache_read_tokens + rows.c.output_tokens
+    made: dict[str, ColumnElement[Any]] = {
+        "attempts": func.count(),
+        "first_attempts": func.count().filter(rows.c.attempt == 1),
+        "retries": func.count().filter(rows.c.role == "retry"),
+        "failovers": func.count().filter(rows.c.role == "failover"),
+        "unpriced_attempts": func.count().filter(unpriced),
+        "unpriced_tokens": func.coalesce(func.sum(tokens).filter(unpriced), 0),
+        "first_tokens": func.count(rows.c.first_token_at),
+    }
+    return {
+        name: (made[name] if name in made else func.coalesce(func.sum(rows.c[name]), 0)).label(name)
+        for name in MEASURES
+    }
 
 
 def fed(source: CTE) -> tuple[CTE, CTE]:

@@ -29,9 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
 from services.accounting.ledger.batches import Batches
-from services.accounting.ledger.roll_ups import fed, keys_of
+from services.accounting.ledger.roll_ups import fed, keys_of, measures_of
 from services.accounting.ledger.staging import Staging
-from services.accounting.ledger.tables import MEASURES, latency_daily, usage_ledger
+from services.accounting.ledger.tables import latency_daily, usage_ledger
 from services.accounting.ports import Added, Consumed, Spent
 from shared.money import Nanodollars
 
@@ -52,28 +52,9 @@ _new = (
     .cte("new")
 )
 
-_unpriced = _new.c.cost_nanodollars.is_(None)
-_tokens = _new.c.uncached_input_tokens + _new.c.cache_write_tokens + _new.c.cache_read_tokens + _new.c.output_tokens
-
-_MEASURE_FROM: Final[dict[str, ColumnElement[Any]]] = {
-    "attempts": func.count(),
-    "first_attempts": func.count().filter(_new.c.attempt == 1),
-    "retries": func.count().filter(_new.c.role == "retry"),
-    "failovers": func.count().filter(_new.c.role == "failover"),
-    "unpriced_attempts": func.count().filter(_unpriced),
-    "unpriced_tokens": func.coalesce(func.sum(_tokens).filter(_unpriced), 0),
-    "first_tokens": func.count(_new.c.first_token_at),
-}
-"""Those that are not the sum of the ledger's column of the same name."""
-
-
-def _measure(name: str) -> ColumnElement[Any]:
-    made = _MEASURE_FROM.get(name)
-    return (func.coalesce(func.sum(_new.c[name]), 0) if made is None else made).label(name)
-
-
 _dimensions = keys_of(_new)
-_sums = select(*_dimensions, *map(_measure, MEASURES)).group_by(*_dimensions).cte("sums")
+_measures = measures_of(_new)
+_sums = select(*_dimensions, *_measures.values()).group_by(*_dimensions).cte("sums")
 _hours, _days = fed(_sums)
 
 
@@ -116,8 +97,8 @@ _ADD = (
         _new.c.deployment,
         func.count().label("attempts"),
         func.coalesce(func.sum(_new.c.cost_nanodollars), 0).cast(BigInteger).label("cost"),
-        _MEASURE_FROM["unpriced_attempts"].label("unpriced_attempts"),
-        _MEASURE_FROM["unpriced_tokens"].label("unpriced_tokens"),
+        _measures["unpriced_attempts"],
+        _measures["unpriced_tokens"],
     )
     .group_by(_new.c.provider, _new.c.deployment)
     .add_cte(_hours, _days, _latencies())
