@@ -172,6 +172,8 @@ def _show_job(job: "JobObject") -> None:
     ]
     for line in aligned(facts):
         say(line)
+    for each in job.plan:
+        say(f"{each.verdict:<9}  {each.deployment}: {each.reason}")
     for attempt in job.attempts:
         why = f", {attempt.error_kind}" if attempt.error_kind else ""
         took = (attempt.ended_at - attempt.started_at).total_seconds()

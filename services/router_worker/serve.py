@@ -31,6 +31,7 @@ from services.router_worker.ports import (
     Taken,
     Unreachable,
 )
+from services.router_worker.routing.explain import explained
 from services.router_worker.routing.plan import Plan
 from services.router_worker.run import CANCELLED, PutOff, Run, Verdict
 from services.router_worker.running import Interrupt, RunningJobs, Why
@@ -195,7 +196,7 @@ class Server:
             status=verdict.status,
             epoch=run.taken.epoch,
             attempts=run.attempts,
-            route=[candidate.name for candidate in run.plan.candidates],
+            plan=explained(run.plan, run.attempts),
             response=run.assembler.response(),
             error=verdict.error,
             now=now,

@@ -11,7 +11,7 @@ from shared.contracts.dead_letter import (
     Decision,
 )
 from shared.contracts.job import Door, Endpoint, Interruption, Job, Lane
-from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus
+from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus, PlanEntry, PlanVerdict
 from shared.contracts.submission import BatchLine
 from shared.contracts.usage import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit, UsageSource
 
@@ -37,6 +37,8 @@ __all__ = [
     "JobStatus",
     "JsonObject",
     "Lane",
+    "PlanEntry",
+    "PlanVerdict",
     "TokenUsage",
     "Unit",
     "UsageSource",

@@ -11,7 +11,7 @@ from shared.contracts.job import Lane
 from shared.contracts.usage import AttemptStatus, TokenUsage
 from shared.ids import JobId
 
-__all__ = ["AttemptSummary", "JobEnded", "JobError", "JobStatus"]
+__all__ = ["AttemptSummary", "JobEnded", "JobError", "JobStatus", "PlanEntry", "PlanVerdict"]
 
 
 class JobStatus(StrEnum):
@@ -45,6 +45,25 @@ class AttemptSummary(WireModel):
     ended_at: AwareDatetime
 
 
+class PlanVerdict(StrEnum):
+    ASKED = "asked"
+    SPARE = "spare"
+    """It could have served the job, and was not needed."""
+    SKIPPED = "skipped"
+    """It could not have, or must not have."""
+
+
+class PlanEntry(WireModel):
+    """Why one deployment was asked, or not, for `GET /v1/jobs/{id}`."""
+
+    deployment: str
+    model: str
+    """Whom it was to answer for: the model asked for, or a fallback."""
+    verdict: str
+    """One of `PlanVerdict`; a reader may meet one it does not know."""
+    reason: str
+
+
 class JobEnded(WireModel):
     schema_version: Literal[1] = 1
     job_id: JobId
@@ -68,6 +87,8 @@ class JobEnded(WireModel):
     attempts: tuple[AttemptSummary, ...] = ()
     route: tuple[str, ...] = ()
     """The deployments that could have served it, in the order planned."""
+    plan: tuple[PlanEntry, ...] | None = None
+    """The same with reasons, and those who could not have."""
     epoch: int
     accepted_at: AwareDatetime
     started_at: AwareDatetime | None = None

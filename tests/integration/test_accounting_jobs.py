@@ -76,6 +76,7 @@ async def test_an_ended_job_has_its_answer_and_its_calls(engine: AsyncEngine, sh
     assert (row.started_at, row.ended_at) == (end.started_at, end.ended_at)
     assert row.response == end.response
     assert row.route == ["openai/gpt-4o-mini", "sim/m1"]
+    assert row.plan == [json.loads(entry.model_dump_json()) for entry in end.plan or ()]
     assert row.attempts == [json.loads(attempt.model_dump_json()) for attempt in end.attempts]
     assert row.error is None
     assert row.request == job.body

@@ -16,6 +16,8 @@ from shared.contracts import (
     JobStatus,
     JsonObject,
     Lane,
+    PlanEntry,
+    PlanVerdict,
     TokenUsage,
     UsageSource,
 )
@@ -154,6 +156,7 @@ def an_end(
         usage=TokenUsage(uncached_input=3, output=7),
         attempts=(summary,),
         route=("openai/gpt-4o-mini", "sim/m1"),
+        plan=(PlanEntry(deployment="sim/m1", model="m1", verdict=PlanVerdict.SPARE, reason="number 2 by priority"),),
         epoch=1,
         accepted_at=NOON,
         started_at=NOON + timedelta(seconds=1),

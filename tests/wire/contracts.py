@@ -19,6 +19,8 @@ from shared.contracts import (
     JobStatus,
     JsonObject,
     Lane,
+    PlanEntry,
+    PlanVerdict,
     TokenUsage,
     Unit,
     UsageSource,
@@ -184,6 +186,16 @@ EXAMPLES["job-large.v1"] = EXAMPLES["job-put-off.v1"].model_copy(
 )
 EXAMPLES["job-ended-large.v1"] = EXAMPLES["job-ended.v1"].model_copy(
     update={"response_blob": BlobRef(key=f"2024-12-11T10/acme/{JOB}/response-2", size=1_500_000)}
+)
+EXAMPLES["job-ended-planned.v1"] = EXAMPLES["job-ended-large.v1"].model_copy(
+    update={
+        "plan": (
+            PlanEntry(deployment="sim/m1", model="gpt-4o", verdict=PlanVerdict.ASKED, reason="number 1: succeeded"),
+            PlanEntry(
+                deployment="eu/m1", model="gpt-4o", verdict=PlanVerdict.SKIPPED, reason="the rule 'eu' forbids it"
+            ),
+        )
+    }
 )
 EXAMPLES["job-of-a-team.v1"] = EXAMPLES["job-large.v1"].model_copy(update={"team": "search"})
 EXAMPLES["job-with-labels.v1"] = EXAMPLES["job-of-a-team.v1"].model_copy(update={"labels": {"region": "eu"}})

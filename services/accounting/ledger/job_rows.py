@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
-from shared.contracts import AttemptSummary, Job, JobEnded, JsonObject
+from shared.contracts import AttemptSummary, Job, JobEnded, JsonObject, PlanEntry
 
 __all__ = ["ACCEPTED", "ENDED", "QUEUED", "accepted_row", "ended_row"]
 
@@ -47,12 +47,13 @@ _ANSWERED: Final = {
 }
 
 ACCEPTED: Final = (*_ASKED, "status", "accepted_at", "deadline", "tags", "request")
-ENDED: Final = (*_ANSWERED, "accepted_at", "started_at", "ended_at", "error", "attempts", "route", "response")
+ENDED: Final = (*_ANSWERED, "accepted_at", "started_at", "ended_at", "error", "attempts", "route", "plan", "response")
 
 _asked = attrgetter(*_ASKED.values())
 _answered = attrgetter(*_ANSWERED.values())
 
 _attempts: TypeAdapter[tuple[AttemptSummary, ...]] = TypeAdapter(tuple[AttemptSummary, ...])
+_plan: TypeAdapter[tuple[PlanEntry, ...]] = TypeAdapter(tuple[PlanEntry, ...])
 
 
 def accepted_row(job: Job, *, content: JsonObject | None) -> tuple[object, ...]:
@@ -75,6 +76,7 @@ def ended_row(ended: JobEnded, *, content: JsonObject | None) -> tuple[object, .
         ended.error.model_dump_json() if ended.error else None,
         _attempts.dump_json(ended.attempts).decode(),
         _json(ended.route),
+        _plan.dump_json(ended.plan).decode() if ended.plan is not None else None,
         _json(content),
     )
 

@@ -13,7 +13,7 @@ import orjson
 
 from services.ingress.adapters.reachability import Reachability, plain
 from services.ingress.ports import Dependency, JobRecord, Progress, UnavailableError
-from shared.contracts import AttemptSummary, BlobRef, JobEnded, JobError, JobStatus, Lane, TokenUsage
+from shared.contracts import AttemptSummary, BlobRef, JobEnded, JobError, JobStatus, Lane, PlanEntry, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars
 
@@ -21,7 +21,7 @@ __all__ = ["PostgresArchive", "open_pool"]
 
 _FACTS: Final = """
     job_id, tenant, caller, custom_id, lane, feature, model_asked, status, accepted_at, deadline,
-    model_served, error, finish_reason, attempts, route, epoch, started_at, ended_at,
+    model_served, error, finish_reason, attempts, route, plan, epoch, started_at, ended_at,
     uncached_input_tokens, cache_write_tokens, cache_read_tokens, output_tokens, reasoning_tokens
 """
 _FIND: Final = f"select {_FACTS}, response from jobs where tenant = $1 and job_id = $2"  # noqa: S608 - of constants
@@ -149,6 +149,7 @@ def _ended(row: Row) -> JobEnded | None:
         ),
         attempts=tuple(AttemptSummary.model_validate(attempt) for attempt in orjson.loads(row["attempts"] or b"[]")),
         route=tuple(row["route"] or ()),
+        plan=tuple(PlanEntry.model_validate(entry) for entry in orjson.loads(row["plan"])) if row["plan"] else None,
         epoch=row["epoch"] or 0,
         accepted_at=row["accepted_at"],
         started_at=row["started_at"],

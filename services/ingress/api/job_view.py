@@ -63,6 +63,7 @@ def job_object(record: JobRecord, cost: Nanodollars | None) -> JobObject:
         attempts_begun=max(record.attempts_begun, len(ended.attempts) if ended else 0),
         attempts=list(ended.attempts) if ended else [],
         route=list(ended.route) if ended else [],
+        plan=list(ended.plan or ()) if ended else [],
         usage=_usage(ended.usage) if ended else None,
         cost=None if cost is None else Cost(nanodollars=cost, dollars=f"{dollars(cost):f}"),
         response=ended.response if ended else None,

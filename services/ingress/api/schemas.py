@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts import AttemptSummary, JsonObject
+from shared.contracts import AttemptSummary, JsonObject, PlanEntry
 
 __all__ = [
     "Cost",
@@ -107,6 +107,8 @@ class JobObject(Body):
     """The provider calls made for it, known once it has ended."""
     route: list[str] = []
     """The deployments that could have served it, in the order planned."""
+    plan: list[PlanEntry] = []
+    """Why each of them was asked, or not, and why others were left out."""
     usage: UsageObject | None = None
     cost: Cost | None = None
     """Null until every attempt is in the ledger with a price."""

@@ -50,6 +50,10 @@ class Skipped:
 class Plan:
     candidates: tuple[Candidate, ...]
     skipped: tuple[Skipped, ...] = ()
+    model: str = ""
+    """The one asked for."""
+    strategy: str = ""
+    """By which its own deployments stand in this order."""
 
 
 def _takes_all(_: Candidate) -> None:
@@ -95,7 +99,8 @@ def plan(
             skipped.append(Skipped(candidate.name, *why, serves=candidate.serves))
         else:
             candidates[candidate.name] = _merged(candidates.get(candidate.name), candidate)
-    return Plan(tuple(candidates.values()), tuple(skipped))
+    strategy = config.models[asked.model].strategy
+    return Plan(tuple(candidates.values()), tuple(skipped), asked.model, strategy)
 
 
 def _merged(earlier: Candidate | None, candidate: Candidate) -> Candidate:

@@ -8,7 +8,7 @@ import pytest
 from services.ingress.api.doors import Patience
 from services.ingress.ports import Dependency, JobRecord, UnavailableError, UnconfirmedError
 from services.ingress.tail import STORED_SEQ
-from shared.contracts import Door, Interruption, Job, JobEnded, JobStatus, Lane
+from shared.contracts import Door, Interruption, Job, JobEnded, JobStatus, Lane, PlanEntry
 from shared.ids import new_job_id
 from shared.job_log import Cursor, Entry, EventType
 from shared.money import Nanodollars
@@ -190,13 +190,17 @@ async def test_a_job_is_queued_then_running_then_ended(ingress: MemoryIngress) -
 
 async def test_an_ended_job_shows_its_attempts_usage_cost_and_answer(ingress: MemoryIngress) -> None:
     job = await accepted(ingress)
-    await ingress.job_log.end(job, an_end(job, text="Hi."), 2)
+    entry = PlanEntry(
+        deployment="one/gpt-4o", model="gpt-4o", verdict="asked", reason="number 1 by priority: succeeded"
+    )
+    await ingress.job_log.end(job, an_end(job, text="Hi.").model_copy(update={"plan": (entry,)}), 2)
     archived(ingress, job, an_end(job), cost=1_234_567)
     shown = orjson.loads((await ask(ingress, "GET", f"/v1/jobs/{job.id}")).received)
     assert shown["response"]["choices"][0]["message"]["content"] == "Hi."
     assert shown["cost"] == {"nanodollars": 1_234_567, "dollars": "0.001234567"}
     assert shown["usage"]["total_tokens"] == 15
     assert shown["route"] == ["one/gpt-4o"]
+    assert shown["plan"] == [entry.model_dump()]
     assert shown["attempts"][0]["deployment"] == "one/gpt-4o"
 
 

@@ -57,6 +57,11 @@ jobs = Table(
     optional(
         "route", JSONB(), "A list of the deployments that could have served it, in the order planned. From the end."
     ),
+    optional(
+        "plan",
+        JSONB(),
+        "Of each deployment: deployment, model, verdict (asked, spare, skipped), reason. From the end.",
+    ),
     optional("epoch", Integer(), "The fencing number under which it ended; above 1 it was taken over. From the end."),
     optional("started_at", Moment, "When a worker began it; null when none ever did. From the end."),
     optional("ended_at", Moment, "When it ended; null until then."),
