@@ -40,8 +40,7 @@ async def test_schemathesis_finds_no_server_error_and_nothing_undocumented(
         *("--header", f"Authorization:{AUTH['authorization']}"),
         *("--checks", ",".join(CHECKS)),
         *("--phases", "coverage,fuzzing", "--max-examples", "6", "--seed", "1", "--generation-database", ":memory:"),
-        # CPython 3.11 parses source wrongly in several threads at once, and hypothesis does so to describe an example.
-        *("--workers", "1"),
+        *("--workers", "2"),
         *("--request-timeout", "20", "--suppress-health-check", "all", "--warnings", "off", "--no-color"),
     ]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.suites.openapi_hooks", "PYTHONPATH": str(Path(__file__).parents[2])}
