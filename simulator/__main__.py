@@ -36,7 +36,8 @@ a configuration (YAML or JSON), every key optional:
 
 a script says (numbers may be ranges: [1, 3] or 1..3; times in seconds)
 
-  how much     tokens, tools, tool_order (sequential, interleaved), finish, cached_tokens, reasoning_tokens
+  how much     tokens, thoughts (shown before them), tools, tool_order (sequential, interleaved), finish, refusal,
+               cached_tokens, cache_written_tokens, reasoning_tokens (not shown)
   how fast     opening (to the first, empty event), first_token (from there), gap (between tokens)
   in packets   split (each event at so many odd places), drip_bytes and drip_gap
   usage        asked, always, never, with_finish

@@ -106,7 +106,8 @@ async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) ->
     journals = sluice.folder / ".sluice" / "submissions"
 
     def some_are_in() -> bool:
-        return any(journal.stat().st_size for journal in journals.glob("*.jsonl"))
+        """More than the submission's name."""
+        return any(journal.read_bytes().count(b"\n") > 1 for journal in journals.glob("*.jsonl"))
 
     async with standing(sluice):
         interrupted = await sluice.interrupted("submit", str(file), when=some_are_in)
