@@ -40,7 +40,10 @@ async def test_two_families_serve_one_model(
 
     assert by_gpt.model_served == "gpt"
     assert by_gpt.route == ("sim/gpt",)
-    assert [entry.reason for entry in by_gpt.plan or ()] == ["number 1 by priority: succeeded"]
+    assert [(entry.verdict, entry.reason) for entry in by_gpt.plan or ()] == [
+        ("asked", "number 1 by priority: succeeded"),
+        ("skipped", "'seed' is nothing that Anthropic could be asked for"),
+    ]
     assert [attempt.deployment for attempt in by_gpt.attempts] == ["sim/gpt"]
 
     assert refused.status is JobStatus.FAILED
