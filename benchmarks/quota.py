@@ -204,7 +204,7 @@ def report(rows: Sequence[Row], jobs: int) -> Report:
             row.quota,
             row.way,
             f"{row.seconds:.1f}",
-            f"{row.least_seconds:.1f}",
+            "" if row.failed else f"{row.least_seconds:.1f}",
             "" if row.times_the_least is None else f"{row.times_the_least:.3f}",
             f"{row.refused:,}",
             f"{row.failed:,}",

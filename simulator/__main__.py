@@ -32,7 +32,7 @@ a configuration (YAML or JSON), every key optional:
         - {cut_after: 10, every: 5}
         - {stall_after: 20, stall_for: 3, probability: 0.1}
         - {status: 500, first: 1, per: prompt}
-  quota: {rpm: 600, tpm: 100000, concurrency: 50}
+  quota: {rpm: 600, tpm: 100000, concurrency: 50, burst_seconds: 10}
 
 a script says (numbers may be ranges: [1, 3] or 1..3; times in seconds)
 

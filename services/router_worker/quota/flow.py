@@ -78,14 +78,15 @@ class Flow:
         return Opening(min(over, latest), latest + self.grace)
 
     def slowed(self, share: float) -> "Flow":
-        """The same with a part of its rate."""
-        return Flow(self.unit / share, self.burst, self.grace)
+        """With a part of its rate, and no more at once than anybody lets pass: what the provider was thought to have
+        in its bucket is not there.
+        """
+        burst, grace = _slack(_BUCKET_SECONDS)
+        return Flow(self.unit / share, min(self.burst, burst), min(self.grace, grace))
 
 
 def flow_of(limit: Limit) -> Flow:
-    bucket = _BUCKET_SECONDS if limit.bucket is None else limit.bucket
-    grace = min(bucket * _GRACE, _LONGEST_GRACE)
-    burst = bucket * _USED - grace
+    burst, grace = _slack(_BUCKET_SECONDS if limit.bucket is None else limit.bucket)
     counted_in_windows = limit.bucket is None and limit.window > _BUCKET_SECONDS
     unit = (limit.window + (burst + grace if counted_in_windows else 0.0)) / limit.amount
     if unit > burst:
@@ -93,6 +94,12 @@ def flow_of(limit: Limit) -> Flow:
         grace = min(grace, max(unit / 40, _SHORTEST_GRACE))
         unit = max(unit, limit.window / limit.amount + grace)
     return Flow(unit, burst, grace)
+
+
+def _slack(bucket: float) -> tuple[float, float]:
+    """Burst and grace."""
+    grace = min(bucket * _GRACE, _LONGEST_GRACE)
+    return bucket * _USED - grace, grace
 
 
 def narrower(one: Flow | None, other: Flow | None) -> Flow | None:

@@ -23,6 +23,8 @@ _SECOND: Final = 1.0
 _CLEARLY_A_SECOND: Final = 1.5
 _CLEARLY_A_BUCKET: Final = (45.0, 66.0)
 """What the window of a minute's bucket is reckoned to be: `remaining` is rounded down."""
+_LITTLE: Final = 0.2
+"""Of the limit. While no more is missing, a window that is nearly full tells hardly ever the same by chance."""
 _ENOUGH_MISSING: Final = 5
 
 
@@ -99,8 +101,11 @@ def _told(before: Told | None, now: RateLimit | None) -> Told | None:
         before = seen
     window = None if before.window is None or seen.window is None else max(before.window, seen.window)
     bucket = before.bucket
-    if reckoned is not None and missing >= _ENOUGH_MISSING and window == MINUTE:
-        bucket = MINUTE if _CLEARLY_A_BUCKET[0] <= reckoned <= _CLEARLY_A_BUCKET[1] else None
+    if reckoned is not None and window == MINUTE:
+        if _CLEARLY_A_BUCKET[0] <= reckoned <= _CLEARLY_A_BUCKET[1]:
+            bucket = MINUTE if missing <= now.limit * _LITTLE else bucket
+        elif missing >= _ENOUGH_MISSING:
+            bucket = None
     return Told(now.limit, window, bucket)
 
 

@@ -40,3 +40,9 @@ def test_of_two_limits_the_narrower_holds() -> None:
     assert narrower(by_minute, by_second) == Flow(by_minute.unit, by_second.burst, by_minute.grace)
     assert narrower(None, by_second) is by_second
     assert narrower(None, None) is None
+
+
+def test_after_a_refusal_nothing_is_made_up_for_that_the_provider_has_not() -> None:
+    slowed = flow_of(Limit(600, MINUTE, bucket=60)).slowed(0.5)
+    assert slowed.unit == pytest.approx(0.2)
+    assert slowed.burst < 1

@@ -40,9 +40,11 @@ def test_what_the_configuration_does_not_say_headers_may() -> None:
 
 
 def test_a_bucket_shows_in_how_long_it_takes_to_be_full() -> None:
-    assert requests_of(told(500, 499, 0.12)) == Told(500, MINUTE)
+    assert requests_of(told(500, 499, 0.12)) == Told(500, MINUTE, bucket=MINUTE)
     assert requests_of(told(500, 400, 12.0)) == Told(500, MINUTE, bucket=MINUTE)
     assert requests_of(told(500, 400, 12.0), told(500, 300, 59.0)) == Told(500, MINUTE)
+    assert requests_of(told(500, 499, 31.0)) == Told(500, MINUTE)
+    assert requests_of(told(60, 30, 30.0)) == Told(60, MINUTE), "half a window tells the same"
 
 
 def test_a_limit_of_a_second_is_known_by_how_soon_it_is_full_again() -> None:

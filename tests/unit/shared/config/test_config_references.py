@@ -49,6 +49,15 @@ def test_one_name_for_two_different_deployments() -> None:
     ]
 
 
+def test_one_quota_written_in_two_ways() -> None:
+    first: JsonValue = {"deployments": [{"provider": "openai", "model": "up", "limits": {"requests_per_minute": 60}}]}
+    second: JsonValue = {"deployments": [{"provider": "openai", "model": "up", "name": "other"}]}
+
+    assert told(models={"m": first, "n": second}) == [
+        "models.n.deployments[0].limits: other limits than the same model of this provider has under 'm'"
+    ]
+
+
 def test_two_models_may_share_a_deployment() -> None:
     served: JsonValue = {"deployments": [{"provider": "openai", "model": "gpt-4o"}]}
     text = yaml.safe_dump(
