@@ -123,7 +123,8 @@ class Provider(Section):
     """Up to and including the version, for example `https://api.openai.com/v1`.
 
     Of `azure` the resource alone: `https://my-resource.openai.azure.com`. Of `vertex` up to the region, with the
-    project: `https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west1`.
+    project: `https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west1`. Of
+    `bedrock` the host of a region: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
     """
     api_key: SecretStr | None = None
     auth: Name = "key"
@@ -131,7 +132,11 @@ class Provider(Section):
 
     `key` sends `api_key` as the family wants it. `entra` sends a token of Microsoft Entra ID (needs `sluice[azure]`),
     `google` one of Google Cloud (needs `sluice[google]`), for the identity that the machine or its environment gives.
+    `aws` signs each call (needs `sluice[bedrock]`): by `api_key`, if that is `key id:secret key` with or without
+    `:session token` behind it, else by the keys that AWS's own environment, files and roles give.
     """
+    aws_region: str | None = None
+    """What `auth: aws` signs for, where that is not the region that `base_url` names, or AWS's own environment."""
     api_version: str | None = None
     """For families that want one named: the `api-version` of Azure, the `anthropic-version` of Anthropic."""
     headers: dict[str, SecretStr] = {}

@@ -4,6 +4,7 @@ from typing import Final
 
 from simulator.dialects.anthropic_messages import AnthropicMessages
 from simulator.dialects.azure import AzureOpenAI
+from simulator.dialects.bedrock_converse import BedrockConverse
 from simulator.dialects.cohere_chat import CohereChat
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.gemini import Gemini
@@ -19,6 +20,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     Gemini(),
     Vertex(),
     CohereChat(),
+    BedrockConverse(),
 )
 
 

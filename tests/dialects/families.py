@@ -72,6 +72,21 @@ FAMILIES: Final = (
         },
     ),
     Family(
+        "bedrock",
+        "AWS Bedrock",
+        "",
+        section={"auth": "aws", "aws_region": "us-east-1", "api_key": "AKIASECRET:secret"},
+        lacks={
+            Feature.IMAGE_URL: "not offered",
+            Feature.REFUSAL: "declines in plain text",
+            Feature.SEED: "not offered",
+            Feature.LOGPROBS: "not offered",
+            Feature.TOP_LOGPROBS: "not offered",
+            Feature.LIMITS: "none are sent",
+            Feature.EMBEDDINGS: "not in this API",
+        },
+    ),
+    Family(
         "cohere",
         "Cohere",
         "/v2",

@@ -14,8 +14,10 @@ from shared.config.quirks import QUIRKS, Quirks
 
 __all__ = ["ENVELOPE", "RECORDINGS", "a_decoder", "as_json", "golden_of", "played"]
 
-RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("*/*.sse"))
-"""`recordings/<dialect>/<case>.sse`, beside it `<case>.json` with the events."""
+RECORDINGS = sorted(
+    path for kind in ("sse", "eventstream") for path in (Path(__file__).parent / "recordings").glob(f"*/*.{kind}")
+)
+"""`recordings/<dialect>/<case>.sse` (or `.eventstream`, where that is binary), beside it `<case>.json`: the events."""
 
 ENVELOPE = Envelope("chatcmpl-ours", 1_700_000_000, "our-model", streamed=True, include_usage=False)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.router_worker.providers.dialect import HttpCall
@@ -114,6 +114,10 @@ def test_what_a_caller_says_reaches_every_family_as_it_was(
 ) -> None:
     if Feature.STOP in family.lacks:
         body.pop("stop", None)
+    if family.dialect == "bedrock" and any("tool_calls" in message for message in body["messages"]):
+        assume(
+            "tools" in body and body["tool_choice"] != "none"
+        )  # else it is told: tests/dialects/test_bedrock_request
     caller = Request("POST", "/v1/chat/completions", "", (), orjson.dumps({"model": "m", **body}))
     said, heard = OpenAIChat().understand(caller), understood_by(family, body, streamed)
     assert heard.turns == said.turns

@@ -7,6 +7,7 @@ day, or a library that only some deployments install: it is imported when the co
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from services.router_worker.providers.aws import aws_signatures
 from services.router_worker.providers.dialect import HttpCall
 from services.router_worker.providers.entra import entra_tokens
 from services.router_worker.providers.google import google_tokens
@@ -28,6 +29,7 @@ class PlainKey:
 
 CREDENTIALS: Final[Mapping[str, Callable[[Provider], Credentials]]] = {
     "key": lambda _: PlainKey(),
+    "aws": aws_signatures,
     "entra": entra_tokens,
     "google": google_tokens,
 }

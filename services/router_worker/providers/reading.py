@@ -5,7 +5,7 @@ stream never begins with a brace, so what does is one document, an error or the 
 no answer is larger than anybody may send.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import orjson
@@ -44,7 +44,7 @@ class Reader(Protocol):
 class Framing(Protocol):
     """Cuts a stream into events, however the network cut it."""
 
-    def feed(self, packet: bytes) -> Sequence[ServerSentEvent]:
+    def feed(self, packet: bytes) -> Iterable[ServerSentEvent]:
         """Raises a ValueError for what is no such stream."""
         ...
 

@@ -6,6 +6,7 @@ from typing import Final
 from services.router_worker.providers.dialect import Dialect
 from services.router_worker.providers.dialects.anthropic import Anthropic
 from services.router_worker.providers.dialects.azure import Azure
+from services.router_worker.providers.dialects.bedrock import Bedrock
 from services.router_worker.providers.dialects.cohere import Cohere
 from services.router_worker.providers.dialects.gemini import Gemini
 from services.router_worker.providers.dialects.openai import OpenAI
@@ -19,6 +20,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     **dict.fromkeys(QUIRKS, OpenAI()),
     "anthropic": Anthropic(),
     "azure": Azure(),
+    "bedrock": Bedrock(),
     "cohere": Cohere(),
     "gemini": Gemini(),
     "vertex": Vertex(),
