@@ -28,7 +28,7 @@ def texts() -> dict[Path, str]:
     return {
         path: path.read_text(encoding="utf-8")
         for path in tracked()
-        if path.suffix not in (".tiktoken", ".sse", ".bin", ".png") and path != ROOT / "LICENSE"
+        if path.suffix not in (".tiktoken", ".sse", ".eventstream", ".bin", ".png") and path != ROOT / "LICENSE"
     }
 
 
