@@ -45,7 +45,10 @@ class Planner:
     _turns: Iterator[int] = field(default_factory=itertools.count)
 
     def plan(self, job: Job) -> Plan:
-        lot = Lot(next(self._turns), random.random())  # noqa: S311 - spreads load, guards nothing
+        return self.planned(job, Lot(next(self._turns), random.random()))  # noqa: S311 - spreads load, guards nothing
+
+    def planned(self, job: Job, lot: Lot) -> Plan:
+        """The plan that this lot gives: for explaining one."""
         return plan(
             self.config,
             asked_of(job),
