@@ -55,7 +55,7 @@ class Attempt:
             usage_source=source,
             ended_at=now,
             first_token_at=self.first_output_at,
-            model_served=self._finished.model_served if self._finished else None,
+            model_served=(self._finished.model_served or self.begun.upstream_model) if self._finished else None,
             finish_reason=self._finished.finish_reason if self._finished else None,
             failure=self.failure.kind if self.failure else None,
             provider_cost_nanodollars=self._usage.provider_cost_nanodollars if self._usage else None,

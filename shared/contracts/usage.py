@@ -104,7 +104,7 @@ class AttemptFinished(WireModel):
     lane: Lane
     model_asked: str
     model_served: str | None = None
-    """As the provider named it in its answer."""
+    """As the provider named it in its answer; as it was asked for where the answer names none."""
     provider: str
     deployment: str
     upstream_model: str

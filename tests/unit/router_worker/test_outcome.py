@@ -56,3 +56,10 @@ def test_a_call_belongs_to_the_team_of_its_key() -> None:
     job = a_job().model_copy(update={"team": "search"})
     attempt = Attempt(job, begin_attempt(HERE, 1, 1, NOON), Assembler())
     assert ended(attempt).team == "search"
+
+
+def test_an_answer_that_names_no_model_was_given_by_the_one_that_was_asked() -> None:
+    named, nameless, broken = begun(), begun(), begun()
+    named.take(Finished("stop", "m-2026-01"), NOON)
+    nameless.take(Finished("stop", None), NOON)
+    assert [ended(call).model_served for call in (named, nameless, broken)] == ["m-2026-01", HERE.model, None]
