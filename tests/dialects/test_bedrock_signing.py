@@ -1,6 +1,9 @@
 """How a call to Bedrock proves who we are: by a signature that holds on the wire, with keys that are there in time."""
 
 import asyncio
+import logging
+import subprocess
+import sys
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,6 +94,47 @@ async def test_keys_and_region_of_the_environment_are_found(monkeypatch: pytest.
     signed = await signatures(base_url="https://b.test").sign(CALL)
     assert "Credential=AKIAENV/" in signed.headers["authorization"]
     assert "/eu-north-1/" in signed.headers["authorization"]
+
+
+async def test_what_is_signed_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await signatures(base_url="https://b.test", aws_region="eu-west-1", api_key=KEYS).sign(CALL)
+    assert "session-token" not in caplog.text
+
+
+def test_without_a_provider_that_needs_it_botocore_is_not_imported() -> None:
+    code = "import sys, services.router_worker.providers.transport; sys.exit('botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+WITHOUT_BOTOCORE = """
+import sys
+sys.modules["botocore"] = None
+from services.router_worker.providers.aws import aws_signatures
+from services.router_worker.providers.dialects.bedrock import Bedrock
+from services.router_worker.providers.signing import NoCredentialsError
+from services.router_worker.routing.plan import Candidate
+from shared.config.schema import Provider, Timeouts
+from tests.suites.provider_calls import a_job
+
+provider = Provider.model_validate({"base_url": "https://b.test", "api_key": "k"})
+for streamed in (True, False):
+    print(Bedrock().encode(a_job(streamed=streamed), Candidate("b/m", "b", "m", "m", Timeouts()), provider, None))
+try:
+    aws_signatures(provider)
+except NoCredentialsError as error:
+    print(error)
+"""
+
+
+def test_without_botocore_streams_and_signatures_are_told_to_need_it() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BOTOCORE], timeout=60, check=True, capture_output=True, text=True
+    )
+    streamed, whole, signed = run.stdout.splitlines()
+    assert streamed == "'stream' needs botocore: install `sluice[bedrock]`"
+    assert "/model/m/converse" in whole
+    assert "install `sluice[bedrock]`" in signed
 
 
 @pytest.mark.usefixtures("nobody")

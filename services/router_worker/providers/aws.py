@@ -4,6 +4,7 @@ It looks in the environment, in AWS's own files, and at the roles of the machine
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +33,8 @@ def aws_signatures(provider: Provider) -> "AwsSignatures":
         from botocore.session import Session
     except ImportError as error:
         raise NoCredentialsError("`auth: aws` needs botocore: install `sluice[bedrock]`.") from error
+    # At DEBUG it writes down what it signs, and session tokens are among that.
+    logging.getLogger("botocore.auth").setLevel(logging.INFO)
     session = Session()
     session.set_default_client_config(
         Config(connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"total_max_attempts": 2})

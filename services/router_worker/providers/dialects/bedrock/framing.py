@@ -5,6 +5,7 @@ smithy.io/2.0/aws/amazon-eventstream.html.
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import Final
 
@@ -20,6 +21,7 @@ EXCEPTION: Final = "exception"
 _OUT_OF_FORM: Final = (struct.error, IndexError, KeyError)
 
 
+@cache
 def is_installed() -> bool:
     return find_spec("botocore") is not None
 
