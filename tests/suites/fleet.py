@@ -194,10 +194,11 @@ async def running_fleet(
     quota: Quota | None = None,
     limits: Mapping[str, object] = MappingProxyType({}),
     dialects: Mapping[str, str] = MappingProxyType({}),
+    strategy: str = "priority",
 ) -> AsyncIterator[Fleet]:
-    """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all in their order, except
-    those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers keep are.
-    A model is spoken to in OpenAI's dialect, if `dialects` names no other.
+    """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all, by the `strategy`,
+    except those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers
+    keep are. A model is spoken to in OpenAI's dialect, if `dialects` names no other.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
@@ -215,7 +216,7 @@ async def running_fleet(
             }
             for model in scripts
         }
-        models = {"m": {"deployments": [served[model] for model in serving]}}
+        models = {"m": {"deployments": [served[model] for model in serving], "strategy": strategy}}
         config = {
             "providers": {"sim": at, **{dialect: {**at, "dialect": dialect} for dialect in dialects.values()}},
             "models": models | {name: {"deployments": [served[name]]} for name in scripts},
