@@ -4,6 +4,7 @@ import asyncio
 
 import typer
 
+from cli.spending.audit import audit
 from cli.spending.options import AsCsv, AsJson, AsParquet, By, Since, Tenant, Until
 from cli.spending.reprice import reprice
 from cli.spending.top import top
@@ -13,6 +14,7 @@ __all__ = ["usage"]
 usage = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 usage.command()(top)
 usage.command()(reprice)
+usage.command()(audit)
 
 
 @usage.callback()

@@ -77,6 +77,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.reach("postgres", lambda: ping(engine))
         if settings.migrate_at_start:
             await migrate(engine)
+        months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
+        await months.look_once()
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=_CLIENT)
         stack.push_async_callback(_let_go, admin.close)
@@ -88,7 +90,6 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
         background = asyncio.create_task(_background(lines, (watch, sweeper.run(), months.run())), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)

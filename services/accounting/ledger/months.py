@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
 from services.accounting.ledger.engine import transaction
-from services.accounting.ports import AwayError, UnstorableError
+from services.accounting.ports import AwayError
 from shared.clock import Clock
 
 __all__ = ["LedgerMonths", "Month"]
@@ -73,13 +73,19 @@ class LedgerMonths:
         self._keep = keep
         self._clock = clock
 
+    async def look_once(self) -> None:
+        """Look, if nobody is in the way."""
+        try:
+            await self.look()
+        except AwayError as error:
+            log.info("months_later", reason=str(error))
+
     async def run(self) -> Never:
         """Until cancelled: look now and then."""
         while True:
             try:
                 await self.look()
-            except (AwayError, UnstorableError) as error:
-                # The latter when a row of the month came into the rest just now: then it is moved the next time.
+            except AwayError as error:
                 log.info("months_later", reason=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
@@ -129,9 +135,10 @@ async def _partitions(connection: asyncpg.Connection) -> frozenset[Month]:
 
 async def _move_strays(connection: asyncpg.Connection, month: Month) -> int:
     bounds = (month.begins, month.later(1).begins)
+    # Attaching locks it anyway; locked now, no row of the month can come in between.
+    await connection.execute(f"lock table {_REST} in access exclusive mode")
     if not await connection.fetchval(_STRAY, *bounds):
         return 0
-    await connection.execute(f"lock table {_REST} in access exclusive mode")
     moved = await connection.fetch(
         f"""
         with stray as (delete from {_REST} where keyed_at >= $1 and keyed_at < $2 returning {_COLUMNS})
