@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.outcome import AttemptBegun
-from shared.contracts import AttemptFinished, AttemptStatus, JobEnded, Lane
+from shared.contracts import AttemptFinished, JobEnded, Lane
 from shared.telemetry import metrics
 from shared.telemetry.instruments import Instruments, Reading
 
@@ -127,6 +127,14 @@ class WorkerMeasures:
         self._open_calls.labels(begun.provider, begun.deployment).inc()
 
     def attempt_ended(self, attempt: AttemptFinished) -> None:
+        self.attempt_inherited(attempt)
+        place = (attempt.provider, attempt.deployment)
+        self._open_calls.labels(*place).dec()
+        self._attempt_seconds.labels(*place).observe((attempt.ended_at - attempt.started_at).total_seconds())
+        if attempt.first_token_at is not None:
+            self._first_token.labels(*place).observe((attempt.first_token_at - attempt.started_at).total_seconds())
+
+    def attempt_inherited(self, attempt: AttemptFinished) -> None:
         place = (attempt.provider, attempt.deployment)
         self._attempts.labels(attempt.model_asked, *place, attempt.status).inc()
         if attempt.error_kind is not None:
@@ -134,12 +142,6 @@ class WorkerMeasures:
         usage = attempt.usage
         for kind in ("uncached_input", "cache_write", "cache_read", "output"):
             self._tokens.labels(*place, kind).inc(getattr(usage, kind))
-        if attempt.status is AttemptStatus.ABANDONED:
-            return  # it ran in another process
-        self._open_calls.labels(*place).dec()
-        self._attempt_seconds.labels(*place).observe((attempt.ended_at - attempt.started_at).total_seconds())
-        if attempt.first_token_at is not None:
-            self._first_token.labels(*place).observe((attempt.first_token_at - attempt.started_at).total_seconds())
 
     def job_ended(self, job: JobEnded) -> None:
         self._ended.labels(job.model, job.lane, job.status).inc()

@@ -246,7 +246,7 @@ class Traveller:
     async def _charge_abandoned(self, run: Run, begun: AttemptBegun, outputs: int) -> None:
         lost = abandoned(run.job, begun, outputs, self.clock())
         run.attempts.append(lost)
-        self.measures.attempt_ended(lost)
+        self.measures.attempt_inherited(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
         await self.note(run, f"f{begun.attempt}", lost.to_bytes())
 
