@@ -4,6 +4,8 @@ from functools import partial
 from typing import Any
 
 from services.router_worker.providers.transport import Providers
+from services.router_worker.routing.asked import Asked
+from services.router_worker.routing.odds import Lot
 from services.router_worker.routing.plan import Plan, plan
 from shared.clock import utc_now
 from shared.config.schema import Config
@@ -26,7 +28,7 @@ CONFIG = Config.model_validate(
 
 
 def planned(model: str = "m", **body: Any) -> Plan:
-    return plan(CONFIG, model, 0, partial(Providers(CONFIG.providers, utc_now).lacks, a_job(**body)))
+    return plan(CONFIG, Asked(model), Lot(), partial(Providers(CONFIG.providers, utc_now).lacks, a_job(**body)))
 
 
 def test_everybody_is_asked_for_what_everybody_has() -> None:
@@ -44,5 +46,5 @@ def test_who_has_no_words_for_it_is_left_out_and_says_so() -> None:
 
 def test_a_request_that_is_not_here_yet_is_looked_at_when_it_comes() -> None:
     job = a_job(logprobs=True).model_copy(update={"body": {}, "body_blob": BlobRef(key="k", size=1)})
-    made = plan(CONFIG, "only-claude", 0, partial(Providers(CONFIG.providers, utc_now).lacks, job))
+    made = plan(CONFIG, Asked("only-claude"), Lot(), partial(Providers(CONFIG.providers, utc_now).lacks, job))
     assert [candidate.provider for candidate in made.candidates] == ["claude"]
