@@ -1,23 +1,20 @@
 """Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
-import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final, cast
 
 import structlog
-from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 from uvicorn._types import ASGIApplication
 
 from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
 from services.ingress.adapters.followers import Followers
-from services.ingress.adapters.kafka_queue import KafkaDeadLetters, KafkaJobQueue
+from services.ingress.adapters.kafka_queue import KafkaJobQueue
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
@@ -26,7 +23,7 @@ from services.ingress.adapters.redis_loads import RedisLoads
 from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
-from services.ingress.admission import HouseRules, ModelFacts, Spans
+from services.ingress.admission import HouseRules, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
@@ -37,18 +34,19 @@ from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
-from shared import catalog
+from services.ingress.wiring.models import catalogued, facts_of, reachable
+from services.ingress.wiring.readiness import alive, readiness
+from services.ingress.wiring.topics import topic_door
 from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
-from shared.config.schema import Config, Model
+from shared.config.schema import Config
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, new_producer
+from shared.kafka import new_producer
 from shared.redis import is_clustered, redis_client
 from shared.serving import serving
 from shared.telemetry import Instruments, probes
-from shared.telemetry.metrics import DEPENDENCY_UP, FOLLOWED_JOBS, REFOLLOWS
+from shared.telemetry.metrics import FOLLOWED_JOBS, REFOLLOWS
 from shared.tokens import TokenCounter
-from shared.topics import Topic, with_submit_topics
 
 __all__ = ["wire"]
 
@@ -56,7 +54,6 @@ log = structlog.get_logger()
 
 _ENVELOPE_BYTES: Final = 65_536
 """What a job's record holds besides the request's body, at most."""
-_TOPICS_RETRY_SECONDS: Final = 1.0
 
 Run = Coroutine[Any, Any, None]
 
@@ -69,8 +66,8 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     task that fails for a reason nobody foresaw ends the block with its exception.
     """
     instruments = Instruments("ingress")
-    known = {name: _catalogued(name, model) for name, model in config.models.items()}
-    models = {name: _facts(model, known[name]) for name, model in config.models.items()}
+    known = {name: catalogued(name, model) for name, model in config.models.items()}
+    models = {name: facts_of(model, known[name]) for name, model in config.models.items()}
     callers = Callers(config.tenants)
     servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
     claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
@@ -88,7 +85,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
             backlogs=backlogs,
             rules=HouseRules(
-                {name: _reachable(config, name, models) for name in models},
+                {name: reachable(config, name, models) for name in models},
                 Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
                 config.on_interrupt,
             ),
@@ -114,11 +111,11 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
         )
         topics_exist = asyncio.Event()
-        ready = _readiness(servers, topics_exist, doors.stopping, instruments)
+        ready = readiness(servers, topics_exist, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
-        health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=_alive))
+        health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=alive))
         app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
-        topic_door = _topic_door(settings, config, callers, reception, records, topics_exist, instruments)
+        following = topic_door(settings, config, callers, reception, records, topics_exist, instruments)
         await stack.enter_async_context(
             _running(
                 records=records.run(),
@@ -126,7 +123,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
                 loads=RedisLoads(redis, keyspace, backlogs).run(),
                 archive=archive.run(),
                 submissions=submissions.run(),
-                topic_door=topic_door,
+                topic_door=following,
             )
         )
         port = await stack.enter_async_context(
@@ -176,95 +173,6 @@ def _records(settings: IngressSettings, reachability: Reachability, instruments:
     )
 
 
-async def _topic_door(
-    settings: IngressSettings,
-    config: Config,
-    callers: Callers,
-    reception: Reception,
-    records: KafkaRecords,
-    topics_exist: asyncio.Event,
-    instruments: Instruments,
-) -> None:
-    """Until cancelled: the project's topics exist, and those that submitters write to are followed."""
-    await _topics_exist(settings, with_submit_topics(config.submit_topics))
-    topics_exist.set()
-    if not config.submit_topics:
-        return
-    # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
-    await asyncio.to_thread(importlib.import_module, "faststream.kafka")
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    from services.ingress.adapters.attendance import Attendance
-    from services.ingress.adapters.submit_topics import Binding, SubmitTopics, Terms, submit_broker
-
-    door = SubmitTopics(
-        submit_broker(settings.kafka, settings.replica),
-        {
-            settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
-            for topic, bound in config.submit_topics.items()
-        },
-        attendance=Attendance(
-            AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
-            f"{settings.namespace}.submissions",
-        ),
-        terms=Terms(
-            # A record cannot be larger than a broker takes, and becomes one again.
-            body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
-            claims_kept=timedelta(seconds=config.retention.job_log_seconds),
-        ),
-        reception=reception,
-        dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),
-        clock=utc_now,
-        instruments=instruments,
-    )
-    await door.run()
-
-
-async def _topics_exist(settings: IngressSettings, topics: Sequence[Topic]) -> None:
-    while True:
-        try:
-            report = await ensure_topics(settings.kafka, settings.topic_prefix, topics)
-        except (KafkaError, OSError, TimeoutError) as error:
-            # That Kafka is away, the producer tells.
-            log.debug("topics_not_seen", reason=repr(error))
-            await asyncio.sleep(_TOPICS_RETRY_SECONDS)
-        else:
-            for difference in report.differences:
-                log.warning(
-                    "topic_differs",
-                    topic=difference.topic,
-                    setting=difference.setting,
-                    wanted=difference.wanted,
-                    found=difference.found,
-                )
-            return
-
-
-def _readiness(
-    servers: Mapping[Dependency, Reachability],
-    topics_exist: asyncio.Event,
-    stopping: asyncio.Event,
-    instruments: Instruments,
-) -> Callable[[], Mapping[str, str | None]]:
-    up = instruments.gauge(DEPENDENCY_UP)
-    for name, server in servers.items():
-        up.labels(name.value).set_function(server.is_up)
-
-    def ready() -> Mapping[str, str | None]:
-        problems: dict[str, str | None] = {name.value: server.problem for name, server in servers.items()}
-        if not topics_exist.is_set():
-            problems[Dependency.KAFKA.value] = (
-                servers[Dependency.KAFKA].problem or "its topics are not known to be there"
-            )
-        return problems | {"ingress": "stopping" if stopping.is_set() else None}
-
-    return ready
-
-
-def _alive() -> None:
-    """A loop that can answer is alive: there is nothing here that could be stuck without it."""
-
-
 @asynccontextmanager
 async def _running(**runs: Run) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
@@ -274,27 +182,3 @@ async def _running(**runs: Run) -> AsyncIterator[None]:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-def _catalogued(name: str, model: Model) -> catalog.ModelFacts:
-    """By its own name, else by that of the first deployment which the catalogue knows."""
-    names = [name, *(deployment.model for deployment in model.deployments if deployment.model)]
-    found = [catalog.find(each) for each in names]
-    return next((facts for facts in found if facts.family), found[0])
-
-
-def _reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> ModelFacts:
-    """With the widest window of those that may serve it: what does not fit into one, the plan leaves to another."""
-    windows: list[int | None] = []
-    section = config.models[name]
-    for each in (name, *section.fallbacks_for.context_too_long, *section.fallbacks):
-        windows += [one.context_window or models[each].context_window for one in config.models[each].deployments]
-    widest = None if None in windows else max(window for window in windows if window is not None)
-    return replace(models[name], context_window=widest)
-
-
-def _facts(model: Model, known: catalog.ModelFacts) -> ModelFacts:
-    return ModelFacts(
-        context_window=model.context_window or known.context_window,
-        max_output_tokens=model.max_output_tokens or known.max_output_tokens,
-    )
