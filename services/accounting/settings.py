@@ -12,7 +12,7 @@ class Settings(CommonSettings):
     """Where the probes listen."""
     probe_port: int = Field(9102, validation_alias="SLUICE_ACCOUNTING_PROBE_PORT")
     """`/livez`, `/readyz`, `/metrics`; 0 takes any free port."""
-    usage_batch_records: int = Field(2000, gt=0, le=50_000, validation_alias="SLUICE_USAGE_BATCH_RECORDS")
+    usage_batch_records: int = Field(10_000, gt=0, le=50_000, validation_alias="SLUICE_USAGE_BATCH_RECORDS")
     """At most so many usage events in one transaction; a backlog is worked off in batches of this size."""
     job_batch_records: int = Field(200, gt=0, le=5000, validation_alias="SLUICE_JOB_BATCH_RECORDS")
     """As above, of jobs and results: these carry whole prompts and answers."""

@@ -8,13 +8,13 @@ list price like any other.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
-from shared.contracts import TokenUsage, Unit
+from shared.contracts import Unit
 from shared.money import Nanodollars, charge_line
 from shared.prices.quotes import Prices, Rate
 
-__all__ = ["cost"]
+__all__ = ["Counted", "cost"]
 
 _PART_OF: Final[Mapping[str, str]] = {
     Unit.INPUT_AUDIO: "uncached_input",
@@ -29,24 +29,42 @@ nobody here has a rate for leaves the whole call unpriced."""
 Line = tuple[int, Rate | None]
 
 
-def cost(usage: TokenUsage, prices: Prices | None, units: Mapping[str, int] | None = None) -> Nanodollars | None:
+class Counted(Protocol):
+    """Tokens in four disjoint buckets, such as `TokenUsage`."""
+
+    @property
+    def uncached_input(self) -> int: ...
+    @property
+    def cache_write(self) -> int: ...
+    @property
+    def cache_read(self) -> int: ...
+    @property
+    def output(self) -> int: ...
+    @property
+    def reasoning(self) -> int:
+        """A part of the output."""
+        ...
+
+
+def cost(usage: Counted, prices: Prices | None, units: Mapping[str, int] | None = None) -> Nanodollars | None:
     """None when something was used that has no known price. Nothing used costs nothing, whatever the price may be."""
+    input_tokens = usage.uncached_input + usage.cache_write + usage.cache_read
+    used = input_tokens + usage.output
     if prices is None:
-        return None if usage.total or any((units or {}).values()) else Nanodollars(0)
-    input_tokens = usage.input
+        return None if used or any((units or {}).values()) else Nanodollars(0)
     total = 0
     for count, rate in _with_units(usage, prices, units) if units else _tokens(usage, prices):
         if not count:
             continue
         if rate is None:
             return None
-        total += charge_line(count, rate.at(input_tokens))
-    if prices.request is not None and usage.total:
+        total += charge_line(count, rate.at(input_tokens) if rate.tiers else rate.per_million)
+    if prices.request is not None and used:
         total += charge_line(1, prices.request.per_million)
     return Nanodollars(total)
 
 
-def _tokens(usage: TokenUsage, prices: Prices) -> tuple[Line, ...]:
+def _tokens(usage: Counted, prices: Prices) -> tuple[Line, ...]:
     hidden = min(usage.reasoning, usage.output) if prices.reasoning else 0
     return (
         (usage.uncached_input, prices.uncached_input),
@@ -57,7 +75,7 @@ def _tokens(usage: TokenUsage, prices: Prices) -> tuple[Line, ...]:
     )
 
 
-def _with_units(usage: TokenUsage, prices: Prices, units: Mapping[str, int]) -> Iterator[Line]:
+def _with_units(usage: Counted, prices: Prices, units: Mapping[str, int]) -> Iterator[Line]:
     """A part is never larger than what is left of its bucket, whatever the provider says."""
     hidden = min(usage.reasoning, usage.output) if prices.reasoning else 0
     left = {

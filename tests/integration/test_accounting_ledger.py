@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry, enter
+from services.accounting.charging import Entry
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.tables import usage_ledger
 from services.accounting.ledger.usage_store import PostgresLedger
@@ -20,7 +20,7 @@ from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenU
 from shared.ids import derived_job_id, new_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, an_attempt, attempts
+from tests.suites.accounting import NOON, an_attempt, attempts, entered
 from tests.suites.ledger_sums import assert_the_roll_ups_are_the_sum_of_the_ledger, rows
 
 BOOK = OwnPrices((), GenaiPrices({}))
@@ -40,7 +40,7 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 def entries(events: Sequence[AttemptFinished]) -> list[Entry]:
-    return [enter(event, BOOK) for event in events]
+    return [entered(event, BOOK) for event in events]
 
 
 async def test_a_row_holds_what_the_event_said(engine: AsyncEngine) -> None:
@@ -78,7 +78,7 @@ PAID_BY_NOBODY = {
 async def test_what_a_tenant_pays_of_a_partial_answer_is_its_rule_and_stands_in_the_row(engine: AsyncEngine) -> None:
     events = [an_attempt(status=status, tenant=rule) for status in AttemptStatus for rule in PAID_BY_NOBODY]
     rules = {rule: rule for rule in ("charge-cancelled", "free")}
-    await PostgresLedger(engine).add([enter(event, BOOK, rules) for event in events], {})
+    await PostgresLedger(engine).add([entered(event, BOOK, rules) for event in events], {})
     found = await rows(engine, "select tenant, status, billing, cost_nanodollars, billed_nanodollars from usage_ledger")
     for tenant, status, billing, cost, billed in found:
         assert billing == ("whole" if status == "succeeded" else tenant)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry, enter
+from services.accounting.charging import Entry
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.months import LedgerMonths, Month
 from services.accounting.ledger.usage_store import PostgresLedger
@@ -19,7 +19,7 @@ from shared.contracts import AttemptStatus
 from shared.ids import derived_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import an_attempt
+from tests.suites.accounting import an_attempt, entered
 
 BOOK = OwnPrices((), GenaiPrices({}))
 
@@ -39,7 +39,7 @@ async def engine(empty: AsyncEngine) -> AsyncEngine:
 
 def in_month(year: int, month: int, name: str = "a") -> Entry:
     moment = datetime(year, month, 15, tzinfo=UTC)
-    return enter(an_attempt(job=derived_job_id(int(moment.timestamp() * 1000), name), at=moment), BOOK)
+    return entered(an_attempt(job=derived_job_id(int(moment.timestamp() * 1000), name), at=moment), BOOK)
 
 
 def keeper(engine: AsyncEngine, *, today: datetime, keep: int | None = None) -> LedgerMonths:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.reports import Dimension, Tag, usage
 from services.accounting.ledger.usage_store import PostgresLedger
@@ -15,7 +14,7 @@ from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, an_attempt, attempts
+from tests.suites.accounting import NOON, an_attempt, attempts, entered
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 async def record(engine: AsyncEngine, *events: AttemptFinished) -> None:
     book = OwnPrices((), GenaiPrices({}))
-    await PostgresLedger(engine).add([enter(event, book) for event in events], {})
+    await PostgresLedger(engine).add([entered(event, book) for event in events], {})
 
 
 async def test_the_lines_of_every_dimension_add_up_to_the_total(engine: AsyncEngine) -> None:

@@ -8,16 +8,16 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.repricing import Change, Rows, Scope, foreseen, reprice
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from shared.config.schema import PriceOverride
 from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage
+from shared.ids import JobId
 from shared.prices import OwnPrices, PriceBook
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, an_attempt, attempts
+from tests.suites.accounting import NOON, an_attempt, attempts, entered
 from tests.suites.ledger_sums import assert_the_roll_ups_are_the_sum_of_the_ledger, rows
 
 PUBLIC = GenaiPrices({})
@@ -46,7 +46,7 @@ def book(**dollars: str) -> PriceBook:
 
 
 async def record(engine: AsyncEngine, *events: AttemptFinished, **partial_answers: str) -> None:
-    await PostgresLedger(engine).add([enter(event, BEFORE, partial_answers) for event in events], {})
+    await PostgresLedger(engine).add([entered(event, BEFORE, partial_answers) for event in events], {})
 
 
 async def changed(engine: AsyncEngine, prices: PriceBook, scope: Scope = UNPRICED) -> Sequence[Change]:
@@ -130,7 +130,8 @@ async def test_the_price_is_that_of_the_moment_of_the_call_and_of_its_class_of_s
     early, late = (
         an_attempt(upstream="m", usage=TokenUsage(output=1), at=NOON + timedelta(days=day)) for day in (0, 9)
     )
-    flex = late.model_copy(update={"job_id": late.job_id, "attempt": 2, "service_tier": "flex"})
+    again = an_attempt(job=JobId(late.job_id), number=2, upstream="m", usage=TokenUsage(output=1), at=late.accepted_at)
+    flex = again.model_copy(update={"service_tier": "flex"})
     await record(engine, early, late, flex)
     new = OwnPrices(
         [

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
@@ -21,7 +20,7 @@ from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenU
 from shared.ids import new_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, a_job, an_attempt, attempts
+from tests.suites.accounting import NOON, a_job, an_attempt, attempts, entered
 from tests.suites.ledger_sums import rows
 
 BOOK = OwnPrices((), GenaiPrices({}))
@@ -46,7 +45,7 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def record(engine: AsyncEngine, *events: AttemptFinished) -> None:
-    await PostgresLedger(engine).add([enter(event, BOOK) for event in events], {})
+    await PostgresLedger(engine).add([entered(event, BOOK) for event in events], {})
 
 
 async def test_the_views_show_dollars(engine: AsyncEngine) -> None:

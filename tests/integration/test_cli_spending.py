@@ -12,14 +12,13 @@ from pyarrow import parquet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.exit_codes import ExitCode
-from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, an_attempt
+from tests.suites.accounting import NOON, an_attempt, entered
 from tests.suites.command_line import Sluice
 
 BOOK = OwnPrices((), GenaiPrices({}))
@@ -39,7 +38,7 @@ def sluice(database: str, tmp_path: Path) -> Sluice:
 
 
 async def record(engine: AsyncEngine, *events: AttemptFinished) -> None:
-    await PostgresLedger(engine).add([enter(event, BOOK) for event in events], {})
+    await PostgresLedger(engine).add([entered(event, BOOK) for event in events], {})
 
 
 async def test_rows_without_a_price_get_the_one_that_was_set_since(engine: AsyncEngine, sluice: Sluice) -> None:

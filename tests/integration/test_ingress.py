@@ -8,7 +8,6 @@ import openai
 import orjson
 import pytest
 
-from services.accounting.charging import enter
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
 from shared.config.schema import Retention
@@ -16,7 +15,7 @@ from shared.contracts import Door, JobStatus, Lane, TokenUsage
 from shared.ids import completion_id, new_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import an_attempt
+from tests.suites.accounting import an_attempt, entered
 from tests.suites.ingress import CHAT, KEY, a_job, an_end, chat_body
 from tests.suites.served_ingress import Place, ServedIngress, serving_ingress, until
 
@@ -177,7 +176,7 @@ async def test_a_job_that_only_the_archive_knows_is_shown_with_its_cost(served: 
     await jobs.end([ended], {})
     async with served.client() as client:
         unpriced = (await client.get(f"/v1/jobs/{job.id}")).json()
-        await ledger.add([enter(attempt, OwnPrices((), GenaiPrices({})))], {})
+        await ledger.add([entered(attempt, OwnPrices((), GenaiPrices({})))], {})
         shown = (await client.get(f"/v1/jobs/{job.id}")).json()
         events = frames((await client.get(f"/v1/jobs/{job.id}/events")).text)
     assert unpriced["cost"] is None

@@ -1,10 +1,12 @@
 """Messages for accounting's tests: an attempt, a job and its end as a worker and an ingress would write them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from services.accounting.charging import Entry, enter
+from services.accounting.consumption.reading import read_usage
 from shared.contracts import (
     AttemptFinished,
     AttemptStatus,
@@ -22,6 +24,7 @@ from shared.contracts import (
     UsageSource,
 )
 from shared.ids import JobId, attempt_id, new_job_id
+from shared.prices.quotes import PriceBook
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -81,6 +84,11 @@ def an_attempt(
         first_token_at=at + timedelta(milliseconds=1900),
         ended_at=at + timedelta(milliseconds=4250),
     )
+
+
+def entered(event: AttemptFinished, book: PriceBook, partial_answers: Mapping[str, str] | None = None) -> Entry:
+    """As accounting makes a row of what a worker has written."""
+    return enter(read_usage(event.to_bytes()), book, partial_answers)
 
 
 def attempts(count: int, *, seed: int = 0, at: datetime = NOON) -> list[AttemptFinished]:

@@ -5,12 +5,13 @@ a batch of rows stays in the processor's cache where a batch of events does not.
 """
 
 from collections.abc import Mapping
-from operator import attrgetter
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
-from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus
+from services.accounting.charging.fields import AttemptFields, minute_of
+from shared.contracts import AttemptRole, AttemptStatus
 from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
 from shared.prices.cost import cost
@@ -20,7 +21,7 @@ __all__ = ["Entry", "enter"]
 
 
 class Entry(NamedTuple):
-    """The fields are the ledger's columns and are explained there. Moments are Unix time in seconds."""
+    """The fields are the ledger's columns and are explained there."""
 
     job_id: str
     attempt: int
@@ -39,20 +40,22 @@ class Entry(NamedTuple):
     region: str | None
     service_tier: str | None
     status: str
+    usage_source: str
+    provider_cost_nanodollars: int | None
+    finish_reason: str | None
+    error_kind: str | None
+    accepted_at: str
+    """This moment and the next three are text as the event has it."""
+    started_at: str
+    first_token_at: str | None
+    ended_at: str
     uncached_input_tokens: int
     cache_write_tokens: int
     cache_read_tokens: int
     output_tokens: int
     reasoning_tokens: int
-    usage_source: str
-    provider_cost_nanodollars: int | None
-    finish_reason: str | None
-    error_kind: str | None
     keyed_at: float
-    accepted_at: float
-    started_at: float
-    first_token_at: float | None
-    ended_at: float
+    """Unix time in seconds."""
     tags: str
     """JSON."""
     units: str
@@ -64,43 +67,48 @@ class Entry(NamedTuple):
     price_version: str
 
 
-_FIELD_OF: Final = {
-    "end_user": "user",
-    "uncached_input_tokens": "usage.uncached_input",
-    "cache_write_tokens": "usage.cache_write",
-    "cache_read_tokens": "usage.cache_read",
-    "output_tokens": "usage.output",
-    "reasoning_tokens": "usage.reasoning",
-}
-"""Where the event says it otherwise than the ledger."""
+class _Counted(NamedTuple):
+    """`shared.prices.cost.Counted`, which a tuple is made for sooner than a model."""
 
-_AS_IT_IS: Final = Entry._fields[: Entry._fields.index("keyed_at")]
-_copied = attrgetter(*(_FIELD_OF.get(column, column) for column in _AS_IT_IS))
+    uncached_input: int
+    cache_write: int
+    cache_read: int
+    output: int
+    reasoning: int
 
+
+_AS_IT_IS: Final = Entry._fields[: Entry._fields.index("uncached_input_tokens")]
+_UNSAID: Final = dict.fromkeys(
+    name for name, kind in AttemptFields.__annotations__.items() if name in AttemptFields.__optional_keys__
+)
+_copied = itemgetter(*("user" if column == "end_user" else column for column in _AS_IT_IS))
+_NOTHING: Final = dict.fromkeys(_Counted._fields, 0)
+_counts = itemgetter(*_Counted._fields)
 
 _SUCCEEDED: Final = AttemptStatus.SUCCEEDED
 _BY_USE: Final = "charge"
 
 
-def enter(event: AttemptFinished, book: PriceBook, partial_answers: Mapping[str, str] | None = None) -> Entry:
-    """Prices are looked up by the id the provider was asked for and the moment the call was made.
+def enter(event: AttemptFields, book: PriceBook, partial_answers: Mapping[str, str] | None = None) -> Entry:
+    """Prices are looked up by the id the provider was asked for and the minute in which the call was made.
 
     `partial_answers` is what each tenant pays of a call that did not succeed, where that is not what it used.
     """
-    quote = book.quote(event.provider, event.upstream_model, event.started_at, event.service_tier)
+    usage = _Counted._make(_counts(_NOTHING | event["usage"]))
+    units, tags = event.get("units"), event.get("tags")
+    quote = book.quote(
+        event["provider"], event["upstream_model"], minute_of(event["started_at"]), event.get("service_tier")
+    )
     return Entry._make(
         (
-            *_copied(event),
-            job_unix_ms(JobId(event.job_id)) / 1000,
-            event.accepted_at.timestamp(),
-            event.started_at.timestamp(),
-            event.first_token_at.timestamp() if event.first_token_at else None,
-            event.ended_at.timestamp(),
-            to_json(event.tags).decode() if event.tags else "{}",
-            to_json(event.units).decode() if event.units else "{}",
-            event.role or (AttemptRole.FIRST if event.attempt == 1 else None),
-            "whole" if event.status is _SUCCEEDED else (partial_answers or {}).get(event.tenant, _BY_USE),
-            cost(event.usage, quote.prices, event.units),
+            *_copied(_UNSAID | event),
+            *usage,
+            job_unix_ms(JobId(event["job_id"])) / 1000,
+            to_json(tags).decode() if tags else "{}",
+            to_json(units).decode() if units else "{}",
+            event.get("role") or (AttemptRole.FIRST if event["attempt"] == 1 else None),
+            "whole" if event["status"] is _SUCCEEDED else (partial_answers or {}).get(event["tenant"], _BY_USE),
+            cost(usage, quote.prices, units),
             quote.version,
         )
     )

@@ -1,48 +1,61 @@
 """What does a record say? Its contract's message, or the reason why nobody can tell."""
 
 import re
+from collections.abc import Callable
 from typing import Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from services.accounting.charging import AttemptFields, minute_of
 from services.accounting.ports import UnreadableError
-from shared.contracts import AttemptFinished, DeadLetterReason, Job, JobEnded, WireModel
+from shared.contracts import DeadLetterReason, Job, JobEnded
 from shared.ids import parse_job_id
 
 __all__ = ["read_end", "read_job", "read_usage"]
 
-Message = TypeVar("Message", bound=WireModel)
+Message = TypeVar("Message")
+
+_attempt: Final = TypeAdapter(AttemptFields)
 
 _ESCAPED_NUL: Final = rb"\u0000"
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 """An odd number of backslashes before `u0000`; with an even one it is the text `\\u0000` itself."""
 
 
-def read_usage(value: bytes) -> AttemptFinished:
-    """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger."""
-    event = _read(AttemptFinished, value)
-    if parse_job_id(event.job_id) is None or event.attempt_id != f"{event.job_id}.{event.attempt}":
-        ids = f"attempt_id {event.attempt_id!r}, job_id {event.job_id!r}, attempt {event.attempt}"
+def read_usage(value: bytes) -> AttemptFields:
+    """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger. And when
+    a moment in it does not exist: its price goes by one, and PostgreSQL would refuse the row.
+    """
+    event = _read(_attempt.validate_json, value)
+    job, attempt = event["job_id"], event["attempt"]
+    if parse_job_id(job) is None or event["attempt_id"] != f"{job}.{attempt}":
+        ids = f"attempt_id {event['attempt_id']!r}, job_id {job!r}, attempt {attempt}"
         raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
+    try:
+        for moment in (event["accepted_at"], event["started_at"], event.get("first_token_at"), event["ended_at"]):
+            if moment:
+                minute_of(moment)
+    except ValueError as error:
+        raise UnreadableError(DeadLetterReason.SCHEMA, f"no such moment: {error}") from error
     return event
 
 
 def read_job(value: bytes) -> Job:
     """Raises UnreadableError."""
-    return _read(Job, value)
+    return _read(Job.model_validate_json, value)
 
 
 def read_end(value: bytes) -> JobEnded:
     """Raises UnreadableError."""
-    return _read(JobEnded, value)
+    return _read(JobEnded.model_validate_json, value)
 
 
-def _read(contract: type[Message], value: bytes) -> Message:
+def _read(validated: Callable[[bytes], Message], value: bytes) -> Message:
     # PostgreSQL's text has no NUL, and a caller may put one into a label: it must not make an attempt free of charge.
     if _ESCAPED_NUL in value:
         value = _NUL.sub(rb"\1\\ufffd", value)
     try:
-        return contract.model_validate_json(value)
+        return validated(value)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         undecodable = problem["type"] == "json_invalid"

@@ -2,10 +2,11 @@
 
 One array per column, unnested by the server, needs no such table, but for the ledger's 32 columns it took the client 15
 microseconds a row against 5 this way: asyncpg looks at every element of an array twice. For the same reason moments
-travel as seconds since the epoch, which are exact to the microsecond far beyond any job's time.
+travel as seconds since the epoch, which are exact to the microsecond far beyond any job's time, or as the text that
+they came in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -22,13 +23,15 @@ __all__ = ["Staging"]
 class Staging:
     """Where rows wait, inside a transaction, for the statement that moves them into `table`."""
 
-    def __init__(self, name: str, table: Table, columns: Sequence[str]) -> None:
+    def __init__(self, name: str, table: Table, columns: Sequence[str], texts: Collection[str] = ()) -> None:
+        """`texts` are moments that come in RFC 3339; the others come in seconds."""
         self.columns = tuple(columns)
         self._target = table
+        self._texts = texts
         self._waiting = Table(
             name,
             MetaData(),
-            *(Column(column, _travels_as(table.c[column].type)) for column in columns),
+            *(Column(column, self._travels_as(column)) for column in columns),
             prefixes=["TEMPORARY"],
             postgresql_on_commit="DELETE ROWS",
         )
@@ -46,12 +49,12 @@ class Staging:
 
     def _arrived(self, name: str) -> ColumnElement[Any]:
         kind, sent = self._target.c[name].type, self._waiting.c[name]
-        if isinstance(kind, JSON):
+        if isinstance(kind, JSON) or name in self._texts:
             return cast(sent, kind)
         return func.to_timestamp(sent) if isinstance(kind, DateTime) else sent
 
-
-def _travels_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    if isinstance(kind, JSON | Text):
-        return Text()
-    return Double() if isinstance(kind, DateTime) else kind
+    def _travels_as(self, name: str) -> TypeEngine[Any]:
+        kind = self._target.c[name].type
+        if isinstance(kind, JSON | Text) or name in self._texts:
+            return Text()
+        return Double() if isinstance(kind, DateTime) else kind

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import Entry
+from services.accounting.charging import MOMENTS, Entry
 from services.accounting.ledger.batches import Batches
 from services.accounting.ledger.roll_ups import fed, keys_of, measures_of
 from services.accounting.ledger.staging import Staging
@@ -42,7 +42,7 @@ _STEP: Final = math.log(1.1)
 
 _HISTOGRAM_KEY: Final = tuple(latency_daily.primary_key)
 
-_staging = Staging("incoming_usage", usage_ledger, Entry._fields)
+_staging = Staging("incoming_usage", usage_ledger, Entry._fields, texts=MOMENTS)
 
 _new = (
     insert(usage_ledger)

@@ -19,13 +19,12 @@ from genai_prices.types import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounting.charging import enter
 from shared.config.schema import LongContext, PriceOverride
 from shared.contracts import TokenUsage, Unit
 from shared.money import nanodollars
 from shared.prices import OwnPrices, Quote, cost
 from shared.prices.genai import GenaiPrices
-from tests.suites.accounting import NOON, an_attempt
+from tests.suites.accounting import NOON, an_attempt, entered
 
 PUBLIC = GenaiPrices({})
 
@@ -279,9 +278,9 @@ def test_the_price_is_the_one_of_the_moment_the_call_was_made() -> None:
 
 def test_an_entry_is_priced_by_the_id_the_provider_was_asked_for() -> None:
     event = an_attempt(model="our-name", served="whatever", upstream="gpt-4o-mini", usage=TokenUsage(uncached_input=10))
-    assert enter(event, PUBLIC).cost_nanodollars == 1500
+    assert entered(event, PUBLIC).cost_nanodollars == 1500
 
 
 def test_a_job_of_the_batch_lane_is_charged_the_list_price() -> None:
     event = an_attempt(upstream="gpt-5", usage=TokenUsage(output=1_000_000))
-    assert enter(event, PUBLIC).cost_nanodollars == nanodollars(Decimal(10))
+    assert entered(event, PUBLIC).cost_nanodollars == nanodollars(Decimal(10))
