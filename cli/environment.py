@@ -29,6 +29,7 @@ class Environment:
     """The stack that runs in the folder."""
     gateway: Known
     key: Known | None
+    admin_key: Known | None
     kafka: Known
     redis: Known
     postgres: Known
@@ -61,12 +62,14 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
         return Known(default, "the default")
 
     key = known("SLUICE_API_KEY", stack.api_key if stack else None, "")
+    admin_key = known("SLUICE_ADMIN_KEY", stack.admin_key if stack else None, "")
     return Environment(
         variables=environ,
         folder=folder,
         stack=stack,
         gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{GATEWAY}"),
         key=key if key.value else None,
+        admin_key=admin_key if admin_key.value else None,
         kafka=known("KAFKA_URL", stack.kafka_url if stack else None, _default("kafka_url")),
         redis=known("REDIS_URL", stack.redis_url if stack else None, _default("redis_url")),
         postgres=known("POSTGRES_URL", stack.postgres_url if stack else None, _default("postgres_url")),

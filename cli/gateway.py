@@ -13,7 +13,7 @@ from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnsw
 from services.router_worker.providers.sse import ServerSentEvent, SseDecoder
 from shared.errors import OperatorError
 
-__all__ = ["Gateway", "GatewayAwayError", "RefusedError", "UnansweredError"]
+__all__ = ["Gateway", "GatewayAwayError", "RefusedError", "UnansweredError", "parsed"]
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 
@@ -47,9 +47,9 @@ class RefusedError(OperatorError):
 class Gateway:
     """A connection pool for a `with` block, which several threads may share. Every method may raise the above."""
 
-    def __init__(self, environment: Environment, key: str | None) -> None:
+    def __init__(self, environment: Environment, key: str | Known | None) -> None:
         self._at = environment.gateway
-        found = Known(key, "--key") if key else environment.key
+        found = Known(key, "--key") if isinstance(key, str) and key else key or environment.key
         if found is None:
             raise OperatorError(
                 "No API key is known: start the stack with `sluice up`, set SLUICE_API_KEY, or pass one with --key."
@@ -68,18 +68,18 @@ class Gateway:
 
     def models(self) -> list[str]:
         """The models this key may ask for."""
-        return [model.id for model in _parsed(ModelList, self._ask("GET", "/v1/models")).data]
+        return [model.id for model in parsed(ModelList, self._ask("GET", "/v1/models")).data]
 
     def job(self, job: str) -> JobObject:
-        return _parsed(JobObject, self._ask("GET", f"/v1/jobs/{job}"))
+        return parsed(JobObject, self._ask("GET", f"/v1/jobs/{job}"))
 
     def jobs(self, *, limit: int, after: str | None = None, status: str | None = None) -> JobList:
         asked = {"limit": str(limit), "after": after, "status": status}
         found = self._ask("GET", "/v1/jobs", params={name: text for name, text in asked.items() if text})
-        return _parsed(JobList, found)
+        return parsed(JobList, found)
 
     def cancel(self, job: str) -> JobObject:
-        return _parsed(JobObject, self._ask("POST", f"/v1/jobs/{job}/cancel"))
+        return parsed(JobObject, self._ask("POST", f"/v1/jobs/{job}/cancel"))
 
     def submit_lines(self, lines: Sequence[bytes], headers: Mapping[str, str]) -> list[LineAnswer]:
         """An answer for each line, unless the connection breaks in between: then for the first of them."""
@@ -145,7 +145,7 @@ class Gateway:
         return RefusedError(answer.status_code, error.message, error.code)
 
 
-def _parsed(body: type[Body], answer: httpx.Response) -> Body:
+def parsed(body: type[Body], answer: httpx.Response) -> Body:
     try:
         return body.model_validate_json(answer.content)
     except ValidationError as error:

@@ -21,6 +21,8 @@ from cli import (
     route,
     status,
     submit,
+    teams,
+    tenants,
     topics,
     up,
     usage,
@@ -46,6 +48,8 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("topics", topics.topics),
     ("dead-letters", dead_letters.dead_letters),
     ("config", config.config),
+    ("tenants", tenants.tenants),
+    ("teams", teams.teams),
     ("keys", keys.keys),
 )
 

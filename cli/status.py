@@ -18,6 +18,7 @@ class Value(StrEnum):
 
     GATEWAY_URL = "gateway_url"
     API_KEY = "api_key"
+    ADMIN_KEY = "admin_key"
     KAFKA_URL = "kafka_url"
     REDIS_URL = "redis_url"
     POSTGRES_URL = "postgres_url"

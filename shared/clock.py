@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-__all__ = ["Clock", "unix_ms", "utc_now"]
+__all__ = ["Clock", "unix_ms", "unix_seconds", "utc_now"]
 
 Clock = Callable[[], datetime]
 
@@ -15,3 +15,8 @@ def utc_now() -> datetime:
 def unix_ms(moment: datetime) -> int:
     """Milliseconds since the epoch, rounded down."""
     return int(moment.timestamp() * 1000)
+
+
+def unix_seconds(moment: datetime) -> int:
+    """As `unix_ms`, in seconds."""
+    return int(moment.timestamp())

@@ -38,6 +38,11 @@ class StackFolder:
         return self.root / "key"
 
     @property
+    def admin_key(self) -> Path:
+        """The admin key of the generated configuration."""
+        return self.root / "admin-key"
+
+    @property
     def config(self) -> Path:
         """The generated configuration, used while there is no `sluice.yaml`."""
         return self.root / "sluice.yaml"

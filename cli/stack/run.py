@@ -182,6 +182,7 @@ def _beginning(setting: Setting, at: Addresses) -> StackState:
         simulated=setting.simulated,
         gateway_url=setting.gateway_url,
         api_key=setting.api_key,
+        admin_key=setting.admin_key,
         kafka_url=at.kafka_url,
         redis_url=at.redis_url,
         postgres_url=at.postgres_url,

@@ -41,6 +41,7 @@ class Setting:
     config: Config
     api_key: str | None
     """None when only the callers know theirs: a configuration holds hashes."""
+    admin_key: str | None
     simulated: bool
     gateway_port: int
     ports: Mapping[str, int]
@@ -66,16 +67,17 @@ def settled(folder: StackFolder, wishes: Wishes, environ: Mapping[str, str]) -> 
     workers = [f"worker-{number}" for number in range(1, wishes.workers + 1)]
     ports = settle(("simulator", "accounting", *workers), folder.ports)
     own = _own_config(wishes, environ)
-    api_key = environ.get("SLUICE_API_KEY")
+    api_key, admin_key = environ.get("SLUICE_API_KEY"), environ.get("SLUICE_ADMIN_KEY")
     if own is None:
-        api_key = quickstart.lasting_key(folder)
-        write_private(folder.config, quickstart.config_text(api_key, ports["simulator"]))
+        api_key, admin_key = quickstart.lasting_key(folder), quickstart.lasting_admin_key(folder)
+        write_private(folder.config, quickstart.config_text(api_key, admin_key, ports["simulator"]))
         write_private(folder.simulator_config, quickstart.simulator_text())
     path = (own or folder.config).absolute()
     return Setting(
         config_path=path,
         config=load_config(path, environ),
         api_key=api_key,
+        admin_key=admin_key,
         simulated=own is None,
         gateway_port=gateway_port,
         ports=ports,

@@ -65,6 +65,7 @@ class StackState(_Record):
     """Whether a simulated provider answers, because there is no `sluice.yaml`."""
     gateway_url: str
     api_key: str | None
+    admin_key: str | None = None
     kafka_url: str
     redis_url: str
     postgres_url: str

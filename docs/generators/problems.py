@@ -9,6 +9,7 @@ from docs.generators.mentions import mentioned
 from services.ingress.admission import Reason, Refused
 from services.ingress.api import problems
 from services.ingress.api.problems import Problem
+from services.ingress.keyring import Turned
 from services.ingress.ports import Dependency, UnavailableError
 
 __all__ = ["section"]
@@ -37,6 +38,13 @@ _OTHERS: Final[Mapping[str, tuple[str, Problem]]] = MappingProxyType(
     {
         "no_key": ("No API key was sent.", problems.no_key()),
         "wrong_key": ("The API key is not known here.", problems.wrong_key()),
+        "turned_away": (
+            "The API key has expired; likewise `api_key_revoked`, and 403 `api_key_blocked`.",
+            problems.turned_away(Turned.EXPIRED),
+        ),
+        "no_such_record": ("No such tenant, team or key (admin API).", problems.no_such_record("tenant", "")),
+        "name_taken": ("There is a tenant, team or key of that name (admin API).", problems.name_taken("tenant", "")),
+        "key_is_revoked": ("A revoked key cannot be rotated (admin API).", problems.key_is_revoked("")),
         "no_such_job": ("No such job, or another tenant's: the two are told alike.", problems.no_such_job("")),
         "bad_cursor": ("`Last-Event-ID` or `?after=` is no event's id.", problems.bad_cursor("")),
         "bad_parameter": ("A query parameter is wrong; JSONL without a line.", problems.bad_parameter("limit", "")),

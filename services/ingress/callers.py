@@ -1,34 +1,79 @@
-"""Whose key is this? The callers of the configuration, by the public id that every key carries."""
+"""Whose key is this? First the keys of the configuration, then those of the database, most of them from memory."""
 
+import hmac
 from collections.abc import Mapping
+from datetime import datetime
 
 from services.ingress.admission import Caller
-from shared.config import key_matches, public_id
+from services.ingress.directory import StoredKey
+from services.ingress.keyring import Answer, Keyring, Turned
+from services.ingress.ports import KeyDirectory
+from shared.clock import Clock
+from shared.config import hash_key, public_id
 from shared.config.schema import Caller as CallerSection
 from shared.config.schema import Tenant
 
 __all__ = ["Callers"]
 
-_NOBODY = "sha256:" + "0" * 64
-"""Compared with when the id is unknown, so that the time of a refusal does not tell which ids exist."""
+_NOBODYS = "sha256:" + "0" * 64
+"""Compared with when the id is unknown."""
 
 
 class Callers:
-    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
-        self._known = {
-            key_id: (_caller(tenant, key_id, section), section.hash)
+    def __init__(self, tenants: Mapping[str, Tenant], directory: KeyDirectory, keyring: Keyring, clock: Clock) -> None:
+        sections = [
+            (_configured(tenant, key_id, section), section)
             for tenant, keys in tenants.items()
             for key_id, section in keys.keys.items()
-        }
+        ]
+        self._named = {caller.key_id: caller for caller, _ in sections}
+        self._configured = {section.hash: Answer(caller, section.expires) for caller, section in sections}
+        self._directory = directory
+        self._keyring = keyring
+        self._clock = clock
 
-    def of_key(self, key: str) -> Caller | None:
-        caller, stored = self._known.get(public_id(key) or "", (None, _NOBODY))
-        return caller if key_matches(key, stored) else None
+    async def of_key(self, key: str) -> Caller | Turned:
+        """A key that was right a moment ago comes from memory; others wait for the database.
+
+        Raises UnavailableError when only the database could tell, and is away.
+        """
+        digest, now = hash_key(key), self._clock()
+        if (configured := self._configured.get(digest)) is not None:
+            expired = configured.until is not None and now >= configured.until
+            return Turned.EXPIRED if expired else configured.found
+        recalled = self._keyring.recall(digest, now)
+        if recalled is not None:
+            return recalled
+        key_id = public_id(key)
+        if key_id is None:
+            return Turned.UNKNOWN
+        asked_at = self._keyring.changes
+        stored = await self._directory.find(key_id)
+        answer = _judged(None if key_id in self._named else stored, digest, now)
+        self._keyring.remember(digest, answer, asked_at)
+        return answer.found
 
     def named(self, key_id: str) -> Caller:
-        """Raises KeyError; the configuration has been checked to name only callers it knows."""
-        return self._known[key_id][0]
+        """Of the configuration. Raises KeyError; it has been checked to name only callers it knows."""
+        return self._named[key_id]
 
 
-def _caller(tenant: str, key_id: str, section: CallerSection) -> Caller:
-    return Caller(tenant, key_id, frozenset(section.models), frozenset(section.lanes), section.team)
+def _judged(stored: StoredKey | None, digest: str, now: datetime) -> Answer:
+    """Both comparisons are made in any case, and take as long for an id that is unknown."""
+    current = hmac.compare_digest(digest, stored.hash if stored else _NOBODYS)
+    previous = hmac.compare_digest(digest, (stored and stored.previous_hash) or _NOBODYS)
+    if stored is None or not (current or previous):
+        return Answer(Turned.UNKNOWN)
+    if stored.revoked:
+        return Answer(Turned.REVOKED)
+    ends = [stored.expires_at, None if current else stored.previous_until]
+    until = min((end for end in ends if end is not None), default=None)
+    if until is not None and now >= until:
+        return Answer(Turned.EXPIRED)
+    if stored.blocked:
+        return Answer(Turned.BLOCKED, until)
+    return Answer(stored.caller, until)
+
+
+def _configured(tenant: str, key_id: str, section: CallerSection) -> Caller:
+    return Caller(tenant, key_id, frozenset(section.models), frozenset(section.lanes), section.team, dict(section.tags))

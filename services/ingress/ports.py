@@ -1,13 +1,14 @@
-"""What ingress needs of the world: the queue, the job log, the archive, a token counter; and how each can fail."""
+"""What ingress needs of the world: queue, job log, archive, directory, a token counter; and how each can fail."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from services.ingress.admission import Departure
+from services.ingress.directory import Changes, StoredKey
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry
@@ -19,19 +20,25 @@ __all__ = [
     "ClaimChecks",
     "DeadLetterQueue",
     "Dependency",
+    "DirectoryOf",
     "Following",
     "JobArchive",
     "JobLog",
     "JobQueue",
     "JobRecord",
+    "KeyDirectory",
     "Progress",
     "RecordTooLargeError",
     "Reservation",
     "Reservations",
+    "TakenError",
     "TokenCount",
     "UnavailableError",
     "UnconfirmedError",
+    "UnknownNameError",
 ]
+
+Record = TypeVar("Record")
 
 
 class Dependency(StrEnum):
@@ -49,6 +56,14 @@ class UnavailableError(Exception):
         super().__init__(f"{dependency} is unavailable: {why}")
         self.dependency = dependency
         self.why = why
+
+
+class TakenError(Exception):
+    """There is a record of that name already."""
+
+
+class UnknownNameError(Exception):
+    """A record speaks of a tenant or a team that is not there."""
 
 
 class UnconfirmedError(Exception):
@@ -193,6 +208,39 @@ class JobArchive(Protocol):
         self, tenant: str, *, limit: int, after: JobId | None, status: JobStatus | Progress | None
     ) -> Sequence[JobRecord]:
         """Newest first, those accepted before the job `after`; without their responses."""
+        ...
+
+
+class KeyDirectory(Protocol):
+    """The keys of the database, for the doors. Both raise UnavailableError."""
+
+    async def find(self, key_id: str) -> StoredKey | None:
+        """Takes as long for an id that nobody has."""
+        ...
+
+    async def changes(self, since: int | None) -> Changes:
+        """What has changed since that version; of None only which version it is now."""
+        ...
+
+
+class DirectoryOf(Protocol[Record]):
+    """Records of one kind in the database, for administrators. Every method raises UnavailableError.
+
+    What was written, every door goes by within a second.
+    """
+
+    async def find(self, *name: str) -> Record | None: ...
+
+    async def page(self, tenant: str | None, *, after: str, limit: int) -> Sequence[Record]:
+        """In the order of their names, of one tenant or of all; those behind `after`."""
+        ...
+
+    async def create(self, record: Record) -> None:
+        """Raises TakenError and UnknownNameError."""
+        ...
+
+    async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
+        """The record afterwards; None when there is none. Nobody else changes it meanwhile. Raises UnknownNameError."""
         ...
 
 

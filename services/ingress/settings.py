@@ -27,6 +27,8 @@ class IngressSettings(CommonSettings):
     """How long one call to Redis may take."""
     postgres_seconds: PositiveFloat = Field(3, validation_alias="SLUICE_POSTGRES_SECONDS")
     """How long one query may take."""
+    keys_offline_seconds: PositiveInt = Field(3600, validation_alias="SLUICE_KEYS_OFFLINE_SECONDS")
+    """How long keys of the database that were used lately go on being taken while PostgreSQL is away."""
     keepalive_seconds: PositiveFloat = Field(12, validation_alias="SLUICE_KEEPALIVE_SECONDS")
     """A stream that has nothing to say for so long sends a comment, so that proxies keep it open."""
     write_seconds: PositiveFloat = Field(30, validation_alias="SLUICE_WRITE_SECONDS")

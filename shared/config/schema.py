@@ -19,9 +19,11 @@ from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.quirks import QUIRKS, Quirks
 from shared.config.rules import FallbacksFor, Rule
+from shared.config.tenants import Administrator, Caller, SubmitTopic, Tenant, TopicName
 from shared.contracts import Interruption, Lane
 
 __all__ = [
+    "Administrator",
     "Caller",
     "Config",
     "Deployment",
@@ -40,7 +42,6 @@ __all__ = [
     "Timeouts",
 ]
 
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _TENANT_PARTITIONS: Final = 2
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -50,44 +51,6 @@ class Section(BaseModel):
     """An unknown key is an error, with its path: a typing mistake must not be a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Caller(Section):
-    """An API key of a tenant. Only its hash is stored; `sluice keys new` prints both."""
-
-    hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    models: tuple[str, ...] = ("*",)
-    """Which models it may ask for; `*` is any."""
-    lanes: tuple[Lane, ...] = (Lane.INTERACTIVE, Lane.BATCH)
-    """Which lanes it may use."""
-    team: Name | None = None
-    """Stands in the ledger, for asking what each team of a tenant costs."""
-
-
-class Tenant(Section):
-    keys: dict[Name, Caller] = {}
-    """By the key's public id, which is part of the key itself: `slk_<public id>_<secret>`."""
-    weight: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Its share of the workers while others wait too: a tenant of weight 3 gets three times the tokens of one of 1."""
-    partial_answers: Literal["charge", "charge-cancelled", "free"] = "charge"
-    """What it pays of calls that did not succeed, although they may have cost something.
-
-    `charge`: what was used; `charge-cancelled`: only of those that its caller stopped; `free`: nothing. The ledger has
-    the cost in any case, and names the rule.
-    """
-    batch_partitions: PositiveInt | None = None
-    """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
-
-    The fewer, the fewer others wait behind its backlog. When left out: 2, or all of them for the only tenant.
-    """
-
-
-class SubmitTopic(Section):
-    """Whoever may write to the topic submits as this caller: the broker's ACLs are the lock."""
-
-    tenant: Name
-    caller: Name
-    lane: Lane = Lane.BATCH
 
 
 class Timeouts(Section):
@@ -259,6 +222,8 @@ class Config(Section):
 
     version: Literal[1] = 1
     tenants: dict[Name, Tenant] = {}
+    administrators: dict[Name, Administrator] = {}
+    """Who may use the admin API, by the name in their key: `sla_<name>_<secret>`."""
     submit_topics: dict[TopicName, SubmitTopic] = {}
     providers: dict[Name, Provider] = {}
     models: dict[Name, Model] = {}

@@ -109,6 +109,11 @@ class Keyspace:
         return f"{self.prefix}:traffic"
 
     @property
+    def directory_channel(self) -> str:
+        """Tells that tenants, teams or keys in the database have changed."""
+        return f"{self.prefix}:directory"
+
+    @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"

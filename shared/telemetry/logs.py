@@ -26,7 +26,7 @@ _TALKATIVE: Final = ("aiokafka", "asyncio", "faststream", "httpx", "httpcore", "
 
 _SECRETS: Final = re.compile(
     r"""
-      (?P<slk>\bslk_[A-Za-z0-9._:/@+-]+?_)[A-Za-z0-9]{20,}             # our own keys: the public id stays readable
+      (?P<slk>\bsl[ka]_[A-Za-z0-9._:/@+-]+?_)[A-Za-z0-9]{20,}             # our own keys: the public id stays readable
     | (?P<scheme>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}          # an Authorization header
     | (?P<sk>\bsk-)[A-Za-z0-9_-]{12,}                                  # keys of the best known providers
     | (?P<user>://[^\s:/@"']*:)[^\s/@"']+(?=@)                         # a password inside a URL
@@ -36,7 +36,20 @@ _SECRETS: Final = re.compile(
     re.VERBOSE,
 )
 
-_HINTS: Final = ("slk_", "sk-", "bearer", "basic", "key", "token=", "sig", "authorization", "password", "secret", "@")
+_HINTS: Final = (
+    "slk_",
+    "sla_",
+    "sk-",
+    "bearer",
+    "basic",
+    "key",
+    "token=",
+    "sig",
+    "authorization",
+    "password",
+    "secret",
+    "@",
+)
 """A text without any of these, in lower case, holds nothing that the pattern finds: nearly all lines take this way."""
 
 

@@ -43,7 +43,7 @@ async def replica(redis_url: str, namespace: str, name: str, *, bound: int = 102
     redis = redis_client(redis_url, call_seconds=2)
     followers = Followers(causes.append, queue_bound=bound)
     reachability = Reachability(Dependency.REDIS)
-    listener = Listener(redis, keyspace, name, followers, reachability, ping_seconds=0.5)
+    listener = Listener(redis, keyspace, name, followers, reachability, lambda: None, ping_seconds=0.5)
     job_log = RedisJobLog(
         redis, keyspace, name, followers, kept=timedelta(minutes=5), longest=timedelta(minutes=5), clock=utc_now
     )

@@ -23,7 +23,7 @@ from services.accounting.ledger.engine import engine_for
 from services.accounting.migrations import migrate
 from shared.contracts import Job
 from shared.topics import JOBS
-from tests.suites.ingress import AUTH, chat_body
+from tests.suites.ingress import ADMIN, AUTH, chat_body
 from tests.suites.served_ingress import the_config
 
 
@@ -248,6 +248,30 @@ async def test_while_redis_is_away_jobs_are_accepted_and_told_of_later(stack: St
 
         await until(known_now, "the log is told of the job")
     assert accepted.json()["id"] in await queued(stack)
+
+
+async def test_while_postgres_is_away_known_keys_work_and_others_are_told_to_come_again(
+    stack: Stack, ingress: Ingress
+) -> None:
+    async with httpx.AsyncClient(base_url=ingress.url, timeout=20, trust_env=False) as client:
+        await client.post("/admin/v1/tenants", json={"tenant": "globex"}, headers=ADMIN)
+        made = [
+            (await client.post("/admin/v1/keys", json={"tenant": "globex"}, headers=ADMIN)).json()["key"]
+            for _ in range(2)
+        ]
+        known, unknown = ({"authorization": f"Bearer {key}"} for key in made)
+        assert (await client.get("/v1/models", headers=known)).status_code == 200
+        async with without(stack.postgres):
+            await ingress.misses("postgres")
+            assert (await client.get("/v1/models", headers=known)).status_code == 200
+            assert (await client.get("/v1/models", headers=AUTH)).status_code == 200
+            refused_for_now(await client.get("/v1/models", headers=unknown), "postgres_unavailable")
+            refused_for_now(
+                await client.post("/admin/v1/tenants", json={"tenant": "initech"}, headers=ADMIN),
+                "postgres_unavailable",
+            )
+        await ingress.misses()
+        assert (await client.get("/v1/models", headers=unknown)).status_code == 200
 
 
 async def test_while_postgres_is_away_only_the_archive_is(stack: Stack, ingress: Ingress) -> None:

@@ -9,12 +9,15 @@ import orjson
 from starlette.types import ASGIApp
 
 from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
+from services.ingress.adapters.directory_watch import DirectoryWatch
 from services.ingress.admission import Caller, CompletionRequest, Facts, HouseRules, ModelFacts, Spans
+from services.ingress.api.admin.desk import Administrators, Desk
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
+from services.ingress.keyring import Keyring
 from services.ingress.reception import Reception
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
@@ -39,6 +42,7 @@ from shared.ids import completion_id, new_job_id
 from shared.job_log import JobFacts
 from shared.telemetry import Instruments, probes
 from tests.suites.blobs import MemoryBlobs
+from tests.suites.directory import MemoryDirectory
 from tests.suites.ingress_ports import FixedTokens, MemoryArchive, MemoryJobLog, MemoryQueue, MemoryReservations
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -166,6 +170,9 @@ class MemoryIngress:
     blobs: MemoryBlobs
     problems: dict[str, str | None]
     """What `/readyz` says."""
+    directory: MemoryDirectory
+    watch: DirectoryWatch
+    """Nobody runs it: a test looks when it wants to."""
 
     async def submitted(self) -> Job:
         """The next job that reaches the queue."""
@@ -178,6 +185,8 @@ KEY = f"slk_web_{'a' * 64}"
 OTHER_TENANTS_KEY = f"slk_rival_{'b' * 64}"
 NARROW_KEY = f"slk_narrow_{'c' * 64}"
 AUTH = {"authorization": f"Bearer {KEY}"}
+ADMIN_KEY = f"sla_ops_{'d' * 64}"
+ADMIN = {"authorization": f"Bearer {ADMIN_KEY}"}
 
 TENANTS = {
     "acme": Tenant(
@@ -194,6 +203,7 @@ def memory_ingress(
     *, body_bytes: int = 100_000, patience: Patience | None = None, queueing_seconds: float = 0
 ) -> MemoryIngress:
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
+    directory, keyring = MemoryDirectory(), Keyring(offline=timedelta(hours=1))
     models = {"gpt-4o": ModelFacts(8192, 4096), "gpt-4o-mini": ModelFacts(), "org/model": ModelFacts()}
     instruments = Instruments("ingress")
     backlogs = Backlogs({}, lambda _: None, instruments)
@@ -212,7 +222,7 @@ def memory_ingress(
     claim_checks = BlobClaimChecks(blobs)
     tails, reservations = Tails(job_log, archive, claim_checks), MemoryReservations()
     doors = Doors(
-        callers=Callers(TENANTS),
+        callers=Callers(TENANTS, directory, keyring, utc_now),
         reception=Reception(submissions, reservations, tails, utc_now, queueing_seconds=queueing_seconds),
         tails=tails,
         job_log=job_log,
@@ -227,7 +237,27 @@ def memory_ingress(
     )
     problems: dict[str, str | None] = {"kafka": None}
     health = cast("ASGIApp", probes(instruments.registry, ready=lambda: problems, live=lambda: None))
-    app = create_app(doors, health, version="test")
+    desk = Desk(
+        administrators=Administrators({"ops": hash_key(ADMIN_KEY)}),
+        tenants=directory.tenants,
+        teams=directory.teams,
+        keys=directory.keys,
+        configured_keys=frozenset(key for tenant in TENANTS.values() for key in tenant.keys),
+        clock=utc_now,
+    )
+    app = create_app(doors, desk, health, version="test")
     return MemoryIngress(
-        app, job_log, reservations, queue, archive, tokens, submissions, backlogs, doors, blobs, problems
+        app,
+        job_log,
+        reservations,
+        queue,
+        archive,
+        tokens,
+        submissions,
+        backlogs,
+        doors,
+        blobs,
+        problems,
+        directory,
+        DirectoryWatch(directory, keyring, utc_now),
     )

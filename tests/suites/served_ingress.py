@@ -18,6 +18,7 @@ from services.accounting.ledger.engine import engine_for
 from services.accounting.migrations import migrate
 from services.ingress.settings import IngressSettings
 from services.ingress.wiring import wire
+from shared.config import hash_key
 from shared.config.schema import Config
 from shared.contracts import DeadLetter, Job, JobError, JobStatus, Lane
 from shared.ids import new_id
@@ -25,7 +26,7 @@ from shared.job_log import Cursor, Entry, EventType, Keyspace
 from shared.kafka import ensure_topics
 from shared.load import LaneLoad, WorkerLoad
 from shared.topics import DEAD_LETTERS, JOBS, SUBMIT
-from tests.suites.ingress import AUTH, TENANTS, a_chunk, an_end
+from tests.suites.ingress import ADMIN_KEY, AUTH, TENANTS, a_chunk, an_end
 from tests.suites.redis_worker import RedisWriter
 
 __all__ = [
@@ -94,6 +95,7 @@ def the_config(**sections: object) -> Config:
     return Config.model_validate(
         {
             "tenants": {name: tenant.model_dump() for name, tenant in TENANTS.items()},
+            "administrators": {"ops": {"hash": hash_key(ADMIN_KEY)}},
             "submit_topics": {SUBMIT.name: {"tenant": "acme", "caller": "web"}},
             "providers": {"one": {"base_url": "http://127.0.0.1:9/v1"}},
             "models": models,

@@ -11,7 +11,7 @@ reconnects.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -54,13 +54,16 @@ class Listener:
         replica: str,
         followers: Followers,
         reachability: Reachability,
+        on_directory_change: Callable[[], None],
         *,
         ping_seconds: float = 2.0,
     ) -> None:
         """The server is reachable while the whole subscription stands."""
         self._redis = redis
-        self._channels = (*keyspace.ingress_channels(replica), keyspace.refollow_channel)
+        self._channels = (*keyspace.ingress_channels(replica), keyspace.refollow_channel, keyspace.directory_channel)
         self._refollow = keyspace.refollow_channel.encode()
+        self._directory = keyspace.directory_channel.encode()
+        self._on_directory_change = on_directory_change
         self._followers = followers
         self._ping_seconds = ping_seconds
         self._reachability = reachability
@@ -133,6 +136,8 @@ class Listener:
         match message["type"]:
             case "smessage" if message["channel"] == self._refollow:
                 self._followers.reread(message["data"], Cause.REFILL)
+            case "smessage" if message["channel"] == self._directory:
+                self._on_directory_change()
             case "smessage":
                 self._followers.deliver(message["data"])
             case "sunsubscribe":
@@ -146,3 +151,4 @@ class Listener:
         if not self._missing:
             self._reachability.answers()
         self._followers.reread_all(Cause.RECONNECT)
+        self._on_directory_change()

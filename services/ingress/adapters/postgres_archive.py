@@ -4,20 +4,20 @@ Plain asyncpg, for two queries: an ORM would be a third of this process's start-
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
-import asyncpg
 import orjson
 
-from services.ingress.adapters.reachability import Reachability, plain
-from services.ingress.ports import Dependency, JobRecord, Progress, UnavailableError
+from services.ingress.adapters.postgres import connection as connection_of
+from services.ingress.adapters.reachability import Reachability
+from services.ingress.ports import JobRecord, Progress, UnavailableError
 from shared.contracts import AttemptSummary, BlobRef, JobEnded, JobError, JobStatus, Lane, PlanEntry, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars
 
-__all__ = ["PostgresArchive", "open_pool"]
+__all__ = ["PostgresArchive"]
 
 _FACTS: Final = """
     job_id, tenant, caller, custom_id, lane, feature, model_asked, status, accepted_at, deadline,
@@ -44,24 +44,11 @@ Row = Any
 """asyncpg's Record, which has no types."""
 
 
-async def open_pool(url: str, *, call_seconds: float) -> Any:  # noqa: ANN401 - asyncpg has no types
-    """Connects when it is first used. Close it with `terminate`, which waits for nobody."""
-    return await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=4,
-        timeout=call_seconds,
-        command_timeout=call_seconds,
-        server_settings={"application_name": "sluice-ingress"},
-    )
-
-
 class PostgresArchive:
     def __init__(self, pool: Any, reachability: Reachability, *, call_seconds: float) -> None:  # noqa: ANN401
         """PostgreSQL is reachable while the archive can be read."""
-        self._pool = pool
+        self._connection = partial(connection_of, pool, call_seconds=call_seconds)
         self._reachability = reachability
-        self._call_seconds = call_seconds
 
     async def find(self, tenant: str, job: JobId) -> JobRecord | None:
         async with self._connection() as connection:
@@ -93,14 +80,6 @@ class PostgresArchive:
             else:
                 self._reachability.answers()
                 await asyncio.sleep(_PROBE_SECONDS)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        try:
-            async with self._pool.acquire(timeout=self._call_seconds) as connection:
-                yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise UnavailableError(Dependency.POSTGRES, plain(error)) from error
 
 
 async def _costs(connection: Any, tenant: str, jobs: Sequence[str]) -> dict[str, Row]:  # noqa: ANN401

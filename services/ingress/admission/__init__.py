@@ -4,6 +4,7 @@ from services.ingress.admission.admit import Admitted, admit
 from services.ingress.admission.backlog import Backlog, Line, Wait, backlog_of, foresee, grown
 from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts, HouseRules, ModelFacts, Spans
+from services.ingress.admission.limits import NO_LIMITS, Limits
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
 from services.ingress.admission.repeats import Repeat, reused
@@ -11,6 +12,7 @@ from services.ingress.admission.request import CompletionRequest, Departure, Man
 from services.ingress.admission.wishes import read_wishes
 
 __all__ = [
+    "NO_LIMITS",
     "Admitted",
     "Backlog",
     "Caller",
@@ -18,6 +20,7 @@ __all__ = [
     "Departure",
     "Facts",
     "HouseRules",
+    "Limits",
     "Line",
     "Manner",
     "ModelFacts",

@@ -44,7 +44,7 @@ def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime
         custom_id=request.custom_id,
         user=request.user,
         feature=request.feature,
-        tags=request.tags,
+        tags={**request.tags, **caller.tags} if caller.tags else request.tags,
         labels=request.labels,
         input_tokens=facts.input_tokens,
         accepted_at=now,

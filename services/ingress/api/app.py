@@ -1,12 +1,11 @@
-"""The HTTP door as one ASGI application."""
-
-from typing import Any
+"""The HTTP doors as one ASGI application: that of callers, and behind a path of its own that of administrators."""
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingress.api import failures
+from services.ingress.api.admin.app import ADMIN, create_admin_app
+from services.ingress.api.admin.desk import Desk
 from services.ingress.api.chat import chat_routes
 from services.ingress.api.documents import SECURITY
 from services.ingress.api.doors import Doors
@@ -15,11 +14,12 @@ from services.ingress.api.events import event_routes
 from services.ingress.api.health import health_routes
 from services.ingress.api.jobs import job_routes
 from services.ingress.api.models import model_routes
+from services.ingress.api.openapi import described_by
 
 __all__ = ["create_app"]
 
 
-def create_app(doors: Doors, probes: ASGIApp, *, version: str) -> ASGIApp:
+def create_app(doors: Doors, desk: Desk, probes: ASGIApp, *, version: str) -> ASGIApp:
     app = FastAPI(
         title="Sluice",
         version=version,
@@ -35,22 +35,17 @@ def create_app(doors: Doors, probes: ASGIApp, *, version: str) -> ASGIApp:
     event_routes(app, doors)
     health_routes(app, probes)
     failures.install(app)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    return Edge(app, doors.instruments)
+    described_by(app, SECURITY, "/v1/")
+    return Edge(_Parted(app, create_admin_app(desk, version=version)), doors.instruments)
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    """With the keys it takes, and without the framework's 422: parameters that are wrong get a 400 here."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        document["components"]["securitySchemes"] = SECURITY
-        for path, operations in document["paths"].items():
-            for operation in operations.values():
-                if path.startswith("/v1/"):
-                    operation["security"] = [{name: []} for name in SECURITY]
-                if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    del operation["responses"]["422"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            document["components"]["schemas"].pop(name, None)
-        app.openapi_schema = document
-    return app.openapi_schema
+class _Parted:
+    """Not a mounted application: that would hide the paths of its routes from metrics and documents."""
+
+    def __init__(self, callers: ASGIApp, administrators: ASGIApp) -> None:
+        self._callers = callers
+        self._administrators = administrators
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_admin = scope["type"] == "http" and scope["path"].startswith(ADMIN)
+        await (self._administrators if is_admin else self._callers)(scope, receive, send)

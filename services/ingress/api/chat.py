@@ -27,7 +27,7 @@ _PLAIN: Final = replace(_AWAITED, on_disconnect=Departure.CANCEL)
 def chat_routes(app: FastAPI, doors: Doors) -> None:
     @app.post("/v1/chat/completions", **CHAT)
     async def create_chat_completion(request: Request) -> Response:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         preference = read_preference(request.headers.getlist("prefer"))
         manner = _ASKED if preference.respond_async else _PLAIN if preference.wait is None else _AWAITED
         async with whole_body(request, doors.body_bytes, doors.large) as raw:

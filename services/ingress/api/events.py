@@ -35,7 +35,7 @@ def event_routes(app: FastAPI, doors: Doors) -> None:
             str | None, Query(description="The `id` of the last event seen.", json_schema_extra=EVENT_CURSOR)
         ] = None,
     ) -> Response:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         cursor = _cursor(request.headers.get("last-event-id") or after)
         record = await known_job(doors, caller.tenant, job_id)
         if record.ended is not None and record.end is None:

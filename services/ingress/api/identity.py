@@ -3,21 +3,27 @@
 from starlette.datastructures import Headers
 
 from services.ingress.admission import Caller
-from services.ingress.api.problems import ProblemError, no_key, wrong_key
+from services.ingress.api.problems import ProblemError, no_key, turned_away
 from services.ingress.callers import Callers
 
-__all__ = ["identify"]
+__all__ = ["identify", "key_in"]
 
 
-def identify(headers: Headers, callers: Callers) -> Caller:
-    """Raises ProblemError (401)."""
-    key = _bearer(headers.get("authorization")) or headers.get("api-key") or headers.get("x-api-key")
+async def identify(headers: Headers, callers: Callers) -> Caller:
+    """Raises ProblemError (401, 403), and UnavailableError for a key that only the database could know."""
+    key = key_in(headers)
     if not key:
         raise ProblemError(no_key())
-    caller = callers.of_key(key.strip())
-    if caller is None:
-        raise ProblemError(wrong_key())
-    return caller
+    found = await callers.of_key(key)
+    if not isinstance(found, Caller):
+        raise ProblemError(turned_away(found))
+    return found
+
+
+def key_in(headers: Headers) -> str:
+    """Empty when there is none."""
+    key = _bearer(headers.get("authorization")) or headers.get("api-key") or headers.get("x-api-key") or ""
+    return key.strip()
 
 
 def _bearer(authorization: str | None) -> str | None:

@@ -37,7 +37,7 @@ JobIdInPath = Annotated[
 def job_routes(app: FastAPI, doors: Doors) -> None:
     @app.post("/v1/jobs", **CREATE_JOBS)
     async def create_jobs(request: Request) -> Response:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         wishes, trace = wishes_of(request.headers), trace_of(request.headers)
         if is_jsonl(request.headers):
             return await LineBatch(doors, caller, wishes, trace).submit(request)
@@ -55,7 +55,7 @@ def job_routes(app: FastAPI, doors: Doors) -> None:
         ] = None,
         status: JobState | None = None,
     ) -> JobList:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         cursor = parse_job_id(after) if after else None
         if after and cursor is None:
             raise ProblemError(bad_parameter("after", "expected the id of a job"))
@@ -63,12 +63,12 @@ def job_routes(app: FastAPI, doors: Doors) -> None:
 
     @app.get("/v1/jobs/{job_id}", **GET_JOB)
     async def get_job(request: Request, job_id: JobIdInPath) -> JobObject:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         return await _shown(doors, await known_job(doors, caller.tenant, job_id))
 
     @app.post("/v1/jobs/{job_id}/cancel", **CANCEL_JOB)
     async def cancel_job(request: Request, job_id: JobIdInPath) -> JobObject:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         record = await known_job(doors, caller.tenant, job_id)
         if record.ended is None:
             await doors.job_log.cancel(record.id)

@@ -16,13 +16,13 @@ __all__ = ["model_routes"]
 def model_routes(app: FastAPI, doors: Doors) -> None:
     @app.get("/v1/models", **LIST_MODELS)
     async def list_models(request: Request) -> ModelList:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         return ModelList(data=[ModelObject(id=name) for name in sorted(doors.models) if caller.may_ask_for(name)])
 
     # Names hold slashes, as in `meta-llama/Llama-3.1-8B`.
     @app.get("/v1/models/{model:path}", **MODEL)
     async def retrieve_model(request: Request, model: str) -> ModelObject:
-        caller = identify(request.headers, doors.callers)
+        caller = await identify(request.headers, doors.callers)
         if model in doors.models and caller.may_ask_for(model):
             return ModelObject(id=model)
         refused: Refused = no_such_model(model)

@@ -12,6 +12,7 @@ import orjson
 from starlette.responses import Response
 
 from services.ingress.admission import Reason, Refused
+from services.ingress.keyring import Turned
 from services.ingress.ports import Dependency, UnavailableError
 from shared.contracts import JobEnded, JobError, JobStatus
 
@@ -24,10 +25,13 @@ __all__ = [
     "body_too_large",
     "internal",
     "interrupted",
+    "key_is_revoked",
     "method_not_allowed",
+    "name_taken",
     "no_key",
     "no_such_job",
     "no_such_path",
+    "no_such_record",
     "of_ended",
     "of_refused",
     "of_unavailable",
@@ -36,6 +40,7 @@ __all__ = [
     "stopping",
     "too_many_large",
     "too_slow",
+    "turned_away",
     "unconfirmed",
     "wrong_key",
 ]
@@ -104,7 +109,7 @@ def of_unavailable(error: UnavailableError) -> Problem:
     subject = {
         Dependency.KAFKA: "The queue",
         Dependency.REDIS: "The job log",
-        Dependency.POSTGRES: "The archive",
+        Dependency.POSTGRES: "The database",
         Dependency.BLOBS: "The store of large content",
     }[error.dependency]
     return _later(f"{subject} is unavailable at the moment. Please try again.", f"{error.dependency}_unavailable")
@@ -175,6 +180,33 @@ def wrong_key() -> Problem:
 
 
 _CHALLENGE: Final = (("www-authenticate", "Bearer"),)
+
+
+def turned_away(why: Turned) -> Problem:
+    """Only whoever has the right secret is told more than that it is wrong."""
+    match why:
+        case Turned.UNKNOWN:
+            return wrong_key()
+        case Turned.EXPIRED:
+            return Problem(401, "This API key has expired.", _INVALID, "api_key_expired", headers=_CHALLENGE)
+        case Turned.REVOKED:
+            return Problem(401, "This API key was revoked.", _INVALID, "api_key_revoked", headers=_CHALLENGE)
+        case Turned.BLOCKED:
+            return Problem(
+                403, "This API key, its team or its tenant is blocked.", "permission_error", "api_key_blocked"
+            )
+
+
+def no_such_record(kind: str, name: str) -> Problem:
+    return Problem(404, f"No {kind} '{name[:128]}'.", _INVALID, "not_found")
+
+
+def name_taken(kind: str, name: str) -> Problem:
+    return Problem(409, f"There is a {kind} '{name[:128]}' already.", _INVALID, "name_taken")
+
+
+def key_is_revoked(key_id: str) -> Problem:
+    return Problem(409, f"The key '{key_id[:128]}' is revoked, for ever.", _INVALID, "key_revoked")
 
 
 def no_such_job(job: str) -> Problem:

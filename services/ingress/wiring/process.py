@@ -13,11 +13,13 @@ from starlette.types import ASGIApp
 from uvicorn._types import ASGIApplication
 
 from services.ingress.adapters.blob_claim_checks import BlobClaimChecks
+from services.ingress.adapters.directory_watch import DirectoryBell
 from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.kafka_queue import KafkaJobQueue
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
-from services.ingress.adapters.postgres_archive import PostgresArchive, open_pool
+from services.ingress.adapters.postgres import open_pool
+from services.ingress.adapters.postgres_archive import PostgresArchive
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_loads import RedisLoads
 from services.ingress.adapters.redis_log import RedisJobLog
@@ -28,12 +30,12 @@ from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
-from services.ingress.callers import Callers
 from services.ingress.ports import Dependency
 from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
+from services.ingress.wiring.directory import directory_of
 from services.ingress.wiring.models import catalogued, facts_of, reachable
 from services.ingress.wiring.readiness import alive, readiness
 from services.ingress.wiring.topics import topic_door
@@ -54,6 +56,9 @@ log = structlog.get_logger()
 
 _ENVELOPE_BYTES: Final = 65_536
 """What a job's record holds besides the request's body, at most."""
+_ARCHIVE_CONNECTIONS: Final = 4
+_KEY_CONNECTIONS: Final = 2
+"""Of their own: whoever tries keys must not keep others from their jobs."""
 
 Run = Coroutine[Any, Any, None]
 
@@ -68,16 +73,24 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     instruments = Instruments("ingress")
     known = {name: catalogued(name, model) for name, model in config.models.items()}
     models = {name: facts_of(model, known[name]) for name, model in config.models.items()}
-    callers = Callers(config.tenants)
     servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
     claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
     async with AsyncExitStack() as stack:
         redis = redis_client(settings.redis_url, call_seconds=settings.redis_seconds)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
-        job_log, listener = _job_log(redis, keyspace, settings, config, servers[Dependency.REDIS], instruments)
+        keys_pool = await _pool(stack, settings, most=_KEY_CONNECTIONS)
+        directory = directory_of(keys_pool, DirectoryBell(redis, keyspace), settings, config)
+        job_log, followers = _job_log(redis, keyspace, settings, config, instruments)
+        listener = Listener(
+            redis, keyspace, settings.replica, followers, servers[Dependency.REDIS], directory.watch.wake
+        )
         backlogs = Backlogs(config.weights, config.batch_partitions, instruments)
-        archive = await _archive(stack, settings, servers[Dependency.POSTGRES])
+        archive = PostgresArchive(
+            await _pool(stack, settings, most=_ARCHIVE_CONNECTIONS),
+            servers[Dependency.POSTGRES],
+            call_seconds=settings.postgres_seconds,
+        )
         records = _records(settings, servers[Dependency.KAFKA], instruments)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
@@ -97,7 +110,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         reservations = RedisReservations(redis, keyspace, kept=keys_kept, clock=utc_now)
         reception = Reception(submissions, reservations, tails, utc_now)
         doors = Doors(
-            callers=callers,
+            callers=directory.callers,
             reception=reception,
             tails=tails,
             job_log=job_log,
@@ -114,14 +127,15 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         ready = readiness(servers, topics_exist, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=alive))
-        app = cast("ASGIApplication", create_app(doors, health, version=version("sluice")))
-        following = topic_door(settings, config, callers, reception, records, topics_exist, instruments)
+        app = cast("ASGIApplication", create_app(doors, directory.desk, health, version=version("sluice")))
+        following = topic_door(settings, config, directory.callers, reception, records, topics_exist, instruments)
         await stack.enter_async_context(
             _running(
                 records=records.run(),
                 listener=listener.run(),
                 loads=RedisLoads(redis, keyspace, backlogs).run(),
                 archive=archive.run(),
+                directory=directory.watch.run(),
                 submissions=submissions.run(),
                 topic_door=following,
             )
@@ -139,9 +153,8 @@ def _job_log(
     keyspace: Keyspace,
     settings: IngressSettings,
     config: Config,
-    reachability: Reachability,
     instruments: Instruments,
-) -> tuple[RedisJobLog, Listener]:
+) -> tuple[RedisJobLog, Followers]:
     refollows = instruments.counter(REFOLLOWS)
     followers = Followers(lambda cause: refollows.labels(cause).inc(), queue_bound=settings.reader_entries)
     instruments.gauge(FOLLOWED_JOBS).set_function(lambda: len(followers))
@@ -154,13 +167,13 @@ def _job_log(
         longest=max(config.job_time.values()) + timedelta(seconds=config.limits.schedule_seconds),
         clock=utc_now,
     )
-    return job_log, Listener(redis, keyspace, settings.replica, followers, reachability)
+    return job_log, followers
 
 
-async def _archive(stack: AsyncExitStack, settings: IngressSettings, reachability: Reachability) -> PostgresArchive:
-    pool = await open_pool(settings.postgres_url, call_seconds=settings.postgres_seconds)
+async def _pool(stack: AsyncExitStack, settings: IngressSettings, *, most: int) -> Any:  # noqa: ANN401
+    pool = await open_pool(settings.postgres_url, call_seconds=settings.postgres_seconds, most=most)
     stack.callback(pool.terminate)
-    return PostgresArchive(pool, reachability, call_seconds=settings.postgres_seconds)
+    return pool
 
 
 def _records(settings: IngressSettings, reachability: Reachability, instruments: Instruments) -> KafkaRecords:

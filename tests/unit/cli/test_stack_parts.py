@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli.stack.folder import StackFolder
 from cli.stack.ports import demand, settle
-from cli.stack.quickstart import config_text, lasting_key, simulator_text
+from cli.stack.quickstart import config_text, lasting_admin_key, lasting_key, simulator_text
 from cli.stack.restarts import HELD_OUT_SECONDS, HOPELESS_AFTER, Patience
 from cli.stack.service import Addresses, stages
 from cli.stack.settling import Wishes, settled
@@ -88,7 +88,7 @@ def test_a_service_that_was_ready_is_started_again_for_ever_and_ever_later() -> 
 def test_the_generated_configuration_is_right_and_takes_the_lasting_key(folder: StackFolder) -> None:
     key = lasting_key(folder)
 
-    config = parse_config(config_text(key, 1234), {})
+    config = parse_config(config_text(key, lasting_admin_key(folder), 1234), {})
     ((_, tenant),) = config.tenants.items()
     ((_, caller),) = tenant.keys.items()
     assert key_matches(key, caller.hash)

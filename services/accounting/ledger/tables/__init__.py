@@ -1,7 +1,11 @@
-"""What accounting keeps in PostgreSQL, one table a file. The migrations build exactly this; a test compares them."""
+"""What Sluice keeps in PostgreSQL, a file for each table, or for those that belong together.
+
+The migrations build exactly this; a test compares them.
+"""
 
 from services.accounting.ledger.tables.analyst_access import analyst_access
 from services.accounting.ledger.tables.consumed_offsets import consumed_offsets
+from services.accounting.ledger.tables.directory import api_keys, directory_version, teams, tenants
 from services.accounting.ledger.tables.jobs import jobs
 from services.accounting.ledger.tables.latency_daily import latency_daily
 from services.accounting.ledger.tables.metadata import metadata
@@ -14,11 +18,15 @@ __all__ = [
     "DIMENSIONS",
     "MEASURES",
     "analyst_access",
+    "api_keys",
     "consumed_offsets",
+    "directory_version",
     "jobs",
     "latency_daily",
     "metadata",
     "price_changes",
+    "teams",
+    "tenants",
     "usage_daily",
     "usage_hourly",
     "usage_ledger",

@@ -1,0 +1,1 @@
+"""What the commands about tenants, teams and keys have alike."""

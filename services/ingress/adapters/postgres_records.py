@@ -1,0 +1,149 @@
+"""The records of `ports.DirectoryOf` in PostgreSQL: a table for each kind, a column for each field of its record.
+
+Who has changed something wakes the doors of all replicas; should they not hear it, they look by themselves.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, Generic, TypeVar
+
+import asyncpg
+import orjson
+
+from services.ingress.adapters.postgres import connection
+from services.ingress.admission import NO_LIMITS, Limits
+from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
+from services.ingress.ports import TakenError, UnavailableError, UnknownNameError
+from shared.contracts import Lane
+
+__all__ = ["KEYS", "TEAMS", "TENANTS", "Kind", "PostgresRecords", "limits_of"]
+
+Record = TypeVar("Record", TenantRecord, TeamRecord, KeyRecord)
+
+_JSON: Final = frozenset({"limits", "tags"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Record]):
+    table: str
+    name: tuple[str, ...]
+    """The columns of the primary key; the last of them is the record's own name."""
+    record: type[Record]
+
+
+TENANTS: Final = Kind("tenants", ("tenant",), TenantRecord)
+TEAMS: Final = Kind("teams", ("tenant", "team"), TeamRecord)
+KEYS: Final = Kind("api_keys", ("key_id",), KeyRecord)
+
+
+class PostgresRecords(Generic[Record]):
+    def __init__(
+        self,
+        pool: Any,  # noqa: ANN401 - asyncpg has no types
+        kind: Kind[Record],
+        *,
+        call_seconds: float,
+        wake: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._pool = pool
+        self._kind = kind
+        self._call_seconds = call_seconds
+        self._wake = wake
+        self._columns = [field.name for field in fields(kind.record)]
+        listed, table = ", ".join(self._columns), kind.table
+        is_named = " and ".join(f"{column} = ${at}" for at, column in enumerate(kind.name, 1))
+        values = ", ".join(f"${at}" for at in range(1, len(self._columns) + 1))
+        own = kind.name[-1]
+        # Statements of constants: tables and columns are those above.
+        self._find = f"select {listed} from {table} where {is_named}"  # noqa: S608
+        self._page = f"""
+            select {listed} from {table} where ($1::text is null or tenant = $1) and {own} > $2
+            order by {own}, tenant limit $3
+        """  # noqa: S608
+        self._insert = f"insert into {table} ({listed}) values ({values})"  # noqa: S608
+        self._update = f"""
+            update {table} set ({listed}) = row({values})
+            where {" and ".join(f"{column} = ${self._columns.index(column) + 1}" for column in kind.name)}
+        """  # noqa: S608
+
+    async def find(self, *name: str) -> Record | None:
+        async with connection(self._pool, call_seconds=self._call_seconds) as connected:
+            row = await connected.fetchrow(self._find, *name)
+        return None if row is None else self._read(row)
+
+    async def page(self, tenant: str | None, *, after: str, limit: int) -> Sequence[Record]:
+        async with connection(self._pool, call_seconds=self._call_seconds) as connected:
+            rows = await connected.fetch(self._page, tenant, after, limit)
+        return [self._read(row) for row in rows]
+
+    async def create(self, record: Record) -> None:
+        try:
+            async with connection(self._pool, call_seconds=self._call_seconds) as connected:
+                await connected.execute(self._insert, *self._written(record))
+        except UnavailableError as error:
+            raise _told(error) from error.__cause__
+        await self._wake()
+
+    async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
+        try:
+            async with (
+                connection(self._pool, call_seconds=self._call_seconds) as connected,
+                connected.transaction(),
+            ):
+                row = await connected.fetchrow(f"{self._find} for update", *name)
+                if row is None:
+                    return None
+                changed = how(self._read(row))
+                await connected.execute(self._update, *self._written(changed))
+        except UnavailableError as error:
+            raise _told(error) from error.__cause__
+        await self._wake()
+        return changed
+
+    def _read(self, row: Any) -> Record:  # noqa: ANN401
+        return self._kind.record(**{column: _field(column, row[column]) for column in self._columns})
+
+    def _written(self, record: Record) -> list[object]:
+        return [_column(column, getattr(record, column)) for column in self._columns]
+
+
+def limits_of(raw: str | None) -> Limits:
+    """Of a column; without the fields of another version."""
+    if raw is None or raw == "{}":
+        return NO_LIMITS
+    known = {field.name for field in fields(Limits)}
+    return Limits(**{name: most for name, most in orjson.loads(raw).items() if name in known})
+
+
+def _field(column: str, value: Any) -> Any:  # noqa: ANN401
+    match column:
+        case "limits":
+            return limits_of(value)
+        case "tags":
+            return orjson.loads(value)
+        case "models":
+            return tuple(value)
+        case "lanes":
+            return tuple(map(Lane, value))
+        case _:
+            return value
+
+
+def _column(column: str, value: object) -> object:
+    if isinstance(value, Limits):
+        said = {field.name: getattr(value, field.name) for field in fields(Limits)}
+        return orjson.dumps({name: most for name, most in said.items() if most is not None}).decode()
+    if column in _JSON:
+        return orjson.dumps(value).decode()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _told(error: UnavailableError) -> Exception:
+    """What the database says of a name becomes the port's word for it; anything else stays what it is."""
+    match error.__cause__:
+        case asyncpg.UniqueViolationError():
+            return TakenError()
+        case asyncpg.ForeignKeyViolationError():
+            return UnknownNameError()
+        case _:
+            return error

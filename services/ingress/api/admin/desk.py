@@ -1,0 +1,83 @@
+"""What the admin routes stand on, and what they do alike: find, refuse, change."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from services.ingress.admission import Limits
+from services.ingress.api.admin.schemas import LimitsBody
+from services.ingress.api.problems import ProblemError, bad_parameter, name_taken, no_such_record
+from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
+from services.ingress.ports import DirectoryOf, TakenError, UnknownNameError
+from shared.clock import Clock
+
+__all__ = ["Desk", "changed", "fields_of", "found", "made", "paged"]
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    administrators: "Administrators"
+    tenants: DirectoryOf[TenantRecord]
+    teams: DirectoryOf[TeamRecord]
+    keys: DirectoryOf[KeyRecord]
+    configured_keys: Collection[str]
+    """Ids that the configuration uses: it goes first, so nobody else can have them."""
+    clock: Clock
+
+
+class Administrators:
+    """Whose admin key is this?"""
+
+    def __init__(self, hashes: dict[str, str]) -> None:
+        """By name."""
+        self._names = {stored: name for name, stored in hashes.items()}
+
+    def of_hash(self, digest: str) -> str | None:
+        return self._names.get(digest)
+
+
+async def found(directory: DirectoryOf[Record], kind: str, *name: str) -> Record:
+    """Raises ProblemError (404)."""
+    record = await directory.find(*name)
+    if record is None:
+        raise ProblemError(no_such_record(kind, name[-1]))
+    return record
+
+
+async def made(directory: DirectoryOf[Record], record: Record, kind: str, name: str) -> None:
+    """Raises ProblemError (400, 409)."""
+    try:
+        await directory.create(record)
+    except TakenError:
+        raise ProblemError(name_taken(kind, name)) from None
+    except UnknownNameError:
+        raise ProblemError(bad_parameter("tenant", "there is no such tenant, or no such team of it")) from None
+
+
+async def changed(directory: DirectoryOf[Record], how: Callable[[Record], Record], kind: str, *name: str) -> Record:
+    """Raises ProblemError (404)."""
+    record = await directory.change(how, *name)
+    if record is None:
+        raise ProblemError(no_such_record(kind, name[-1]))
+    return record
+
+
+def paged(records: Sequence[Record], limit: int) -> tuple[Sequence[Record], bool]:
+    """Of one more than was asked for: those asked for, and whether there are more."""
+    return records[:limit], len(records) > limit
+
+
+def fields_of(asked: BaseModel, *nullable: str) -> dict[str, object]:
+    """What a request says, as the fields of a record are; null says something for the `nullable` ones alone."""
+    said = {name: getattr(asked, name) for name in asked.model_fields_set}
+    return {name: _plain(value) for name, value in said.items() if value is not None or name in nullable}
+
+
+def _plain(value: object) -> object | Limits:
+    if isinstance(value, LimitsBody):
+        return value.limits()
+    return tuple(value) if isinstance(value, list) else value

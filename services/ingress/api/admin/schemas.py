@@ -1,0 +1,256 @@
+"""What the admin API takes and gives. A field of a request that nobody knows is an error."""
+
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.ingress.admission import Limits
+from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
+from shared.clock import unix_seconds
+from shared.contracts import Lane
+
+__all__ = [
+    "KeyChange",
+    "KeyList",
+    "KeyMade",
+    "KeyObject",
+    "LimitsBody",
+    "NewKey",
+    "NewTeam",
+    "NewTenant",
+    "Rotation",
+    "TeamChange",
+    "TeamList",
+    "TeamObject",
+    "TenantChange",
+    "TenantList",
+    "TenantObject",
+]
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Note = Annotated[str, Field(max_length=512)]
+Tags = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=16),
+]
+Models = Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(min_length=1, max_length=256)]
+Lanes = Annotated[list[Lane], Field(min_length=1, max_length=2)]
+Most = Annotated[int, Field(gt=0, le=10_000_000_000)]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("no such time zone; expected a name such as Europe/Berlin")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Given(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LimitsBody(Asked):
+    """What is left out is unlimited."""
+
+    requests_per_minute: Most | None = None
+    tokens_per_minute: Most | None = None
+    """Input and output together."""
+    concurrency: Most | None = None
+    """Interactive jobs at once, from their acceptance to their end."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> Self:
+        return cls(
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            concurrency=limits.concurrency,
+        )
+
+    def limits(self) -> Limits:
+        return Limits(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
+
+
+class NewTenant(Asked):
+    tenant: Name
+    note: Note = ""
+    time_zone: TimeZone = "UTC"
+    limits: LimitsBody = LimitsBody()
+    tags: Tags = {}
+
+
+class TenantChange(Asked):
+    """What is left out stays as it is."""
+
+    note: Note | None = None
+    time_zone: TimeZone | None = None
+    blocked: bool | None = None
+    limits: LimitsBody | None = None
+    tags: Tags | None = None
+
+
+class TenantObject(Given):
+    object: Literal["tenant"] = "tenant"
+    tenant: str
+    note: str
+    time_zone: str
+    blocked: bool
+    limits: LimitsBody
+    tags: dict[str, str]
+    created_at: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, record: TenantRecord) -> Self:
+        return cls(
+            tenant=record.tenant,
+            note=record.note,
+            time_zone=record.time_zone,
+            blocked=record.blocked,
+            limits=LimitsBody.of(record.limits),
+            tags=dict(record.tags),
+            created_at=unix_seconds(record.created_at),
+            changed_at=unix_seconds(record.changed_at),
+        )
+
+
+class TenantList(Given):
+    object: Literal["list"] = "list"
+    data: list[TenantObject]
+    has_more: bool
+
+
+class NewTeam(Asked):
+    team: Name
+    note: Note = ""
+    limits: LimitsBody = LimitsBody()
+    tags: Tags = {}
+
+
+class TeamChange(Asked):
+    """What is left out stays as it is."""
+
+    note: Note | None = None
+    blocked: bool | None = None
+    limits: LimitsBody | None = None
+    tags: Tags | None = None
+
+
+class TeamObject(Given):
+    object: Literal["team"] = "team"
+    tenant: str
+    team: str
+    note: str
+    blocked: bool
+    limits: LimitsBody
+    tags: dict[str, str]
+    created_at: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, record: TeamRecord) -> Self:
+        return cls(
+            tenant=record.tenant,
+            team=record.team,
+            note=record.note,
+            blocked=record.blocked,
+            limits=LimitsBody.of(record.limits),
+            tags=dict(record.tags),
+            created_at=unix_seconds(record.created_at),
+            changed_at=unix_seconds(record.changed_at),
+        )
+
+
+class TeamList(Given):
+    object: Literal["list"] = "list"
+    data: list[TeamObject]
+    has_more: bool
+
+
+class NewKey(Asked):
+    tenant: Name
+    id: Name | None = None
+    """Stands in the key; made up when left out."""
+    team: Name | None = None
+    note: Note = ""
+    models: Models = ["*"]
+    """`*` is any."""
+    lanes: Lanes = list(Lane)
+    expires_at: AwareDatetime | None = None
+    limits: LimitsBody = LimitsBody()
+    tags: Tags = {}
+    """Stand in the ledger with each of its jobs, whatever the request says."""
+
+
+class KeyChange(Asked):
+    """What is left out stays as it is; `expires_at: null` lets the key live for ever."""
+
+    note: Note | None = None
+    models: Models | None = None
+    lanes: Lanes | None = None
+    expires_at: AwareDatetime | None = None
+    blocked: bool | None = None
+    limits: LimitsBody | None = None
+    tags: Tags | None = None
+
+
+class Rotation(Asked):
+    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
+    """How long the old secret is taken as well."""
+
+
+class KeyObject(Given):
+    object: Literal["key"] = "key"
+    id: str
+    tenant: str
+    team: str | None
+    note: str
+    models: list[str]
+    lanes: list[Lane]
+    blocked: bool
+    limits: LimitsBody
+    tags: dict[str, str]
+    expires_at: int | None
+    revoked_at: int | None
+    previous_until: int | None
+    """Until when the secret before the last rotation is taken as well."""
+    created_at: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, record: KeyRecord, **others: str) -> Self:
+        return cls(
+            id=record.key_id,
+            tenant=record.tenant,
+            team=record.team,
+            note=record.note,
+            models=list(record.models),
+            lanes=list(record.lanes),
+            blocked=record.blocked,
+            limits=LimitsBody.of(record.limits),
+            tags=dict(record.tags),
+            expires_at=unix_seconds(record.expires_at) if record.expires_at else None,
+            revoked_at=unix_seconds(record.revoked_at) if record.revoked_at else None,
+            previous_until=unix_seconds(record.previous_until) if record.previous_until else None,
+            created_at=unix_seconds(record.created_at),
+            changed_at=unix_seconds(record.changed_at),
+            **others,
+        )
+
+
+class KeyMade(KeyObject):
+    key: str
+    """The key itself. It is stored nowhere, and cannot be shown again."""
+
+
+class KeyList(Given):
+    object: Literal["list"] = "list"
+    data: list[KeyObject]
+    has_more: bool

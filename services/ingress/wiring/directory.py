@@ -1,0 +1,51 @@
+"""Who may ask, and who may say so: the keys of configuration and database, for the doors and for the admin API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from services.ingress.adapters.directory_watch import DirectoryBell, DirectoryWatch
+from services.ingress.adapters.postgres_keys import PostgresKeys
+from services.ingress.adapters.postgres_records import KEYS, TEAMS, TENANTS, PostgresRecords
+from services.ingress.api.admin.desk import Administrators, Desk
+from services.ingress.callers import Callers
+from services.ingress.keyring import Keyring
+from services.ingress.settings import IngressSettings
+from shared.clock import utc_now
+from shared.config.schema import Config, Tenant
+
+__all__ = ["Directory", "directory_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    callers: Callers
+    watch: DirectoryWatch
+    desk: Desk
+
+
+def directory_of(pool: Any, bell: DirectoryBell, settings: IngressSettings, config: Config) -> Directory:  # noqa: ANN401
+    """`pool` is of asyncpg, which has no types."""
+    keys = PostgresKeys(pool, call_seconds=settings.postgres_seconds)
+    keyring = Keyring(offline=timedelta(seconds=settings.keys_offline_seconds))
+    watch = DirectoryWatch(keys, keyring, utc_now)
+
+    async def wake() -> None:
+        watch.wake()
+        await bell.ring()
+
+    seconds = settings.postgres_seconds
+    desk = Desk(
+        administrators=Administrators({name: section.hash for name, section in config.administrators.items()}),
+        tenants=PostgresRecords(pool, TENANTS, call_seconds=seconds, wake=wake),
+        teams=PostgresRecords(pool, TEAMS, call_seconds=seconds, wake=wake),
+        keys=PostgresRecords(pool, KEYS, call_seconds=seconds, wake=wake),
+        configured_keys=_ids(config.tenants),
+        clock=utc_now,
+    )
+    return Directory(Callers(config.tenants, keys, keyring, utc_now), watch, desk)
+
+
+def _ids(tenants: Mapping[str, Tenant]) -> frozenset[str]:
+    return frozenset(key_id for tenant in tenants.values() for key_id in tenant.keys)

@@ -1,0 +1,70 @@
+"""Who may ask, and as whom? Tenants, their teams and keys, administrators, and topics that submit as a key."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+
+from shared.config.names import Name
+from shared.contracts import Lane
+
+__all__ = ["Administrator", "Caller", "SubmitTopic", "Tenant", "TopicName"]
+
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Tag = Annotated[str, Field(min_length=1, max_length=64)]
+TagText = Annotated[str, Field(max_length=512)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Administrator(Section):
+    """A key of the admin API. Only its hash is stored; `sluice keys new NAME --admin` prints both."""
+
+    hash: Hash
+
+
+class Caller(Section):
+    """An API key of a tenant. Only its hash is stored; `sluice keys new` prints both."""
+
+    hash: Hash
+    models: tuple[str, ...] = ("*",)
+    """Which models it may ask for; `*` is any."""
+    lanes: tuple[Lane, ...] = (Lane.INTERACTIVE, Lane.BATCH)
+    """Which lanes it may use."""
+    team: Name | None = None
+    """Stands in the ledger, for asking what each team of a tenant costs."""
+    expires: AwareDatetime | None = None
+    """From then on it is refused."""
+    tags: dict[Tag, TagText] = {}
+    """Stand in the ledger with each of its jobs, before the tags of the request's own `metadata`."""
+
+
+class Tenant(Section):
+    keys: dict[Name, Caller] = {}
+    """By the key's public id, which is part of the key itself: `slk_<public id>_<secret>`.
+
+    More keys, of this and of other tenants, may be in the database: docs/tenants.md.
+    """
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Its share of the workers while others wait too: a tenant of weight 3 gets three times the tokens of one of 1."""
+    partial_answers: Literal["charge", "charge-cancelled", "free"] = "charge"
+    """What it pays of calls that did not succeed, although they may have cost something.
+
+    `charge`: what was used; `charge-cancelled`: only of those that its caller stopped; `free`: nothing. The ledger has
+    the cost in any case, and names the rule.
+    """
+    batch_partitions: PositiveInt | None = None
+    """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
+
+    The fewer, the fewer others wait behind its backlog. When left out: 2, or all of them for the only tenant.
+    """
+
+
+class SubmitTopic(Section):
+    """Whoever may write to the topic submits as this caller: the broker's ACLs are the lock."""
+
+    tenant: Name
+    caller: Name
+    lane: Lane = Lane.BATCH
