@@ -30,6 +30,8 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.KEY_REUSED: "The `Idempotency-Key` was used for another request.",
         Reason.OVERLOADED: "What others have waiting in the lane is expected to outlast the job's deadline.",
         Reason.OWN_BACKLOG: "What the tenant itself has waiting in the lane is expected to outlast the job's deadline.",
+        Reason.ABOVE_RATE: "More requests or tokens in a minute, or interactive jobs at once, than a limit allows.",
+        Reason.LARGER_THAN_RATE: "The request alone takes more tokens than a limit allows in a minute.",
         Reason.NO_WORKERS: "There has been no worker for longer than the job's deadline allows.",
     }
 )

@@ -2,18 +2,19 @@
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from services.ingress.admission import Caller
+from services.ingress.admission import NO_LIMITS, Caller, Limits
 from services.ingress.directory import StoredKey
 from services.ingress.keyring import Answer, Keyring, Turned
 from services.ingress.ports import KeyDirectory
 from shared.clock import Clock
 from shared.config import hash_key, public_id
 from shared.config.schema import Caller as CallerSection
-from shared.config.schema import Tenant
+from shared.config.schema import Rates, Tenant
 
-__all__ = ["Callers"]
+__all__ = ["Callers", "limits_of"]
 
 _NOBODYS = "sha256:" + "0" * 64
 """Compared with when the id is unknown."""
@@ -22,12 +23,13 @@ _NOBODYS = "sha256:" + "0" * 64
 class Callers:
     def __init__(self, tenants: Mapping[str, Tenant], directory: KeyDirectory, keyring: Keyring, clock: Clock) -> None:
         sections = [
-            (_configured(tenant, key_id, section), section)
-            for tenant, keys in tenants.items()
-            for key_id, section in keys.keys.items()
+            (_configured(name, tenant, key_id, section), section)
+            for name, tenant in tenants.items()
+            for key_id, section in tenant.keys.items()
         ]
         self._named = {caller.key_id: caller for caller, _ in sections}
         self._configured = {section.hash: Answer(caller, section.expires) for caller, section in sections}
+        self._tenant_limits = {name: limits_of(section.limits) for name, section in tenants.items()}
         self._directory = directory
         self._keyring = keyring
         self._clock = clock
@@ -49,9 +51,17 @@ class Callers:
             return Turned.UNKNOWN
         asked_at = self._keyring.changes
         stored = await self._directory.find(key_id)
-        answer = _judged(None if key_id in self._named else stored, digest, now)
+        answer = self._under_the_file(_judged(None if key_id in self._named else stored, digest, now))
         self._keyring.remember(digest, answer, asked_at)
         return answer.found
+
+    def _under_the_file(self, answer: Answer) -> Answer:
+        """A tenant that has limits in the file has those, whosever key it is."""
+        caller = answer.found
+        if not isinstance(caller, Caller):
+            return answer
+        limits = self._tenant_limits.get(caller.tenant, NO_LIMITS)
+        return answer if limits is NO_LIMITS else replace(answer, found=replace(caller, tenant_limits=limits))
 
     def named(self, key_id: str) -> Caller:
         """Of the configuration. Raises KeyError; it has been checked to name only callers it knows."""
@@ -75,5 +85,21 @@ def _judged(stored: StoredKey | None, digest: str, now: datetime) -> Answer:
     return Answer(stored.caller, until)
 
 
-def _configured(tenant: str, key_id: str, section: CallerSection) -> Caller:
-    return Caller(tenant, key_id, frozenset(section.models), frozenset(section.lanes), section.team, dict(section.tags))
+def limits_of(rates: Rates) -> Limits:
+    limits = Limits(rates.requests_per_minute, rates.tokens_per_minute, rates.concurrency)
+    return NO_LIMITS if limits == NO_LIMITS else limits
+
+
+def _configured(name: str, tenant: Tenant, key_id: str, section: CallerSection) -> Caller:
+    team = tenant.teams.get(section.team) if section.team else None
+    return Caller(
+        name,
+        key_id,
+        frozenset(section.models),
+        frozenset(section.lanes),
+        section.team,
+        dict(section.tags),
+        limits=limits_of(section.limits),
+        team_limits=limits_of(team.limits) if team else NO_LIMITS,
+        tenant_limits=limits_of(tenant.limits),
+    )

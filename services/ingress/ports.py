@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from services.ingress.admission import Departure
+from services.ingress.admission import Denied, Departure, Granted, Pace
 from services.ingress.directory import Changes, StoredKey
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
 from shared.ids import JobId
@@ -28,6 +28,7 @@ __all__ = [
     "JobRecord",
     "KeyDirectory",
     "Progress",
+    "RateBook",
     "RecordTooLargeError",
     "Reservation",
     "Reservations",
@@ -241,6 +242,18 @@ class DirectoryOf(Protocol[Record]):
 
     async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
         """The record afterwards; None when there is none. Nobody else changes it meanwhile. Raises UnknownNameError."""
+        ...
+
+
+class RateBook(Protocol):
+    """What is left of the limits. Both raise UnavailableError when Redis is away, and may be repeated."""
+
+    async def take(self, job: JobId, pace: Pace) -> Granted | Denied:
+        """From all scopes or from none. What is granted is held for some seconds; `JobLog.accept` makes it last."""
+        ...
+
+    async def give_back(self, job: JobId) -> None:
+        """The job will never run: everything is as if it had not been asked for."""
         ...
 
 

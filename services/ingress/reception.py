@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from services.ingress.admission import Caller, CompletionRequest, Departure, Refused, Repeat, reused
-from services.ingress.ports import JobRecord, Reservation, Reservations
+from services.ingress.admission import Allowance, Caller, CompletionRequest, Departure, Refused, Repeat, reused
+from services.ingress.ports import JobRecord, Reservation, Reservations, UnavailableError
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
 from shared.clock import Clock
@@ -32,6 +32,8 @@ class Fresh:
     on_disconnect: Departure
     repeatable: bool = False
     """Whether its sender can send it again without getting a second job."""
+    allowance: Allowance | None = None
+    """What is left of the limits on its way, where there are any."""
 
     @property
     def on_interrupt(self) -> Interruption:
@@ -77,11 +79,14 @@ class Reception:
     async def receive(self, request: CompletionRequest, caller: Caller, job: JobId) -> Received | Refused:
         """`job` is the id of a new one. Nothing is queued yet when it returns.
 
-        Raises UnavailableError, for a request with a key only: without Redis nobody can tell what stands.
+        Raises UnavailableError for a request with a key: without Redis nobody can tell what stands; and for one with a
+        limit, if so configured.
         """
         if request.repeat is None:
             decision = await self._submissions.decide(request, caller, job)
-            return decision if isinstance(decision, Refused) else Fresh(decision, request.on_disconnect)
+            if isinstance(decision, Refused):
+                return decision
+            return Fresh(decision.job, request.on_disconnect, allowance=decision.allowance)
         standing = await self._reservations.recall(caller.tenant, request.repeat.key)
         if standing is not None:
             return await self._standing(standing, request, request.repeat, caller)
@@ -90,9 +95,16 @@ class Reception:
         if isinstance(decision, Refused):
             return decision
         ours = Reservation(job, request.repeat.fingerprint, self._clock(), request.on_disconnect)
-        standing = await self._reservations.reserve(caller.tenant, request.repeat.key, ours, until=decision.deadline)
+        try:
+            standing = await self._reservations.reserve(
+                caller.tenant, request.repeat.key, ours, until=decision.job.deadline
+            )
+        except UnavailableError:
+            await self._submissions.forget(decision.job)
+            raise
         if standing == ours:
-            return Fresh(decision, request.on_disconnect, repeatable=True)
+            return Fresh(decision.job, request.on_disconnect, repeatable=True, allowance=decision.allowance)
+        await self._submissions.forget(decision.job)
         return await self._standing(standing, request, request.repeat, caller)
 
     async def known(self, request: CompletionRequest, caller: Caller, job: JobId) -> Known | None:
@@ -112,7 +124,9 @@ class Reception:
         if record is not None:
             return self._known(record, request, on_disconnect)
         decision = await self._submissions.decide(request, caller, standing.job)
-        return decision if isinstance(decision, Refused) else Fresh(decision, on_disconnect, repeatable=True)
+        if isinstance(decision, Refused):
+            return decision
+        return Fresh(decision.job, on_disconnect, repeatable=True, allowance=decision.allowance)
 
     def _known(self, record: JobRecord, request: CompletionRequest, on_disconnect: Departure) -> Known:
         self._submissions.repeated(request)

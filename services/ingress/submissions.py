@@ -10,7 +10,15 @@ import structlog
 
 from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, HouseRules, Refused, admit
 from services.ingress.backlogs import Backlogs
-from services.ingress.ports import JobLog, JobQueue, TokenCount, UnavailableError, UnconfirmedError
+from services.ingress.pacing import Paced, Pacing
+from services.ingress.ports import (
+    JobLog,
+    JobQueue,
+    RecordTooLargeError,
+    TokenCount,
+    UnavailableError,
+    UnconfirmedError,
+)
 from shared.clock import Clock
 from shared.contracts import Interruption, Job
 from shared.ids import JobId
@@ -33,6 +41,7 @@ class Submissions:
         job_log: JobLog,
         tokens: TokenCount,
         backlogs: Backlogs,
+        pacing: Pacing,
         rules: HouseRules,
         clock: Clock,
         instruments: Instruments,
@@ -41,6 +50,7 @@ class Submissions:
         self._job_log = job_log
         self._tokens = tokens
         self._backlogs = backlogs
+        self._pacing = pacing
         self._rules = rules
         self._clock = clock
         self._accepted = instruments.counter(ACCEPTED)
@@ -50,25 +60,37 @@ class Submissions:
         self._unsaid: deque[Job] = deque(maxlen=_UNSAID_BOUND)
         """Jobs that Kafka has and the log does not know of yet. A worker that takes one tells the log as well."""
 
-    async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Job | Refused:
-        """Never raises; nothing has happened yet when it returns."""
+    async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Paced | Refused:
+        """The job holds what it takes of its limits; nothing else has happened yet when it returns. A refusal takes
+        nothing. Raises UnavailableError when nobody knows what is left, and that is a reason to refuse.
+        """
         rules = self._rules
         model = rules.models.get(request.model)
+        # What is refused for its model anyway is not worth counting.
+        input_tokens = await self._tokens.count(request.model, request.body) if model else 0
+        longest = rules.spans.longest[request.lane]
         facts = Facts(
             job=job,
             model=model,
-            # What is refused for its model anyway is not worth counting.
-            input_tokens=await self._tokens.count(request.model, request.body) if model else 0,
-            longest=rules.spans.longest[request.lane],
+            input_tokens=input_tokens,
+            longest=longest,
             schedule=rules.spans.schedule,
             on_interrupt=rules.on_interrupt,
             wait=self._backlogs.wait(request.lane, caller.tenant, request.model),
+            pace=self._pacing.demand(request, caller, input_tokens, longest) if model else None,
         )
         decision = admit(request, caller, facts, self._clock())
-        if isinstance(decision, Admitted):
-            self._backlogs.promised(decision.job)
-            return decision.job
-        return self.refused(request, decision)
+        if not isinstance(decision, Admitted):
+            return self.refused(request, decision)
+        paced = await self._pacing.take(decision.job, facts.pace)
+        if isinstance(paced, Refused):
+            return self.refused(request, paced)
+        self._backlogs.promised(paced.job)
+        return paced
+
+    async def forget(self, job: Job) -> None:
+        """It was decided for, and is not queued after all."""
+        await self._pacing.give_back(job)
 
     def refused(self, request: CompletionRequest, refusal: Refused) -> Refused:
         """The same, counted."""
@@ -86,7 +108,11 @@ class Submissions:
     async def accept(self, job: Job, trace: TraceContext) -> None:
         """Afterwards the job is accepted: it will end. Raises what `JobQueue.put` raises."""
         began = time.perf_counter()
-        await self._queue.put(job, trace)
+        try:
+            await self._queue.put(job, trace)
+        except (UnavailableError, RecordTooLargeError):
+            await self.forget(job)
+            raise
         self._seconds.labels(job.door).observe(time.perf_counter() - began)
         self._accepted.labels(job.door, job.lane, job.model).inc()
         try:

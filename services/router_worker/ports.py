@@ -173,7 +173,7 @@ class JobLog(Protocol):
 
     def note(self, event: EventType, data: bytes) -> None: ...
 
-    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int, used_tokens: int) -> bool:
         """Terminal entry and outcome in one step, behind all that was told before. Waits until Redis has them.
 
         False when a higher epoch owns the job: nothing was written.

@@ -208,7 +208,7 @@ class Server:
         outcome = Outcome(ended=ended, attempts=tuple(run.attempts))
         ttl_ms = self.retention.job_log_seconds * 1000
         event = terminal_event(verdict.status)
-        if not await run.log.end(event, told, outcome.to_bytes(), ttl_ms):
+        if not await run.log.end(event, told, outcome.to_bytes(), ttl_ms, ended.usage.total):
             return False
         await self._publish(outcome, run.traceparent)
         # Not before: it is written into Redis again when that loses the claim, and others believe it.

@@ -19,7 +19,7 @@ from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.quirks import QUIRKS, Quirks
 from shared.config.rules import FallbacksFor, Rule
-from shared.config.tenants import Administrator, Caller, SubmitTopic, Tenant, TopicName
+from shared.config.tenants import Administrator, Caller, Rates, SubmitTopic, Team, Tenant, TopicName
 from shared.contracts import Interruption, Lane
 
 __all__ = [
@@ -34,10 +34,12 @@ __all__ = [
     "Provider",
     "Quirks",
     "Quota",
+    "Rates",
     "Retention",
     "Retries",
     "Rule",
     "SubmitTopic",
+    "Team",
     "Tenant",
     "Timeouts",
 ]
@@ -182,6 +184,8 @@ class Model(Section):
     fallbacks: tuple[str, ...] = ()
     """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
     fallbacks_for: FallbacksFor = FallbacksFor()
+    limits: Rates = Rates()
+    """What all callers together may ask of it."""
     context_window: PositiveInt | None = None
     """Tokens of input and output together; from the catalogue when left out, unlimited when unknown there."""
     max_output_tokens: PositiveInt | None = None
@@ -199,6 +203,10 @@ class Limits(Section):
     """The same of a batch job. A caller may ask for less than these, not for more."""
     schedule_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400
     """How far ahead a job may be scheduled; its deadline counts from then."""
+    batch_above_rate: Literal["wait", "refuse"] = "wait"
+    """What becomes of a batch job that comes faster than a limit of its key, team, tenant or model allows."""
+    rates_without_redis: Literal["open", "closed"] = "open"
+    """Whether jobs under such a limit are accepted, uncounted, while Redis is away, or refused with a 503."""
 
 
 class Retention(Section):

@@ -7,12 +7,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 from shared.config.names import Name
 from shared.contracts import Lane
 
-__all__ = ["Administrator", "Caller", "SubmitTopic", "Tenant", "TopicName"]
+__all__ = ["Administrator", "Caller", "Rates", "SubmitTopic", "Team", "Tenant", "TopicName"]
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 TagText = Annotated[str, Field(max_length=512)]
+Most = Annotated[int, Field(gt=0, le=10_000_000_000)]
 
 
 class Section(BaseModel):
@@ -23,6 +24,21 @@ class Administrator(Section):
     """A key of the admin API. Only its hash is stored; `sluice keys new NAME --admin` prints both."""
 
     hash: Hash
+
+
+class Rates(Section):
+    """How much may be asked for. What is left out is unlimited.
+
+    A minute's worth may come at once after a quiet time; then it comes back evenly. A batch job above the rate waits
+    for its turn, an interactive one is refused with the time after which it may come again.
+    """
+
+    requests_per_minute: Most | None = None
+    tokens_per_minute: Most | None = None
+    """Input and output together: taken as the input and as much output as the request allows at most, and corrected by
+    what was really used when the job ends."""
+    concurrency: Most | None = None
+    """Interactive jobs at once, from their acceptance to their end."""
 
 
 class Caller(Section):
@@ -39,6 +55,13 @@ class Caller(Section):
     """From then on it is refused."""
     tags: dict[Tag, TagText] = {}
     """Stand in the ledger with each of its jobs, before the tags of the request's own `metadata`."""
+    limits: Rates = Rates()
+
+
+class Team(Section):
+    """What all keys of a team have in common. A key may name a team that has no section."""
+
+    limits: Rates = Rates()
 
 
 class Tenant(Section):
@@ -47,6 +70,9 @@ class Tenant(Section):
 
     More keys, of this and of other tenants, may be in the database: docs/tenants.md.
     """
+    teams: dict[Name, Team] = {}
+    limits: Rates = Rates()
+    """Of all keys of the tenant together, those of the database too."""
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
     """Its share of the workers while others wait too: a tenant of weight 3 gets three times the tokens of one of 1."""
     partial_answers: Literal["charge", "charge-cancelled", "free"] = "charge"

@@ -72,5 +72,7 @@ class Job(WireModel):
     deadline: AwareDatetime
     not_before: AwareDatetime | None = None
     """When it may begin: scheduled by the caller, or put off until a provider can take it."""
+    paced: Literal[True] | None = None
+    """Set when it holds something of the limits of its key, team, tenant or model: its end gives that back."""
     deferral: NonNegativeInt | None = None
     """The epoch that put it off and wrote this record; an older record of the job means nothing any more."""

@@ -108,6 +108,15 @@ class Keyspace:
         """HASH: worker, when it said so, and how busy and quick it finds each deployment."""
         return f"{self.prefix}:traffic"
 
+    def rates(self, scope: str) -> tuple[str, str]:
+        """HASH: what may be asked of this scope. ZSET: the jobs that have a place in it. See `shared/rates`."""
+        stem = f"{self.prefix}:{{rates}}:{scope}"
+        return stem, f"{stem}:places"
+
+    def hold(self, job: JobId) -> str:
+        """STRING: what the job has taken of its limits."""
+        return f"{self.prefix}:{{rates}}:hold:{job}"
+
     @property
     def directory_channel(self) -> str:
         """Tells that tenants, teams or keys in the database have changed."""

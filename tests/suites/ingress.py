@@ -18,6 +18,7 @@ from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
 from services.ingress.keyring import Keyring
+from services.ingress.pacing import Pacing, RateTerms
 from services.ingress.reception import Reception
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
@@ -44,6 +45,7 @@ from shared.telemetry import Instruments, probes
 from tests.suites.blobs import MemoryBlobs
 from tests.suites.directory import MemoryDirectory
 from tests.suites.ingress_ports import FixedTokens, MemoryArchive, MemoryJobLog, MemoryQueue, MemoryReservations
+from tests.suites.rates import MemoryRates
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -171,6 +173,7 @@ class MemoryIngress:
     problems: dict[str, str | None]
     """What `/readyz` says."""
     directory: MemoryDirectory
+    rates: MemoryRates
     watch: DirectoryWatch
     """Nobody runs it: a test looks when it wants to."""
 
@@ -203,6 +206,7 @@ def memory_ingress(
     *, body_bytes: int = 100_000, patience: Patience | None = None, queueing_seconds: float = 0
 ) -> MemoryIngress:
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
+    rates = MemoryRates()
     directory, keyring = MemoryDirectory(), Keyring(offline=timedelta(hours=1))
     models = {"gpt-4o": ModelFacts(8192, 4096), "gpt-4o-mini": ModelFacts(), "org/model": ModelFacts()}
     instruments = Instruments("ingress")
@@ -212,6 +216,7 @@ def memory_ingress(
         job_log=job_log,
         tokens=tokens,
         backlogs=backlogs,
+        pacing=Pacing(rates, RateTerms({}, batch_waits=True, open_without_redis=True), utc_now),
         rules=HouseRules(
             models, Spans({lane: timedelta(seconds=600) for lane in Lane}, timedelta(days=1)), Interruption.RESTART
         ),
@@ -259,5 +264,6 @@ def memory_ingress(
         blobs,
         problems,
         directory,
+        rates,
         DirectoryWatch(directory, keyring, utc_now),
     )

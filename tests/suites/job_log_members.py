@@ -66,7 +66,7 @@ class Member:
 
     async def end(self, journal: Journal) -> bool:
         async with asyncio.timeout(5):
-            return await journal.end(EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS)
+            return await journal.end(EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS, 0)
 
     async def log(self, job: Job) -> list[Entry]:
         rows = await self.redis.xrange(self.keyspace.job(job.id).log)

@@ -207,3 +207,4 @@ EXAMPLES["attempt-finished-failover.v1"] = EXAMPLES["attempt-finished.v1"].model
         "units": {Unit.CACHE_WRITE_1H: 2, Unit.WEB_SEARCH: 1},
     }
 )
+EXAMPLES["job-under-limits.v1"] = EXAMPLES["job-with-labels.v1"].model_copy(update={"paced": True})

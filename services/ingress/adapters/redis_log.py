@@ -30,11 +30,14 @@ from shared.job_log import (
     facts_of,
     parse_entry,
 )
+from shared.rates import KEEP
 
 __all__ = ["RedisJobLog", "as_unavailable"]
 
 _READERS_TTL_MS: Final = 600_000
 """Longer than any silence after which a reader registers itself again."""
+_END_IS_TOLD: Final = timedelta(minutes=1)
+"""So long after its deadline a job has surely ended, and given back what it holds of its limits."""
 
 
 class _Outcome(WireModel):
@@ -65,6 +68,7 @@ class RedisJobLog:
         self._accept = redis.register_script(ACCEPT)
         self._follow = redis.register_script(FOLLOW)
         self._cancel = redis.register_script(CANCEL)
+        self._keep = redis.register_script(KEEP)
         self._abandon = redis.register_script(ABANDON)
         self._mark_ttl_ms = _milliseconds(longest + kept)
 
@@ -107,8 +111,16 @@ class RedisJobLog:
         keys = self._keyspace.job(job.id)
         entry = encode_entry(EventType.ACCEPTED, _accepted(job))
         facts = facts_of(job).to_bytes()
+        accepting = [keys.log, keys.readers, keys.claim], [job.id, facts, entry, self._ttl_ms(job.deadline)]
         with as_unavailable():
-            await self._accept([keys.log, keys.readers, keys.claim], [job.id, facts, entry, self._ttl_ms(job.deadline)])
+            if not job.paced:
+                await self._accept(*accepting)
+                return
+            pipeline = self._redis.pipeline(transaction=False)
+            await self._accept(*accepting, client=pipeline)
+            held_ms = _milliseconds(max(job.deadline - self._clock(), timedelta()) + _END_IS_TOLD)
+            await self._keep([self._keyspace.hold(job.id)], [held_ms], client=pipeline)
+            await pipeline.execute()
 
     async def look(self, job: JobId) -> JobRecord | None:
         keys = self._keyspace.job(job)

@@ -1,10 +1,12 @@
 """May this request become a job? Pure: the request, its caller and the facts go in, a job or a refusal comes out."""
 
 from services.ingress.admission.admit import Admitted, admit
+from services.ingress.admission.allowance import Allowance, Left, tightest
 from services.ingress.admission.backlog import Backlog, Line, Wait, backlog_of, foresee, grown
 from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts, HouseRules, ModelFacts, Spans
 from services.ingress.admission.limits import NO_LIMITS, Limits
+from services.ingress.admission.pace import Denied, Granted, Pace, above_rate, scopes_of
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
 from services.ingress.admission.repeats import Repeat, reused
@@ -14,22 +16,28 @@ from services.ingress.admission.wishes import read_wishes
 __all__ = [
     "NO_LIMITS",
     "Admitted",
+    "Allowance",
     "Backlog",
     "Caller",
     "CompletionRequest",
+    "Denied",
     "Departure",
     "Facts",
+    "Granted",
     "HouseRules",
+    "Left",
     "Limits",
     "Line",
     "Manner",
     "ModelFacts",
+    "Pace",
     "Reason",
     "Refused",
     "Repeat",
     "Spans",
     "Wait",
     "Wishes",
+    "above_rate",
     "admit",
     "backlog_of",
     "foresee",
@@ -37,4 +45,6 @@ __all__ = [
     "read_request",
     "read_wishes",
     "reused",
+    "scopes_of",
+    "tightest",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.ingress.admission.backlog import Wait
+from services.ingress.admission.pace import Pace
 from shared.contracts import Interruption, Lane
 from shared.ids import JobId
 
@@ -55,3 +56,5 @@ class Facts:
     """For jobs that do not say it themselves."""
     wait: Wait | None = None
     """None means unknown, and refuses nothing."""
+    pace: Pace | None = None
+    """None when nothing on its way has a limit."""

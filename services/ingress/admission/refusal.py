@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from services.ingress.admission.allowance import Allowance
+
 __all__ = ["Reason", "Refused"]
 
 
@@ -28,6 +30,10 @@ class Reason(StrEnum):
     OWN_BACKLOG = "own_backlog"
     """The tenant's own jobs do."""
     NO_WORKERS = "no_workers"
+    ABOVE_RATE = "rate_limit_exceeded"
+    """More is asked for in a minute, or at once, than the key, its team, its tenant or the model may."""
+    LARGER_THAN_RATE = "request_exceeds_rate_limit"
+    """By this request alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +44,5 @@ class Refused:
     """The field of the request, or the header, that is at fault."""
     retry_after: timedelta | None = None
     """When the same request may be accepted; None when it never will."""
+    allowance: Allowance | None = None
+    """What is left of the limits on the way, where there are any."""

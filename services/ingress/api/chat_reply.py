@@ -14,17 +14,18 @@ import orjson
 import structlog
 from starlette.responses import Response
 
-from services.ingress.admission import Departure
+from services.ingress.admission import Allowance, Departure
 from services.ingress.api.departure import unless_stopped, until_departure
 from services.ingress.api.doors import Doors
 from services.ingress.api.job_view import received_object
 from services.ingress.api.preferences import Preference
 from services.ingress.api.problems import Problem, answer_not_kept, of_ended, out_of_time
+from services.ingress.api.ratelimits import ratelimit_headers
 from services.ingress.api.reply import JOB_ID, Exchange, Reply
 from services.ingress.api.sse import EventStream, StalledReaderError, data_frame
 from services.ingress.api.transcript import Transcript
 from services.ingress.ports import JobRecord, UnavailableError
-from services.ingress.reception import Known, Received
+from services.ingress.reception import Fresh, Known, Received
 from services.ingress.tail import Tail, stored_end
 from shared.contracts import JobEnded, JobStatus
 from shared.job_log import START
@@ -187,5 +188,12 @@ def accepted_response(received: Received, headers: dict[str, str]) -> Response:
 
 
 def job_headers(received: Received) -> dict[str, str]:
-    again = {"idempotent-replayed": "true"} if isinstance(received, Known) else {}
-    return {JOB_ID: received.job.id} | again
+    found = {JOB_ID: received.job.id}
+    match received:
+        case Known():
+            found["idempotent-replayed"] = "true"
+        case Fresh(allowance=Allowance() as allowance):
+            found |= ratelimit_headers(allowance)
+        case Fresh():
+            pass
+    return found

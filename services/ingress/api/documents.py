@@ -26,7 +26,7 @@ _ERRORS: Final = {
     410: "It was answered before, and the answer is no longer kept.",
     413: "The body is larger than allowed.",
     422: "The provider cannot work on the request, or its `Idempotency-Key` was used for another.",
-    429: "So much of your own waits that the job would expire; or the provider's limit was hit and it could not wait.",
+    429: "Above a limit, or so much of your own waits that the job would expire, or the provider's limit was hit.",
     500: "A fault of the server.",
     502: "No provider could answer.",
     503: "A server this one needs is away, or so much waits that the job would expire. Try again later.",
@@ -36,7 +36,12 @@ _ERRORS: Final = {
 _ANSWER_HEADERS: Final = {
     401: {"WWW-Authenticate": "`Bearer`."},
     405: {"Allow": "The methods the path has."},
-    429: {"Retry-After": "In so many seconds it may work, where that is known."},
+    429: {
+        "Retry-After": "In so many seconds it may work, where that is known.",
+        "retry-after-ms": "The same in milliseconds, of a limit.",
+        "x-ratelimit-remaining-requests": "Of `x-ratelimit-limit-requests` a minute, where there is such a limit.",
+        "x-ratelimit-remaining-tokens": "The same of tokens.",
+    },
     503: {"Retry-After": "In so many seconds it may work."},
 }
 

@@ -6,12 +6,14 @@ framework's own 404, 405, 422 and 500 included. The `code` is for programs, the 
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import orjson
 from starlette.responses import Response
 
 from services.ingress.admission import Reason, Refused
+from services.ingress.api.ratelimits import ratelimit_headers
 from services.ingress.keyring import Turned
 from services.ingress.ports import Dependency, UnavailableError
 from shared.contracts import JobEnded, JobError, JobStatus
@@ -93,6 +95,8 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.OVERLOADED: (503, _SERVER),
     Reason.OWN_BACKLOG: (429, "rate_limit_error"),
     Reason.NO_WORKERS: (503, _SERVER),
+    Reason.ABOVE_RATE: (429, "rate_limit_error"),
+    Reason.LARGER_THAN_RATE: (413, _INVALID),
 }
 
 if _missing := set(Reason) - _REFUSED.keys():
@@ -101,7 +105,11 @@ if _missing := set(Reason) - _REFUSED.keys():
 
 def of_refused(refused: Refused) -> Problem:
     status, kind = _REFUSED[refused.reason]
-    headers = () if refused.retry_after is None else (_retry_after(refused.retry_after.total_seconds()),)
+    headers = tuple(ratelimit_headers(refused.allowance).items())
+    if refused.retry_after is not None:
+        headers += (_retry_after(refused.retry_after.total_seconds()),)
+        if refused.reason is Reason.ABOVE_RATE:
+            headers += (("retry-after-ms", str(max(1, refused.retry_after // timedelta(milliseconds=1)))),)
     return Problem(status, refused.message, kind, refused.reason.value, refused.param, headers)
 
 

@@ -9,13 +9,14 @@ from services.ingress.adapters.directory_watch import DirectoryBell, DirectoryWa
 from services.ingress.adapters.postgres_keys import PostgresKeys
 from services.ingress.adapters.postgres_records import KEYS, TEAMS, TENANTS, PostgresRecords
 from services.ingress.api.admin.desk import Administrators, Desk
-from services.ingress.callers import Callers
+from services.ingress.callers import Callers, limits_of
 from services.ingress.keyring import Keyring
+from services.ingress.pacing import RateTerms
 from services.ingress.settings import IngressSettings
 from shared.clock import utc_now
 from shared.config.schema import Config, Tenant
 
-__all__ = ["Directory", "directory_of"]
+__all__ = ["Directory", "directory_of", "rate_terms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,11 @@ def directory_of(pool: Any, bell: DirectoryBell, settings: IngressSettings, conf
 
 def _ids(tenants: Mapping[str, Tenant]) -> frozenset[str]:
     return frozenset(key_id for tenant in tenants.values() for key_id in tenant.keys)
+
+
+def rate_terms(config: Config) -> RateTerms:
+    return RateTerms(
+        models={name: limits_of(model.limits) for name, model in config.models.items()},
+        batch_waits=config.limits.batch_above_rate == "wait",
+        open_without_redis=config.limits.rates_without_redis == "open",
+    )

@@ -23,6 +23,7 @@ from services.ingress.adapters.postgres_archive import PostgresArchive
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_loads import RedisLoads
 from services.ingress.adapters.redis_log import RedisJobLog
+from services.ingress.adapters.redis_rates import RedisRates
 from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.admission import HouseRules, Spans
@@ -30,12 +31,13 @@ from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
+from services.ingress.pacing import Pacing
 from services.ingress.ports import Dependency
 from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
-from services.ingress.wiring.directory import directory_of
+from services.ingress.wiring.directory import directory_of, rate_terms
 from services.ingress.wiring.models import catalogued, facts_of, reachable
 from services.ingress.wiring.readiness import alive, readiness
 from services.ingress.wiring.topics import topic_door
@@ -97,6 +99,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             job_log=job_log,
             tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
             backlogs=backlogs,
+            pacing=Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now),
             rules=HouseRules(
                 {name: reachable(config, name, models) for name in models},
                 Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),

@@ -15,7 +15,7 @@ While Redis is away the journals grow, bounded by the answers of the jobs that r
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +24,16 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.router_worker.ports import FlushMeasures, Taken
-from services.router_worker.publishing.journal import Journal
+from services.router_worker.publishing.appends import append_arguments, batches_of, take_append_reply
+from services.router_worker.publishing.journal import Ending, Journal
 from shared.contracts import Job
 from shared.job_log import APPEND, END, RESTORE, Keyspace
+from shared.rates import SETTLE
 
 __all__ = ["Flusher"]
 
 log = structlog.get_logger("publishing")
 
-_ENTRIES_PER_CALL = 128
 _LONGEST_PAUSE_SECONDS = 1.0
 _LOOK_SECONDS = 1.0
 _KEPT_SECONDS = 5.0
@@ -42,9 +43,7 @@ _KEPT_SECONDS = 5.0
 @dataclass(slots=True, eq=False)
 class _Ending:
     journal: Journal
-    entry: bytes
-    outcome: bytes
-    ttl_ms: int
+    what: Ending
     ended: asyncio.Future[bool]
 
 
@@ -60,6 +59,7 @@ class Flusher:
         self._append = redis.register_script(APPEND)
         self._end = redis.register_script(END)
         self._restore = redis.register_script(RESTORE)
+        self._settle = redis.register_script(SETTLE)
         self._dirty: dict[Journal, None] = {}
         self._endings: dict[Journal, _Ending] = {}
         self._open: dict[Journal, None] = {}
@@ -90,10 +90,10 @@ class Flusher:
     def _leave(self, journal: Journal) -> None:
         self._open.pop(journal, None)
 
-    async def _finish(self, journal: Journal, entry: bytes, outcome: bytes, ttl_ms: int) -> bool:
+    async def _finish(self, journal: Journal, what: Ending) -> bool:
         if journal.fenced:
             return False
-        ending = _Ending(journal, entry, outcome, ttl_ms, asyncio.get_running_loop().create_future())
+        ending = _Ending(journal, what, asyncio.get_running_loop().create_future())
         self._endings[journal] = ending
         self._note(journal, True)
         return await ending.ended
@@ -151,13 +151,17 @@ class Flusher:
         """One pipeline. Returns the journals whose logs were behind; their claims are restored already."""
         for journal in journals:
             journal.seal()
-        batches = _batches(journals, self._endings)
+        batches = batches_of(journals, self._endings)
         pipeline = self._redis.pipeline(transaction=False)
         for batch in batches:
-            await self._append(*_append_arguments(batch), client=pipeline)
+            await self._append(*append_arguments(batch), client=pipeline)
         ends = [ending for journal in journals if (ending := self._endings.get(journal)) is not None]
         for ending in ends:
             await self._end(*self._end_arguments(ending), client=pipeline)
+        for ending in ends:
+            if ending.journal.job.paced:
+                hold = self._keyspace.hold(ending.journal.job.id)
+                await self._settle([hold], [ending.what.used_tokens], client=pipeline)
         began = time.perf_counter()
         replies = await pipeline.execute()
         self._measures.flushed(
@@ -166,8 +170,9 @@ class Flusher:
 
         lengths: dict[Journal, int] = {}
         for batch, (behind, fenced) in zip(batches, replies, strict=False):
-            _take_append_reply(batch, behind, fenced, lengths)
-        for ending, reply in zip(ends, replies[len(batches) :], strict=True):
+            take_append_reply(batch, behind, fenced, lengths)
+        # What is behind the ends gave back what the jobs held of their limits, and says nothing.
+        for ending, reply in zip(ends, replies[len(batches) :], strict=False):
             self._take_end_reply(ending, reply, lengths)
         for journal, length in lengths.items():
             self._reopen(journal)
@@ -192,7 +197,7 @@ class Flusher:
                 pass  # ended by an earlier try whose reply was lost; the log is refilled all the same
             case _:
                 self._endings.pop(journal, None)
-                journal.kept.append(ending.entry)
+                journal.kept.append(ending.what.entry)
                 journal.written = len(journal.kept)
                 self._ended[journal] = (ending, time.monotonic())
                 _resolve(ending, ended=True)
@@ -230,66 +235,10 @@ class Flusher:
             journal.epoch,
             journal.base + number,
             str(journal.cursor(number)),
-            ending.entry,
-            ending.outcome,
-            ending.ttl_ms,
+            ending.what.entry,
+            ending.what.outcome,
+            ending.what.ttl_ms,
         ]
-
-
-@dataclass(slots=True)
-class _Part:
-    """Some consecutive entries of one journal, from number `start`."""
-
-    journal: Journal
-    start: int
-    entries: list[bytes]
-
-
-def _batches(journals: Sequence[Journal], ending: Collection[Journal]) -> list[list[_Part]]:
-    """Calls of at most 128 entries, so that Redis is never held long; a long journal is split over several.
-
-    One with nothing to say asks after its log, unless its end asks anyway.
-    """
-    batches: list[list[_Part]] = []
-    room, together = 0, ""
-    for journal in sorted(journals, key=lambda journal: journal.keys.together):
-        start = journal.written
-        silent = start == len(journal.kept) and journal not in ending
-        while start < len(journal.kept) or silent:
-            if room == 0 or journal.keys.together != together:
-                batches.append([])
-                room, together = _ENTRIES_PER_CALL, journal.keys.together
-            entries = journal.kept[start : start + room]
-            batches[-1].append(_Part(journal, start, entries))
-            start += len(entries)
-            room -= max(len(entries), 1)
-            silent = False
-    return batches
-
-
-def _take_append_reply(batch: list[_Part], behind: list[Any], fenced: list[bytes], lengths: dict[Journal, int]) -> None:
-    """Note which logs took their entries and which are behind, with their lengths."""
-    if behind or fenced:
-        by_id = {part.journal.job.id.encode(): part.journal for part in batch}
-        for job, length in behind:
-            lengths.setdefault(by_id[job], int(length))
-        for job in fenced:
-            by_id[job].fence()
-    for part in batch:
-        if part.journal not in lengths:
-            part.journal.written = part.start + len(part.entries)
-
-
-def _append_arguments(batch: list[_Part]) -> tuple[list[str], list[Any]]:
-    keys: list[str] = []
-    arguments: list[Any] = []
-    for part in batch:
-        journal = part.journal
-        keys += [journal.keys.log, journal.keys.readers]
-        arguments += [journal.job.id, journal.epoch, journal.base + part.start, journal.ttl_ms, len(part.entries)]
-        for place, entry in enumerate(part.entries, part.start):
-            arguments += [str(journal.cursor(place)), entry]
-    return keys, arguments
 
 
 def _resolve(ending: _Ending, *, ended: bool) -> None:

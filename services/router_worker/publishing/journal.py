@@ -8,7 +8,16 @@ from services.router_worker.publishing.coalescing import coalesce
 from shared.contracts import Job
 from shared.job_log import Cursor, EventType, JobKeys, encode_entry
 
-__all__ = ["Journal"]
+__all__ = ["Ending", "Journal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    entry: bytes
+    outcome: bytes
+    ttl_ms: int
+    used_tokens: int
+    """Of all attempts: what the job took of its limits is corrected by them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +36,7 @@ class Journal:
     """How many entries of former epochs the log holds below this journal's first."""
     wake: Callable[["Journal", bool], None]
     """Tells the flusher that something waits; whether it is urgent."""
-    finish: Callable[["Journal", bytes, bytes, int], Awaitable[bool]]
+    finish: Callable[["Journal", "Ending"], Awaitable[bool]]
     leave: Callable[["Journal"], None]
     """Tells the flusher that the run is over."""
     kept: list[bytes]
@@ -49,8 +58,8 @@ class Journal:
         self.kept.append(encode_entry(event, data))
         self.wake(self, True)
 
-    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
-        return await self.finish(self, encode_entry(event, data), outcome, ttl_ms)
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int, used_tokens: int) -> bool:
+        return await self.finish(self, Ending(encode_entry(event, data), outcome, ttl_ms, used_tokens))
 
     def close(self) -> None:
         self.leave(self)

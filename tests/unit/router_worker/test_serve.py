@@ -51,7 +51,7 @@ class AWorld:
         self.claim = claim
         return self
 
-    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int) -> bool:
+    async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int, used_tokens: int) -> bool:
         self.heard.append(f"log: {event}")
         return True
 

@@ -11,6 +11,7 @@ from services.ingress.admission.guards.lane_allowed import lane_allowed
 from services.ingress.admission.guards.max_output import max_output
 from services.ingress.admission.guards.model_allowed import model_allowed
 from services.ingress.admission.guards.model_known import model_known
+from services.ingress.admission.guards.rate import rate
 from services.ingress.admission.guards.schedule import schedule
 from services.ingress.admission.refusal import Refused
 
@@ -27,4 +28,5 @@ GUARDS: Final[tuple[Guard, ...]] = (
     max_output,
     context_length,
     in_time,
+    rate,
 )
