@@ -1,6 +1,6 @@
 """The commands of `sluice keys` that speak to the admin API: the keys that the database knows."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -17,6 +17,11 @@ from cli.administration.options import (
     limits,
     terms,
 )
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from shared.contracts import JsonObject
 
 __all__ = ["COMMANDS"]
 
@@ -193,12 +198,12 @@ COMMANDS = (
 )
 
 
-def _allowed(models: list[str] | None, lanes: list[str] | None, expires: str | None) -> dict[str, object]:
-    asked: dict[str, object] = {}
+def _allowed(models: list[str] | None, lanes: list[str] | None, expires: str | None) -> "JsonObject":
+    asked: JsonObject = {}
     if models:
-        asked["models"] = models
+        asked["models"] = cast("list[JsonValue]", models)
     if lanes:
-        asked["lanes"] = lanes
+        asked["lanes"] = cast("list[JsonValue]", lanes)
     if expires is not None:
         asked["expires_at"] = None if expires == "never" else _moment(expires)
     return asked

@@ -49,8 +49,5 @@ def missing_ms(bucket: Bucket, limit: int, parts: int) -> int | None:
     need = parts - bucket.level
     if need <= 0:
         return 0
-    busy = waited_ms(bucket.owed, limit)
-    meanwhile = busy * limit
-    if need <= meanwhile:
-        return -(-need // limit)
-    return busy + -(-(need - meanwhile) // (limit * _EIGHTHS))
+    # An eighth while debts are paid; all but what paid them, afterwards.
+    return min(-(-need // limit), -(-(need + bucket.owed) // (limit * _EIGHTHS)))

@@ -43,9 +43,7 @@ local function missing(bucket)
   if bucket.cost > bucket.limit * UNIT then return -1 end
   local need = bucket.cost - bucket.level
   if need <= 0 then return 0 end
-  local busy = math.ceil(bucket.owed / (bucket.limit * 7))
-  if need <= busy * bucket.limit then return math.ceil(need / bucket.limit) end
-  return busy + math.ceil((need - busy * bucket.limit) / (bucket.limit * 8))
+  return math.min(math.ceil(need / bucket.limit), math.ceil((need + bucket.owed) / (bucket.limit * 8)))
 end
 
 for i = 1, scopes do
@@ -70,7 +68,14 @@ for i = 1, scopes do
           bucket.owes = true
           local ms = math.ceil((bucket.owed + bucket.cost) / (limit * 7))
           wait = math.max(wait, ms)
-          if ms > patience then refuse(i - 1, resource, ms - patience) end
+          if ms > patience then
+            local missed = missing(bucket)
+            if missed >= 0 then missed = math.max(missed, math.ceil(bucket.owed / (limit * 7))) end
+            if math.ceil(bucket.cost / (limit * 7)) <= patience then
+              missed = missed < 0 and ms - patience or math.min(missed, ms - patience)
+            end
+            refuse(i - 1, resource, missed)
+          end
         end
       end
     end

@@ -100,7 +100,7 @@ def take(
             owing.append((number, resource))
             waits.append(waited_ms(bucket.owed + cost, limit))
             if waits[-1] > patience_ms:
-                refusals.append(Refusal(number, resource, waits[-1] - patience_ms, states))
+                refusals.append(Refusal(number, resource, _line_ms(bucket, limit, cost, patience_ms), states))
         if scope.places is not None and patience_ms is None and len(state.places) >= scope.places:
             refusals.append(Refusal(number, Resource.PLACES, 0, states))
     if refusals:
@@ -113,6 +113,16 @@ def take(
         ),
         tuple(owing),
     )
+
+
+def _line_ms(bucket: Bucket, limit: int, cost: int, patience_ms: int) -> int | None:
+    """How long until the line is short enough, or there is none and the bucket has enough."""
+    missing = missing_ms(bucket, limit, cost)
+    without_line = None if missing is None else max(missing, waited_ms(bucket.owed, limit))
+    if waited_ms(cost, limit) > patience_ms:
+        return without_line
+    short_enough = waited_ms(bucket.owed + cost, limit) - patience_ms
+    return short_enough if without_line is None else min(short_enough, without_line)
 
 
 def _longest(refusals: Sequence[Refusal]) -> Refusal:

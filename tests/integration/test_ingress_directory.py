@@ -110,7 +110,7 @@ async def test_a_rotated_key_keeps_working_for_its_overlap(served: ServedIngress
 
 async def test_what_a_key_is_made_with_comes_back_and_counts(served: ServedIngress) -> None:
     fields = {
-        "id": "narrow",
+        "id": "only-mini",
         "note": "only one model",
         "models": ["gpt-4o-mini"],
         "lanes": ["batch"],
@@ -120,14 +120,14 @@ async def test_what_a_key_is_made_with_comes_back_and_counts(served: ServedIngre
     }
     key = await a_key(served, **fields)
     async with administrator(served) as admin:
-        shown = (await admin.get("/keys/narrow")).json()
+        shown = (await admin.get("/keys/only-mini")).json()
         assert shown["limits"] == {"requests_per_minute": 60, "tokens_per_minute": None, "concurrency": 4}
         assert {name: shown[name] for name in ("note", "models", "lanes", "tags")} == {
             name: fields[name] for name in ("note", "models", "lanes", "tags")
         }
         listed = (await admin.get("/keys", params={"tenant": "globex"})).json()["data"]
         assert shown in listed
-        assert (await admin.post("/keys", json={"tenant": "globex", "id": "narrow"})).status_code == 409
+        assert (await admin.post("/keys", json={"tenant": "globex", "id": "only-mini"})).status_code == 409
         assert (await admin.post("/keys", json={"tenant": "globex", "team": "nobody"})).status_code == 400
     async with httpx.AsyncClient(
         base_url=served.url(1), headers={"authorization": f"Bearer {key}"}, timeout=20, trust_env=False
@@ -143,6 +143,6 @@ async def test_what_a_key_is_made_with_comes_back_and_counts(served: ServedIngre
             await asyncio.sleep(0.02)
     assert (found[0].tenant, found[0].caller, found[0].tags) == (
         "globex",
-        "narrow",
+        "only-mini",
         {"a": "b", "cost-centre": "7"},
     )

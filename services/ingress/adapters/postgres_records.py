@@ -46,7 +46,7 @@ class PostgresRecords(Generic[Record]):
         wake: Callable[[], Awaitable[None]],
     ) -> None:
         self._pool = pool
-        self._kind = kind
+        self._kind: Kind[Record] = kind
         self._call_seconds = call_seconds
         self._wake = wake
         self._columns = [field.name for field in fields(kind.record)]
@@ -101,7 +101,8 @@ class PostgresRecords(Generic[Record]):
         return changed
 
     def _read(self, row: Any) -> Record:  # noqa: ANN401
-        return self._kind.record(**{column: _field(column, row[column]) for column in self._columns})
+        made: type[Record] = self._kind.record
+        return made(**{column: _field(column, row[column]) for column in self._columns})
 
     def _written(self, record: Record) -> list[object]:
         return [_column(column, getattr(record, column)) for column in self._columns]

@@ -111,13 +111,14 @@ class RedisJobLog:
         keys = self._keyspace.job(job.id)
         entry = encode_entry(EventType.ACCEPTED, _accepted(job))
         facts = facts_of(job).to_bytes()
-        accepting = [keys.log, keys.readers, keys.claim], [job.id, facts, entry, self._ttl_ms(job.deadline)]
+        places = [keys.log, keys.readers, keys.claim]
+        words: list[str | bytes | int] = [job.id, facts, entry, self._ttl_ms(job.deadline)]
         with as_unavailable():
             if not job.paced:
-                await self._accept(*accepting)
+                await self._accept(places, words)
                 return
             pipeline = self._redis.pipeline(transaction=False)
-            await self._accept(*accepting, client=pipeline)
+            await self._accept(places, words, client=pipeline)
             held_ms = _milliseconds(max(job.deadline - self._clock(), timedelta()) + _END_IS_TOLD)
             await self._keep([self._keyspace.hold(job.id)], [held_ms], client=pipeline)
             await pipeline.execute()

@@ -188,7 +188,7 @@ def accepted_response(received: Received, headers: dict[str, str]) -> Response:
 
 
 def job_headers(received: Received) -> dict[str, str]:
-    found = {JOB_ID: received.job.id}
+    found: dict[str, str] = {JOB_ID: received.job.id}
     match received:
         case Known():
             found["idempotent-replayed"] = "true"

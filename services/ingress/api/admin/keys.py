@@ -41,7 +41,7 @@ def key_routes(app: FastAPI, desk: Desk) -> None:
             **said,  # type: ignore[arg-type]
         )
         await made(desk.keys, record, "key", key_id)
-        return KeyMade.of(record, key=key)
+        return KeyMade.with_key(record, key)
 
     _changing_routes(app, desk)
 
@@ -74,7 +74,7 @@ def _changing_routes(app: FastAPI, desk: Desk) -> None:
                 changed_at=now,
             )
 
-        return KeyMade.of(await changed(desk.keys, how, "key", key_id), key=key)
+        return KeyMade.with_key(await changed(desk.keys, how, "key", key_id), key)
 
     @app.post("/admin/v1/keys/{key_id}/revoke", **acts("revokeKey", "Revoke a key, for ever"))
     async def revoke_key(key_id: InPath) -> KeyObject:

@@ -225,7 +225,7 @@ class KeyObject(Given):
     changed_at: int
 
     @classmethod
-    def of(cls, record: KeyRecord, **others: str) -> Self:
+    def of(cls, record: KeyRecord) -> Self:
         return cls(
             id=record.key_id,
             tenant=record.tenant,
@@ -241,13 +241,16 @@ class KeyObject(Given):
             previous_until=unix_seconds(record.previous_until) if record.previous_until else None,
             created_at=unix_seconds(record.created_at),
             changed_at=unix_seconds(record.changed_at),
-            **others,
         )
 
 
 class KeyMade(KeyObject):
     key: str
     """The key itself. It is stored nowhere, and cannot be shown again."""
+
+    @classmethod
+    def with_key(cls, record: KeyRecord, key: str) -> Self:
+        return cls(**KeyObject.of(record).model_dump(), key=key)
 
 
 class KeyList(Given):

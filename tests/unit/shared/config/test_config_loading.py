@@ -64,7 +64,7 @@ def test_an_absent_variable_is_named_with_its_place(env: dict[str, str]) -> None
 def test_an_unknown_key_is_told_with_what_was_probably_meant() -> None:
     (line,) = told("version: 1\nprovders: {}\n")
 
-    assert line.startswith("sluice.yaml:2: provders: unknown key; did you mean `providers`? known: limits, models, ")
+    assert line.startswith("sluice.yaml:2: provders: unknown key; did you mean `providers`? known: administrators, ")
 
 
 def test_an_unknown_key_deep_inside_names_the_keys_of_its_own_section() -> None:
@@ -146,7 +146,7 @@ def test_an_unknown_key_under_a_wrong_name_is_told_as_well() -> None:
         "sluice.yaml:2: tenants[7]: the name: must be text; put it in quotes",
         (
             "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? "
-            "known: batch_partitions, keys, partial_answers, weight"
+            "known: batch_partitions, keys, limits, partial_answers, teams, weight"
         ),
     ]
 
