@@ -177,7 +177,8 @@ class Traveller:
             attempt = run.current = Attempt(job, begun, run.assembler)
             self.measures.attempt_began(begun)
             used = None
-            await self._listen(run, attempt, call, permit)
+            # Each token wakes every coroutine between its task and the socket; from a task of its own the way is short.
+            await asyncio.create_task(self._listen(run, attempt, call, permit), name=f"listens to {begun.deployment}")
             used, failure = attempt.tokens, attempt.failure
         finally:
             permit.end(used, failure)

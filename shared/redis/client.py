@@ -23,6 +23,7 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from shared.redis.address import Kind, RedisAddress, parse_address
 from shared.redis.cluster import ScriptedCluster
 from shared.redis.packing import packing
+from shared.redis.scripted import ScriptedRedis
 
 __all__ = ["Home", "homes_of", "is_clustered", "redis_client"]
 
@@ -46,7 +47,7 @@ def redis_client(url: str, *, call_seconds: float) -> Redis:
         case Kind.SERVER:
             options = common | {"max_connections": _CONNECTIONS, "timeout": call_seconds} | dict(address.options)
             options["connection_class"] = packing(options.get("connection_class", Connection))
-            return Redis(connection_pool=BlockingConnectionPool(**options))
+            return ScriptedRedis(connection_pool=BlockingConnectionPool(**options))
         case Kind.SENTINEL:
             return _primary(address, common, call_seconds)
         case Kind.CLUSTER:
@@ -80,7 +81,7 @@ def _primary(address: RedisAddress, common: dict[str, Any], call_seconds: float)
     return _Watched(pool, sentinel.sentinels)
 
 
-class _Watched(Redis):
+class _Watched(ScriptedRedis):
     """Closes the connections to the Sentinels as well."""
 
     def __init__(self, pool: BlockingConnectionPool, watchers: Sequence[Redis]) -> None:

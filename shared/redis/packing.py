@@ -11,6 +11,7 @@ from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSL
 from redis.typing import EncodableT
 
 from shared.redis.dying import Dying
+from shared.redis.prompt import Prompt
 
 __all__ = ["packing"]
 
@@ -23,19 +24,19 @@ class _Packing(AbstractConnection):
         return [hiredis.pack_command((*words, *args[1:]))]
 
 
-class _PackingConnection(_Packing, Dying, Connection):
+class _PackingConnection(_Packing, Prompt, Dying, Connection):
     pass
 
 
-class _PackingSSLConnection(_Packing, Dying, SSLConnection):
+class _PackingSSLConnection(_Packing, Prompt, Dying, SSLConnection):
     pass
 
 
-class _PackingSentinelConnection(_Packing, Dying, SentinelManagedConnection):
+class _PackingSentinelConnection(_Packing, Prompt, Dying, SentinelManagedConnection):
     pass
 
 
-class _PackingSentinelSSLConnection(_Packing, Dying, SentinelManagedSSLConnection):
+class _PackingSentinelSSLConnection(_Packing, Prompt, Dying, SentinelManagedSSLConnection):
     pass
 
 
@@ -48,5 +49,5 @@ _PACKING: Final[Mapping[object, type[AbstractConnection]]] = {
 
 
 def packing(connection_class: object) -> object:
-    """The same kind of connection, with the quicker packing, and dying as it should, where it is known."""
+    """The same kind of connection, with the quicker packing and writing, and dying as it should, where it is known."""
     return _PACKING.get(connection_class, connection_class)

@@ -32,7 +32,11 @@ _HEARTBEAT_MS: Final = 1000
 """A member learns with its next heartbeat that the group is being dealt anew; until then everybody waits for it."""
 
 _REBALANCE_MS: Final = 30_000
-_IDLE_MS: Final = 100
+_IDLE_MS: Final = 250
+_GATHER_MS: Final = 200
+_GATHER_BYTES: Final = 65_536
+"""Kafka answers when so much has come together, or after so long: a transaction of few rows costs as much as one of
+many, and nobody waits for a row."""
 _COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
 
@@ -65,6 +69,8 @@ class Intake:
             batch=True,
             max_records=source.batch_records,
             batch_timeout_ms=_IDLE_MS,
+            fetch_min_bytes=_GATHER_BYTES,
+            fetch_max_wait_ms=_GATHER_MS,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             max_poll_interval_ms=_DAY_MS,
