@@ -65,12 +65,19 @@ def parse_cursor(text: str) -> Cursor | None:
     return Cursor(int(match[1]), int(match[2])) if match else None
 
 
+_PREFIXES = {event: event.value.encode() + b" " for event in EventType}
+_BY_NAME = {event.value.encode(): event for event in EventType}
+
+
 def encode_entry(event: EventType, data: bytes) -> bytes:
-    return event.value.encode() + b" " + data
+    return _PREFIXES[event] + data
 
 
 def parse_entry(entry_id: bytes, raw: bytes) -> Entry:
     """Raises ValueError when Redis holds something Sluice did not write."""
     epoch, _, seq = entry_id.partition(b"-")
-    event, _, data = raw.partition(b" ")
-    return Entry(Cursor(int(epoch), int(seq)), EventType(event.decode()), data)
+    name, _, data = raw.partition(b" ")
+    event = _BY_NAME.get(name)
+    if event is None:
+        raise ValueError(f"an entry of the unknown type {name[:40]!r}")
+    return Entry(Cursor(int(epoch), int(seq)), event, data)

@@ -15,6 +15,7 @@ from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
 from services.router_worker.publishing.flusher import Flusher
 from shared.clock import unix_ms
 from shared.job_log import REMEMBER, EventType, Keyspace
+from shared.redis import redis_client
 from shared.telemetry.instruments import Instruments
 from tests.suites.job_log_members import Member, a_job, delta, listening, shown
 
@@ -23,8 +24,9 @@ Fleet = Callable[[str], Member]
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
+    redis = redis_client(redis_url, call_seconds=5)
+    yield redis
+    await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture
@@ -65,6 +67,15 @@ async def test_a_log_holds_what_was_said_in_order_and_ends_once(fleet: Fleet) ->
     assert [entry.type for entry in entries] == [EventType.STARTED, *[EventType.DELTA] * 500, EventType.DONE]
     assert [entry.data for entry in entries[1:-1]] == [b'{"n":%d}' % number for number in range(500)]
     assert [entry.cursor.seq for entry in entries] == list(range(1, 503))
+
+
+async def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(fleet: Fleet, redis: Redis) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    await redis.script_flush()
+    journal.show(delta(0))
+    assert await worker.end(journal)
+    assert [entry.type for entry in await worker.log(job)] == [EventType.STARTED, EventType.DELTA, EventType.DONE]
 
 
 async def test_a_job_that_a_living_worker_runs_is_not_taken(fleet: Fleet) -> None:

@@ -51,6 +51,8 @@ class Follower:
         "_read",
         "_ready",
         "_silence",
+        "_timer",
+        "_until",
         "_waiter",
         "over",
     )
@@ -66,6 +68,8 @@ class Follower:
         self._ready: Sequence[Entry] = ()
         self._due = False
         self._waiter: asyncio.Future[None] | None = None
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._silence = _LONGEST_SILENCE
         self._look_at = asyncio.get_running_loop().time() + self._silence
 
@@ -151,22 +155,37 @@ class Follower:
         self._queue.clear()
         return taken
 
+    def close(self) -> None:
+        """Afterwards no timer is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     async def _wait(self, until: float) -> None:
-        """Until woken, but not past `until`. A bare timer: `asyncio.timeout` costs more than the rest of a delta."""
-        loop = asyncio.get_running_loop()
-        self._waiter = waiter = loop.create_future()
-        timer = loop.call_at(until, _settle, waiter)
+        """Until woken, but not past `until`."""
+        self._until = until
+        if self._timer is None or self._timer.when() > until:
+            self._ring_at(until)
+        self._waiter = asyncio.get_running_loop().create_future()
         try:
-            await waiter
+            await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
 
+    def _ring_at(self, at: float) -> None:
+        """One lazy timer for all waits: a timer for each would cost more than the rest of a delta."""
+        self.close()
+        self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if asyncio.get_running_loop().time() < self._until:
+            self._ring_at(self._until)
+        else:
+            self._wake()
+
     def _wake(self) -> None:
-        if self._waiter is not None:
-            _settle(self._waiter)
-
-
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -31,6 +31,7 @@ class Followers:
         return job.encode() in self._by_job
 
     def leave(self, job: JobId, follower: Follower) -> None:
+        follower.close()
         readers = self._by_job[job.encode()]
         readers.discard(follower)
         if not readers:

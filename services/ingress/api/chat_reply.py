@@ -107,7 +107,7 @@ class ChatStream(ChatReply):
     async def _respond(self, tail: Tail, exchange: Exchange) -> None:
         streams = self._doors.instruments.gauge(OPEN_STREAMS)
         write_seconds = self._doors.patience.write
-        with streams.track_inprogress(), EventStream(exchange.send, self._extra, write_seconds=write_seconds) as stream:
+        with streams.track_inprogress(), EventStream(exchange, self._extra, write_seconds=write_seconds) as stream:
             problem = await self._speak(tail, stream)
             if problem is None:
                 await stream.close()

@@ -13,6 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingress.api.problems import internal
+from services.ingress.api.reply import BODY_WAY
 from shared.ids import new_id
 from shared.telemetry import Instruments, bound
 from shared.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -57,6 +58,7 @@ class Edge:
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 progress = _Progress.WHOLE
 
+        scope[BODY_WAY] = send_on
         with bound(request_id=request_id.decode()):
             await self._guarded(scope, receive, send_on, lambda: progress)
 

@@ -72,7 +72,7 @@ class EventsReply(Reply):
         streams = doors.instruments.gauge(OPEN_STREAMS)
         with (
             bound(job_id=record.id),
-            EventStream(exchange.send, {JOB_ID: record.id}, write_seconds=doors.patience.write) as stream,
+            EventStream(exchange, {JOB_ID: record.id}, write_seconds=doors.patience.write) as stream,
         ):
             async with doors.tails.follow(record.tenant, record.id, self._after) as tail:
                 with streams.track_inprogress():

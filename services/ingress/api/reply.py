@@ -2,14 +2,20 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["JOB_ID", "Exchange", "Reply"]
+__all__ = ["BODY_WAY", "JOB_ID", "Exchange", "Reply"]
 
-JOB_ID = "x-sluice-job-id"
+JOB_ID: Final = "x-sluice-job-id"
+
+BODY_WAY: Final = "sluice.body_way"
+"""In the scope: how what follows an answer's head is sent without passing the framework, which only watches for heads.
+There is one such message per token.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,12 @@ class Exchange:
     scope: Scope
     receive: Receive
     send: Send
+
+    @property
+    def send_body(self) -> Send:
+        """For what comes behind the head."""
+        way: Send = self.scope.get(BODY_WAY, self.send)
+        return way
 
     async def respond(self, response: ASGIApp) -> None:
         await response(self.scope, self.receive, self.send)

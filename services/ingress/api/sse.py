@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from starlette.types import Send
-
+from services.ingress.api.reply import Exchange
 from shared.alarm import Alarm
 from shared.job_log import Entry
 
@@ -38,8 +37,9 @@ def event_frame(entry: Entry) -> bytes:
 class EventStream:
     """One response, in one task. Its head goes out with the first bytes: until then it may become another answer."""
 
-    def __init__(self, send: Send, headers: Mapping[str, str], *, write_seconds: float) -> None:
-        self._send = send
+    def __init__(self, exchange: Exchange, headers: Mapping[str, str], *, write_seconds: float) -> None:
+        self._send_head = exchange.send
+        self._send = exchange.send_body
         self._headers = [(name.encode(), value.encode()) for name, value in (*SSE_HEADERS, *headers.items())]
         self._write_seconds = write_seconds
         self._loop = asyncio.get_running_loop()
@@ -60,7 +60,7 @@ class EventStream:
         try:
             if not self.opened:
                 self.opened = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+                await self._send_head({"type": "http.response.start", "status": 200, "headers": self._headers})
             await self._send({"type": "http.response.body", "body": frames, "more_body": True})
         except asyncio.CancelledError:
             if self._alarm.struck():

@@ -4,7 +4,7 @@ A provider that is faster than the flusher's tick sends several chunks between t
 nothing but text of the same choice become one chunk: the text is the same, the entries are fewer.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import orjson
@@ -14,8 +14,11 @@ from services.router_worker.events import Chunk
 __all__ = ["coalesce"]
 
 
-def coalesce(chunks: Iterable[Chunk]) -> Iterator[bytes]:
+def coalesce(chunks: Sequence[Chunk]) -> Iterator[bytes]:
     """The chunks as JSON, plain neighbours merged; order and text are kept."""
+    if len(chunks) == 1:  # the usual case
+        yield chunks[0].data
+        return
     for (plain, _), group in groupby(chunks, key=lambda chunk: (chunk.plain, chunk.choice)):
         run = list(group)
         if plain and len(run) > 1:

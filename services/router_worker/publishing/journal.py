@@ -54,9 +54,10 @@ class Journal:
         self.wake(self, urgent)
 
     def note(self, event: EventType, data: bytes) -> None:
+        """Append what happened. It goes out with the next tick: nobody's next step waits for it."""
         self.seal()
         self.kept.append(encode_entry(event, data))
-        self.wake(self, True)
+        self.wake(self, False)
 
     async def end(self, event: EventType, data: bytes, outcome: bytes, ttl_ms: int, used_tokens: int) -> bool:
         return await self.finish(self, Ending(encode_entry(event, data), outcome, ttl_ms, used_tokens))

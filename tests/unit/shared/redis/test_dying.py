@@ -37,6 +37,7 @@ class DeadWriter:
     """As uvloop's is once its handle is gone."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.transport = writer.transport
         self.close = writer.close
         self.wait_closed = writer.wait_closed
 

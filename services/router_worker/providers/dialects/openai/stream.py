@@ -12,6 +12,7 @@ import orjson
 from services.router_worker.events import Answered, AttemptEvent, Chunk, Failed, Finished, UsageReported
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
+from services.router_worker.providers.dialects.openai.cutting import Cutter
 from services.router_worker.providers.dialects.openai.refusal import failure_in_body
 from services.router_worker.providers.dialects.openai.shape import reshape
 from services.router_worker.providers.dialects.openai.usage import read_usage
@@ -28,6 +29,7 @@ _EMPTY: Final = Failure(FailureKind.EMPTY, "The provider's stream ended without 
 
 class StreamDecoder:
     __slots__ = (
+        "_cutter",
         "_document",
         "_ended",
         "_envelope",
@@ -46,6 +48,7 @@ class StreamDecoder:
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
         self._sse = SseDecoder()
+        self._cutter = Cutter()
         self._document: WholeDecoder | None = None
         """Reads on when the provider answers with one JSON document after all."""
         self._fresh = True
@@ -101,6 +104,9 @@ class StreamDecoder:
     def _take(self, data: bytes, events: list[AttemptEvent]) -> None:
         if self._ended:
             return
+        if (cut := self._cutter.cut(data)) is not None:
+            events.append(cut)
+            return
         if data == b"[DONE]":
             self._end(events)
             return
@@ -113,7 +119,10 @@ class StreamDecoder:
             if isinstance(usage, dict):
                 self._usage = (usage, data)
             if body.get("choices"):
-                events.append(self._chunk(body))
+                chunk = self._chunk(body)
+                events.append(chunk)
+                if "prompt_filter_results" not in body:
+                    self._cutter.learn(data, chunk)
             elif "prompt_filter_results" in body:
                 self._prompt_filter = body["prompt_filter_results"]
         except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):

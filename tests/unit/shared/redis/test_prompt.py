@@ -1,0 +1,47 @@
+"""A command is written at once where there is room, and in bounded time where there is none."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio.connection import Connection
+from redis.exceptions import RedisError
+
+from shared.redis.packing import packing
+
+
+@pytest.fixture
+async def deaf() -> AsyncIterator[int]:
+    """A server that accepts and never reads."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+async def connected(port: int) -> Connection:
+    kind = packing(Connection)
+    assert isinstance(kind, type)
+    connection: Connection = kind(host="127.0.0.1", port=port, socket_timeout=0.2, driver_info=None, protocol=2)
+    await connection.connect()
+    return connection
+
+
+async def test_a_command_that_finds_room_makes_no_task(deaf: int) -> None:
+    connection = await connected(deaf)
+    before = asyncio.all_tasks()
+    sending = connection.send_command("PING")
+    with pytest.raises(StopIteration):
+        sending.send(None)  # it ends without waiting for anything
+    assert asyncio.all_tasks() == before
+    await connection.disconnect(nowait=True)
+
+
+async def test_a_server_that_takes_nothing_more_is_given_up_in_time(deaf: int) -> None:
+    connection = await connected(deaf)
+
+    async def send_without_end() -> None:
+        while True:
+            await connection.send_command("SET", "a", b"." * 1_000_000)
+
+    with pytest.raises(RedisError):
+        await asyncio.wait_for(send_without_end(), 20)
