@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.errors import OperatorError
+from shared.telemetry.repeats import Repeats
 
 __all__ = ["LEVELS", "bound", "configure_logging", "without_secrets"]
 
@@ -81,6 +82,8 @@ def configure_logging(service: str, level: str = "info", stream: TextIO | None =
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
         )
     )
+    if threshold > logging.DEBUG:
+        handler.addFilter(Repeats())
     logging.basicConfig(handlers=[handler], level=threshold, force=True)
     _route_libraries(threshold)
 
