@@ -1,4 +1,4 @@
-"""`sluice config`: is the configuration right, what does it come to, and what may it say?"""
+"""`sluice config`: how does one get a configuration, is it right, what does it come to, and what may it say?"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["config"]
 
-config = typer.Typer(help="Check, show and describe the configuration.", no_args_is_help=True, rich_markup_mode=None)
+config = typer.Typer(
+    help="Make, check, show and describe the configuration.", no_args_is_help=True, rich_markup_mode=None
+)
+
+importing = typer.Typer(
+    help="Turn another gateway's configuration into one of Sluice.", no_args_is_help=True, rich_markup_mode=None
+)
+config.add_typer(importing, name="import")
+
+
+@importing.callback()
+def _of_others() -> None:
+    pass
+
 
 ConfigFile = Annotated[
     Path | None,
@@ -97,6 +110,78 @@ def schema(
     from shared.config import json_schema
 
     print_json(json_schema())
+
+
+@config.command()
+def generate(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Where to write it [default: stdout]", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The key, the accounts and the YAML as one object.")] = False,
+) -> None:
+    """Write a configuration to begin with, from the provider keys in the environment. No provider's key stands in it.
+
+    It has comments, an account for each provider whose key is found, some of its models, and a new key for callers,
+    which is shown once. A file that is there already is left alone.
+
+    \b
+    Examples:
+      sluice config generate sluice.yaml
+      OPENAI_API_KEY=sk-… sluice config generate > sluice.yaml
+    """
+    import os
+
+    from cli.configuring.starter import accounts_in, starter
+    from cli.printing import complain, print_json, remark, say
+    from shared.config import hash_key, new_key
+
+    key = new_key("starter")
+    text = starter(os.environ, hash_key(key))
+    found = [{"provider": account.name, "variable": variable} for account, variable in accounts_in(os.environ)]
+    if file is not None:
+        try:
+            with file.open("x", encoding="utf-8") as out:
+                out.write(text)
+        except OSError as error:
+            complain(f"{file} cannot be written: {error.strerror}.")
+            raise typer.Exit(ExitCode.SETUP) from None
+    if as_json:
+        print_json({"key": key, "accounts": found, "yaml": text, "file": str(file) if file else None})
+        return
+    if file is None:
+        say(text.rstrip())
+    names = ", ".join(f"{each['provider']} (by {each['variable']})" for each in found)
+    remark(f"Accounts: {names or 'none, for no key of a known provider is in the environment'}.")
+    remark(f"The key for callers, shown only now: {key}")
+
+
+@importing.command("litellm")
+def import_litellm(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its config.yaml.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="YAML and what is not in it, as one JSON object.")] = False,
+) -> None:
+    """Turn the configuration of a LiteLLM proxy into one of Sluice, and list what could not be translated.
+
+    Its `model_list` becomes providers, models and prices, its `router_settings` strategies, fallbacks and patience.
+    What has no counterpart is told, on stderr and as comments above the result. Keys are never copied: variables take
+    their places. Callers, who are not in such a file, come from `sluice keys new`.
+
+    \b
+    Examples:
+      sluice config import litellm config.yaml > sluice.yaml
+      sluice config import litellm config.yaml --json | jq -r '.untranslated[]'
+    """
+    from cli.configuring.imported import imported
+    from cli.printing import print_json, remark, say
+
+    made = imported(file)
+    if as_json:
+        print_json({"yaml": made.text, "untranslated": made.untranslated, "variables": made.variables})
+        return
+    say(made.text.rstrip())
+    for sentence in made.untranslated:
+        remark(sentence)
+    remark(f"Set {', '.join(made.variables)}." if made.variables else "It names no variable.")
 
 
 def _source(file: Path | None) -> "Known":

@@ -1,4 +1,4 @@
-"""`sluice route`: who would be asked for a request, or was asked for a job, and why."""
+"""`sluice route`: who would be asked for a request, or was asked for a job, why, and how they do."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["UnreadableRequestError", "route"]
 
-route = typer.Typer(help="Who is asked for a job, and why.", no_args_is_help=True, rich_markup_mode=None)
+route = typer.Typer(help="Who is asked for a job, why, and how they do.", no_args_is_help=True, rich_markup_mode=None)
+
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="[default: as `sluice config show` finds it]", show_default=False)
+]
 
 
 class UnreadableRequestError(OperatorError):
@@ -35,9 +40,7 @@ def explain(
         str, typer.Argument(metavar="FILE|JOB", help="A request as JSON, or the id of a job.", show_default=False)
     ],
     *,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="[default: as `sluice config show` finds it]", show_default=False)
-    ] = None,
+    config: ConfigOption = None,
     tenant: Annotated[str, typer.Option(help="Whose request it is, for rules.")] = "",
     team: Annotated[str | None, typer.Option(help="Of the tenant, for rules.")] = None,
     labels: Annotated[
@@ -73,6 +76,84 @@ def explain(
             say(f"{entry.verdict:<9}{entry.deployment} for {entry.model}: {entry.reason}")
 
 
+@route.command("test")
+def try_each(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Of the configuration.", show_default=False)],
+    *,
+    config: ConfigOption = None,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="For each call: 30s, 2m.")] = "30s",
+    fallbacks: Annotated[bool, typer.Option("--fallbacks", help="Its fallback models' deployments too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per deployment and line.")] = False,
+) -> None:
+    """Send one small real request to each deployment of a model, and say what came of it.
+
+    It goes from here to the providers, with the keys of the configuration, past gateway, quotas and ledger; it costs a
+    few tokens each. Exit code 4 when a deployment did not answer.
+
+    \b
+    Examples:
+      sluice route test gpt-4o
+      sluice route test gpt-4o --fallbacks --json | jq 'select(.outcome != "ok")'
+    """
+    import asyncio
+
+    from cli.exit_codes import ExitCode
+    from cli.routing.showing import show_trials
+    from cli.routing.trial import tried
+
+    found = _loaded(config)
+    if model not in found.models:
+        raise typer.BadParameter(
+            f"no such model; known: {', '.join(sorted(found.models)) or 'none'}.", param_hint="MODEL"
+        )
+    trials = asyncio.run(tried(found, model, seconds=_seconds(timeout), fallbacks=fallbacks))
+    show_trials(trials, as_json=as_json)
+    if not all(trial.is_good for trial in trials):
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@route.command()
+def stats(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="As asked for [default: all]", show_default=False)
+    ] = None,
+    *,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="1h, 7d, 2026-11-01.")] = "24h",
+    tenant: Annotated[str | None, typer.Option(help="Only this one's jobs.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per deployment and line.")] = False,
+) -> None:
+    """Show how each deployment did: calls, failures by kind, times to the first token and to the end, tokens, cost.
+
+    Percentiles are of the calls themselves, from the ledger. Money is a lower bound where a price is not known.
+
+    \b
+    Examples:
+      sluice route stats
+      sluice route stats gpt-4o --since 1h --json | jq '{deployment, errors}'
+    """
+    import asyncio
+
+    from cli.environment import here
+    from cli.routing.showing import show_stats
+    from cli.spending.asking import ledger, moment
+    from services.accounting.ledger.route_stats import RouteLine, route_stats
+
+    async def asked() -> "Sequence[RouteLine]":
+        async with ledger(here()) as engine:
+            return await route_stats(engine, since=moment(since), model=model, tenant=tenant)
+
+    show_stats(asyncio.run(asked()), as_json=as_json)
+
+
+def _seconds(text: str) -> float:
+    from cli.instants import parse_duration
+
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--timeout") from None
+
+
 def _of_job(job: str, key: str | None) -> "Sequence[PlanEntry]":
     from cli.environment import here
     from cli.gateway import Gateway
@@ -81,7 +162,7 @@ def _of_job(job: str, key: str | None) -> "Sequence[PlanEntry]":
     with Gateway(here(), key) as gateway:
         found = gateway.job(job)
     if not found.plan:
-        remark("The job has no plan yet: it is known when the job has ended.")
+        remark("The job has no plan yet: it is made when a worker takes it.")
     return found.plan
 
 

@@ -41,7 +41,9 @@ a script says (numbers may be ranges: [1, 3] or 1..3; times in seconds)
   how fast     opening (to the first, empty event), first_token (from there), gap (between tokens)
   in packets   split (each event at so many odd places), drip_bytes and drip_gap
   usage        asked, always, never, with_finish
+  cut short    omit (finish, end: a stream without finish_reason or end mark, or both)
   one fault    status (message, type, code, param, retry_after, retry_after_ms, body), hang_up (close, reset),
+               stray (page, shape, error, words, redirect, line, bomb: what is no answer),
                cut_after (cut_by: close, reset), stall_after (stall_for), malformed_after,
                error_after (error_status, error_message); after so many tokens
                on which calls: first, every or probability; counted per model or prompt

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import zip_longest
 from random import Random
 from typing import NamedTuple, TypeAlias
@@ -25,7 +26,7 @@ from simulator.exchange import (
 from simulator.faults import Break, Cut, Fault, Garble, Stall
 from simulator.script import Script
 
-__all__ = ["Hung", "Interruption", "Moment", "Whole", "course", "disturbed", "is_token", "whole"]
+__all__ = ["Hung", "Interruption", "Moment", "Telling", "Whole", "course", "disturbed", "is_token", "whole"]
 
 
 class Hung(NamedTuple):
@@ -41,8 +42,17 @@ tuple because one is made per token."""
 Interruption = Hung | Garbled | Broke
 
 
-def course(answer: Answer, script: Script, rng: Random, *, usage: bool) -> Iterator[Moment]:
-    """The undisturbed course; `usage` says whether it is reported in an event of its own."""
+class Telling(Enum):
+    """Where a stream tells what was used."""
+
+    NEVER = auto()
+    WITH_FINISH = auto()
+    APART = auto()
+    """In an event of its own."""
+
+
+def course(answer: Answer, script: Script, rng: Random, *, usage: Telling) -> Iterator[Moment]:
+    """The undisturbed course."""
     yield script.opening.draw(rng), Opened()
     wait = script.first_token.draw(rng)
     for row in zip_longest(*answer.choices):
@@ -52,14 +62,15 @@ def course(answer: Answer, script: Script, rng: Random, *, usage: bool) -> Itera
                 # The choices of one answer are generated side by side.
                 wait = 0.0
         wait = script.gap.draw(rng)
-    with_finish = script.usage == "with_finish"
     last = len(answer.reasons) - 1
     for choice, reason in enumerate(answer.reasons):
-        told = answer.usage if with_finish and choice == last else None
-        yield 0.0, Finished(choice, reason, told, answer.stops[choice])
-    if usage:
+        told = answer.usage if usage is Telling.WITH_FINISH and choice == last else None
+        if script.omit in ("nothing", "end"):
+            yield 0.0, Finished(choice, reason, told, answer.stops[choice])
+    if usage is Telling.APART:
         yield 0.0, Reported(answer.usage)
-    yield 0.0, Ended()
+    if script.omit in ("nothing", "finish"):
+        yield 0.0, Ended()
 
 
 def disturbed(moments: Iterable[Moment], fault: Fault | None) -> Iterable[Moment]:

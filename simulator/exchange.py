@@ -74,6 +74,8 @@ class Ask:
     """None: no log probabilities asked for."""
     usage: bool = False
     """Does the caller want usage in a stream?"""
+    usage_with_finish: bool = False
+    """Does the API always tell it there, with the end of the answer?"""
     script: str | None = None
     """Overrides of the script that came in the body."""
     turns: tuple[Turn, ...] = ()

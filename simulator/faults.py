@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["AnyFault", "Break", "Count", "Cut", "Fault", "Garble", "HangUp", "Refuse", "Stall", "fault_keys"]
+__all__ = ["AnyFault", "Break", "Count", "Cut", "Fault", "Garble", "HangUp", "Refuse", "Stall", "Stray", "fault_keys"]
 
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
@@ -62,6 +62,17 @@ class Refuse(Fault):
     """Sent as it stands, as text/html: what a proxy in front of a provider answers."""
 
 
+class Stray(Fault):
+    """Somebody else answers in the API's place, or it answers what nobody could expect. A stream or not, all the same.
+
+    `page`: HTML under status 200. `shape`: JSON that is no answer. `error`: an error's body under status 200. `words`:
+    plain text. `redirect`: to another address. `line`: one that has no end. `bomb`: little that unpacks into gigabytes.
+    """
+
+    key: ClassVar[str] = "stray"
+    stray: Literal["page", "shape", "error", "words", "redirect", "line", "bomb"]
+
+
 class HangUp(Fault):
     """Takes the request and closes the connection without a word."""
 
@@ -101,7 +112,7 @@ class Break(Fault):
     error_message: str | None = None
 
 
-_KINDS: tuple[type[Fault], ...] = (Refuse, HangUp, Cut, Stall, Garble, Break)
+_KINDS: tuple[type[Fault], ...] = (Refuse, Stray, HangUp, Cut, Stall, Garble, Break)
 _KEYS = tuple(kind.key for kind in _KINDS)
 
 
@@ -116,6 +127,7 @@ def _kind(value: object) -> str | None:
 
 AnyFault: TypeAlias = Annotated[
     Annotated[Refuse, Tag("status")]
+    | Annotated[Stray, Tag("stray")]
     | Annotated[HangUp, Tag("hang_up")]
     | Annotated[Cut, Tag("cut_after")]
     | Annotated[Stall, Tag("stall_after")]

@@ -13,7 +13,7 @@ from simulator.config import Config
 from simulator.dialects import DIALECTS, find_dialect
 from simulator.dialects.dialect import Dialect, RefusalError, Route, Stamp
 from simulator.exchange import Ask, Refusal, Request
-from simulator.faults import AnyFault, HangUp, Refuse
+from simulator.faults import AnyFault, HangUp, Refuse, Stray
 from simulator.prompt_count import exact_count
 from simulator.quota import Headroom, Meter, Refused
 from simulator.response import Response, Scene, answered, failed, refused, replied
@@ -129,7 +129,7 @@ class Provider:
         fault = self._fault(name, script, ask)
         call.fault = fault.key if fault else None
         scene = Scene(dialect, ask, script, fault, self._rng(name, ask.prompt.hex()))
-        if isinstance(fault, Refuse | HangUp):
+        if isinstance(fault, Refuse | Stray | HangUp):
             response = failed(scene, fault)
         else:
             answer = compose(ask, script, scene.rng)

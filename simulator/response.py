@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from simulator.answer import Answer
-from simulator.course import course, disturbed, whole
+from simulator.course import Telling, course, disturbed, whole
 from simulator.dialects.dialect import Dialect, Headers, Reply, Voice
 from simulator.exchange import Ask, Broke, Garbled, Refusal
-from simulator.faults import Fault, HangUp, Refuse
+from simulator.faults import Fault, HangUp, Refuse, Stray
 from simulator.packets import Packet, mannered, streamed, unstreamed
 from simulator.script import Script
+from simulator.strays import strayed
 
 __all__ = ["Response", "Scene", "answered", "failed", "refused", "replied"]
 
@@ -48,18 +49,20 @@ def refused(dialect: Dialect, refusal: Refusal, wait: float = 0.0) -> Response:
     return Response(reply.status, reply.headers, len(reply.body), [Packet(wait, reply.body, end="error")])
 
 
-def failed(scene: Scene, fault: Refuse | HangUp) -> Response:
+def failed(scene: Scene, fault: Refuse | Stray | HangUp) -> Response:
     """A call that ends before it has an answer."""
     wait = scene.script.opening.draw(scene.rng)
     if isinstance(fault, HangUp):
         return Response(None, (), None, [Packet(wait, b"", end=fault.hang_up)])
+    if isinstance(fault, Stray):
+        stray = strayed(fault, wait, scene.dialect.refuse(Refusal(500)).body)
+        return Response(stray.status, stray.headers, None, stray.packets)
     return refused(scene.dialect, _refusal(fault), wait)
 
 
 def answered(scene: Scene, answer: Answer, voice: Voice) -> Response:
     script, rng = scene.script, scene.rng
-    told = script.usage == "always" or (script.usage == "asked" and scene.ask.usage)
-    moments = disturbed(course(answer, script, rng, usage=told), scene.fault)
+    moments = disturbed(course(answer, script, rng, usage=_told(scene)), scene.fault)
     if scene.ask.stream:
         return Response(200, voice.stream_headers, None, mannered(streamed(moments, voice), script, rng))
     found = whole(moments)
@@ -70,6 +73,13 @@ def answered(scene: Scene, answer: Answer, voice: Voice) -> Response:
     if isinstance(found.interruption, Garbled):
         body, usage = body[: len(body) // 2], None
     return Response(200, voice.whole_headers, len(body), mannered(unstreamed(found, body, usage), script, rng))
+
+
+def _told(scene: Scene) -> Telling:
+    wanted = scene.script.usage
+    if wanted == "with_finish" or (scene.ask.usage_with_finish and wanted != "never"):
+        return Telling.WITH_FINISH
+    return Telling.APART if wanted == "always" or (wanted == "asked" and scene.ask.usage) else Telling.NEVER
 
 
 def _refusal(fault: Refuse) -> Refusal:

@@ -44,6 +44,8 @@ class Script(BaseModel):
     """Length of the reasoning that is shown before the text."""
     refusal: bool = False
     """Whether the model declines, in so many words as it would have had."""
+    omit: Literal["nothing", "finish", "end", "both"] = "nothing"
+    """What a stream leaves out though nothing went wrong: its `finish_reason`, its end mark."""
     cached_tokens: Count = 0
     cache_written_tokens: Count = 0
     reasoning_tokens: Count = 0

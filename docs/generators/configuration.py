@@ -17,11 +17,13 @@ _PREFACE: Final = """\
 
 One file, `sluice.yaml`, read by all three services when they start; `SLUICE_CONFIG` names another one.
 [`sluice.example.yaml`](../sluice.example.yaml) is a commented example. `sluice config validate` checks a file and names
-every problem with its path and line, `sluice config show` prints what Sluice would run with.
+every problem with its path and line, `sluice config show` prints what Sluice would run with. `sluice config generate`
+writes a first one from the provider keys in the environment, `sluice config import litellm` one from a LiteLLM proxy's.
 
 - `${NAME}` in a value is taken from the environment, `${NAME:-default}` where it may be absent; `$${` is a plain `${`.
 - A key that is not in these tables is an error ([test](../tests/unit/shared/config/test_config_loading.py)).
-- A change takes effect when a process is started again.
+- A change takes effect under running processes, within seconds, or at once by SIGHUP:
+  [how](operations.md#change-the-configuration).
 
 What a process takes from its environment instead is in [operations.md](operations.md#environment)."""
 

@@ -1,6 +1,7 @@
 """Who is who in accounting. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,8 +28,11 @@ from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
 from shared.clock import utc_now
 from shared.config import Config
+from shared.config.watching import ConfigFile, ConfigWatch
 from shared.kafka import ensure_topics, let_go, until_begun
 from shared.lifecycle import Startup
+from shared.prices import PriceBook
+from shared.prices.current import CurrentPrices
 from shared.prices.genai import price_book
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
@@ -40,6 +44,11 @@ __all__ = ["Accounting", "wire"]
 log = structlog.get_logger("accounting")
 
 M = TypeVar("M")
+
+_LIVE: Final = frozenset(
+    {"prices", "providers", "models", "rules", "submit_topics", "timeouts", "retries", "limits", "on_interrupt"}
+)
+"""What may change under it; all but the prices, and their names at the providers, it does not look at."""
 
 _CLIENT: Final = "sluice-accounting"
 _GRACE_SECONDS: Final = 10
@@ -85,24 +94,37 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", admin.start())
 
         broker = _broker(settings)
-        lines = _lines(settings, config, instruments, broker, engine)
+        prices = CurrentPrices(price_book(config))
+        lines = _lines(settings, config, instruments, broker, engine, prices)
         stack.push_async_callback(_let_go, broker.stop)
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
+
+        async def take(fresh: Config) -> None:
+            prices.take(price_book(fresh))
+
+        file = ConfigFile(settings.config_path, os.environ)
+        rereading = ConfigWatch(file, config, take, _LIVE, instruments)
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        background = asyncio.create_task(_background(lines, (watch, sweeper.run(), months.run())), name="background")
+        background = asyncio.create_task(
+            _background(lines, (watch, rereading.run(), sweeper.run(), months.run())), name="background"
+        )
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
         yield Accounting(port, background)
 
 
 def _lines(
-    settings: Settings, config: Config, instruments: Instruments, broker: KafkaBroker, engine: AsyncEngine
+    settings: Settings,
+    config: Config,
+    instruments: Instruments,
+    broker: KafkaBroker,
+    engine: AsyncEngine,
+    prices: PriceBook,
 ) -> tuple[Line, ...]:
     dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
     ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
     partial_answers = {name: tenant.partial_answers for name, tenant in config.tenants.items()}
-    prices = price_book(config)
 
     def read_charged(value: bytes) -> Entry:
         return enter(read_usage(value), prices, partial_answers)

@@ -50,6 +50,10 @@ class Pacing:
         self._terms = terms
         self._clock = clock
 
+    def go_by(self, terms: RateTerms) -> None:
+        """For whatever comes from now on."""
+        self._terms = terms
+
     def demand(self, request: CompletionRequest, caller: Caller, input_tokens: int, longest: timedelta) -> Pace | None:
         """What the request asks of the limits; None when there are none. `longest` is the lane's own deadline."""
         scopes = scopes_of(caller, request.model, self._terms.models.get(request.model, NO_LIMITS))

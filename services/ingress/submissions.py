@@ -60,6 +60,10 @@ class Submissions:
         self._unsaid: deque[Job] = deque(maxlen=_UNSAID_BOUND)
         """Jobs that Kafka has and the log does not know of yet. A worker that takes one tells the log as well."""
 
+    def go_by(self, rules: HouseRules) -> None:
+        """For whatever is decided from now on."""
+        self._rules = rules
+
     async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Paced | Refused:
         """The job holds what it takes of its limits; nothing else has happened yet when it returns. A refusal takes
         nothing. Raises UnavailableError when nobody knows what is left, and that is a reason to refuse.

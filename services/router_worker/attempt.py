@@ -21,6 +21,8 @@ class Attempt:
     first_output_at: datetime | None = None
     output_chunks: int = 0
     failure: Failure | None = None
+    evidence: str = ""
+    """Of the failure, for the log alone."""
     _usage: UsageReported | None = None
     _finished: Finished | None = None
 
@@ -37,7 +39,7 @@ class Attempt:
             case Finished():
                 self._finished = event
             case Failed():
-                self.failure = event.failure
+                self.failure, self.evidence = event.failure, event.evidence
             case LimitsTold() | Chunk():
                 pass
 

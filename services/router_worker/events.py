@@ -100,6 +100,8 @@ class Finished:
 @dataclass(frozen=True, slots=True)
 class Failed:
     failure: Failure
+    evidence: str = ""
+    """For the log alone, without secrets: the beginning of what came instead of an answer, or the network's word."""
 
 
 AttemptEvent = LimitsTold | Chunk | UsageReported | Answered | Finished | Failed

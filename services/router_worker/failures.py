@@ -17,9 +17,13 @@ class FailureKind(StrEnum):
     FIRST_TOKEN_TIMEOUT = "first_token_timeout"  # noqa: S105
     STALL = "stall"
     """Silence between two tokens."""
+    TOO_SLOW = "too_slow"
+    """Fewer tokens a second than the configuration puts up with."""
     TOTAL_TIMEOUT = "total_timeout"
     CUT = "cut"
     """The connection ended before the answer did."""
+    REDIRECTED = "redirected"
+    """The address leads elsewhere, which is never followed: keys and prompts go where the configuration says."""
 
     RATE_LIMITED = "rate_limited"
     QUOTA_EXHAUSTED = "quota_exhausted"

@@ -14,6 +14,7 @@ import structlog
 from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
 from services.router_worker.events import Chunk, LimitsTold
+from services.router_worker.failures import Failure
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import Begun, Claims, Measures, Permit, Permits, ProviderCalls, Taken, TokenEstimates
@@ -210,7 +211,7 @@ class Traveller:
         shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
         if attempt.failure is None:
             return [*shown, Succeeded(now)]
-        log.info("attempt_failed", attempt=finished.attempt_id, kind=attempt.failure.kind, on=finished.deployment)
+        _log_failure(finished, attempt.failure, attempt.evidence)
         await self.note(run, f"f{finished.attempt}", finished.to_bytes())
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
         return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.assembler.is_resumable)]
@@ -265,6 +266,15 @@ def _foregone(taken: Taken) -> Verdict | None:
     if taken.cancelled:
         return CANCELLED
     return KILLS_ITS_WORKERS if taken.deaths >= _MOST_DEATHS else None
+
+
+def _log_failure(finished: AttemptFinished, failure: Failure, evidence: str) -> None:
+    what = {"attempt": finished.attempt_id, "kind": failure.kind, "on": finished.deployment}
+    if failure.status is not None:
+        what["status"] = str(failure.status)
+    if evidence:
+        what["evidence"] = evidence
+    log.info("attempt_failed", **what)
 
 
 def _json(**fields: object) -> bytes:

@@ -27,12 +27,18 @@ class Family:
     max_output_tokens: int | None
     encoding: EncodingName = "o200k_base"
     vendor: Vendor = "other"
+    embeds: bool = False
+    """Whether it makes embeddings, and nothing else; its window is that of one text."""
 
 
 def _openai(
     *names: str, window: int | None, output: int | None = None, encoding: EncodingName = "o200k_base"
 ) -> Family:
     return Family(names, window, output, encoding, "openai")
+
+
+def _embedding(*names: str, window: int | None) -> Family:
+    return Family(names, window, None, "cl100k_base", embeds=True)
 
 
 def _other(*names: str, window: int | None, output: int | None = None) -> Family:
@@ -63,7 +69,16 @@ FAMILIES: Final = (
     _openai("gpt-4-vision-preview", window=128_000, output=4_096, encoding="cl100k_base"),
     _openai("gpt-3.5-turbo", "gpt-35-turbo", window=16_385, output=4_096, encoding="cl100k_base"),
     _openai("gpt-3.5-turbo-instruct", window=4_096, output=4_096, encoding="cl100k_base"),
-    _openai("text-embedding-3", "text-embedding-ada-002", window=8_192, encoding="cl100k_base"),
+    Family(("text-embedding-3", "text-embedding-ada-002"), 8_192, None, "cl100k_base", "openai", embeds=True),
+    # Embeddings of others
+    _embedding("text-embedding-004", "text-embedding-005", "text-multilingual-embedding", window=2_048),
+    _embedding("gemini-embedding", "embeddinggemma", window=2_048),
+    _embedding("embed-english", "embed-multilingual", window=512),
+    _embedding("embed-v4.0", window=128_000),
+    _embedding("mistral-embed", "codestral-embed", window=8_192),
+    _embedding("qwen3-embedding", window=32_768),
+    _embedding("bge-m3", "nomic-embed-text", window=8_192),
+    _embedding("mxbai-embed-large", "all-minilm", window=512),
     # Anthropic
     _other("claude", "claude-sonnet", "claude-opus", "claude-haiku", window=1_000_000),
     _other("claude-2", window=200_000, output=4_096),

@@ -20,6 +20,8 @@ class ModelFacts:
     context_window: int | None
     """Tokens of input and output together; None when unknown."""
     max_output_tokens: int | None
+    embeds: bool | None = None
+    """Whether it makes embeddings, and then nothing else; None when nobody knows."""
 
 
 _UNKNOWN: Final = ModelFacts(None, "o200k_base", is_encoding_exact=False, context_window=None, max_output_tokens=None)
@@ -40,15 +42,17 @@ def find(model: str) -> ModelFacts:
     for length in range(min(len(name), _LONGEST), 0, -1):
         # A family ends where a word ends: `o3` is in front of `o3-mini`, not of `o365`.
         if (length == len(name) or name[length] in _BORDERS) and (family := _BY_NAME.get(name[:length])):
-            return _facts(name[:length], family)
+            return _facts(name, name[:length], family)
     return _UNKNOWN
 
 
-def _facts(name: str, family: Family) -> ModelFacts:
+def _facts(model: str, name: str, family: Family) -> ModelFacts:
     return ModelFacts(
         family=name,
         encoding=family.encoding,
         is_encoding_exact=family.vendor == "openai",
         context_window=family.context_window,
         max_output_tokens=family.max_output_tokens,
+        # Vendors name models for embeddings after those they were made from.
+        embeds=True if family.embeds else None if "embed" in model else False,
     )

@@ -93,23 +93,30 @@ QUIRKS: Final[Mapping[str, Quirks]] = MappingProxyType(
         # docs.fireworks.ai/api-reference/post-chatcompletions: usage always stands in the last chunk.
         "fireworks": Quirks(usage_in_stream=False, renames={"max_completion_tokens": "max_tokens"}),
         # docs.mistral.ai/api: a field that it does not know is a 422; usage in the last chunk; `prefix` in a message.
+        # Types of mistralai 3.7: `logprobs` as OpenAI has them, `output_dimension` of embeddings.
         "mistral": Quirks(
             usage_in_stream=False,
             prefill=True,
             prefill_message={"prefix": True},
-            renames={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
-            refuses=("logprobs", "top_logprobs", "logit_bias", "messages.name"),
+            renames={
+                "max_completion_tokens": "max_tokens",
+                "seed": "random_seed",
+                "dimensions": "output_dimension",
+            },
+            refuses=("logit_bias", "messages.name"),
             takes_user=False,
             finish_reasons={"model_length": "length"},
             short_tool_ids=True,
         ),
-        # docs.together.ai/reference/chat-completions-1: usage in the last chunk; `logprobs` is a number of them.
+        # docs.together.ai/reference/chat-completions-1: usage in the last chunk; `logprobs` is a number of them; an
+        # answer that came to its end has the reason `eos`.
         "together": Quirks(
             usage_in_stream=False,
             renames={"max_completion_tokens": "max_tokens"},
             refuses=("logprobs", "top_logprobs", "parallel_tool_calls"),
             takes_user=False,
             reasoning="reasoning",
+            finish_reasons={"eos": "stop"},
             cached_tokens="cached_tokens",
         ),
     }

@@ -3,21 +3,12 @@
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    JsonValue,
-    NonNegativeInt,
-    PositiveInt,
-    SecretStr,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
-from shared.config.quirks import QUIRKS, Quirks
+from shared.config.providers import Provider
+from shared.config.quirks import Quirks
 from shared.config.rules import FallbacksFor, Rule
 from shared.config.tenants import Administrator, Caller, Rates, SubmitTopic, Team, Tenant, TopicName
 from shared.contracts import Interruption, Lane
@@ -63,6 +54,9 @@ class Timeouts(Section):
     """From the call to its first output, where the answer is streamed."""
     between_tokens_seconds: Seconds = 30
     """The longest silence inside a stream; a provider's keep-alive comments do not count as a word."""
+    slowest_tokens_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    """A stream that comes more slowly is given up, once it has begun; none when left out. Averaged over
+    `between_tokens_seconds` and more."""
     total_seconds: Seconds = 600
     """The whole attempt."""
 
@@ -77,56 +71,6 @@ class Retries(Section):
     max_delay_seconds: Seconds = 20
     rounds: PositiveInt = 2
     """How many times the whole plan is walked through before the job fails."""
-
-
-class Provider(Section):
-    """An account somewhere: who is called, and as whom."""
-
-    dialect: Name = "openai"
-    """The family of APIs that it speaks."""
-    base_url: HttpUrl
-    """Up to and including the version, for example `https://api.openai.com/v1`.
-
-    Of `azure` the resource alone: `https://my-resource.openai.azure.com`. Of `vertex` up to the region, with the
-    project: `https://europe-west1-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west1`. Of
-    `bedrock` the host of a region: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
-    """
-    api_key: SecretStr | None = None
-    auth: Name = "key"
-    """How calls prove who we are.
-
-    `key` sends `api_key` as the family wants it. `entra` sends a token of Microsoft Entra ID (needs `sluice[azure]`),
-    `google` one of Google Cloud (needs `sluice[google]`), for the identity that the machine or its environment gives.
-    `aws` signs each call (needs `sluice[bedrock]`): by `api_key`, if that is `key id:secret key` with or without
-    `:session token` behind it, else by the keys that AWS's own environment, files and roles give.
-    """
-    aws_region: str | None = None
-    """What `auth: aws` signs for, where that is not the region that `base_url` names, or AWS's own environment."""
-    api_version: str | None = None
-    """For families that want one named: the `api-version` of Azure, the `anthropic-version` of Anthropic."""
-    headers: dict[str, SecretStr] = {}
-    """Sent with every call, for example `OpenAI-Organization`."""
-    price_as: Name | None = None
-    """The provider's name in the price book, where it is not this section's own name."""
-    drop: tuple[str, ...] = ()
-    """Parameters of a request that are left out here, for example `seed` or `messages.name`.
-
-    What a family has no words for is left out only if it stands here; else such a request is not sent to it at all.
-    """
-    quirks: Quirks = Quirks()
-    """Where it differs from what its dialect does."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_known_quirks(cls, data: JsonValue) -> JsonValue:
-        """What is known of the server, below what the file says of it."""
-        known = QUIRKS.get(str(data.get("dialect"))) if isinstance(data, dict) else None
-        if known is None or not isinstance(data, dict):
-            return data
-        said = data.get("quirks")
-        if said is not None and not isinstance(said, dict):
-            return data
-        return {**data, "quirks": {**known.model_dump(mode="json"), **(said or {})}}
 
 
 class Quota(Section):

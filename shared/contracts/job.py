@@ -21,6 +21,7 @@ class Door(StrEnum):
     """How the job came in."""
 
     CHAT = "chat"
+    """OpenAI's own endpoints, at which whoever asks waits for the answer."""
     JOBS = "jobs"
     TOPIC = "topic"
 

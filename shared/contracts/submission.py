@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.contracts.base import JsonObject
+from shared.contracts.job import Endpoint
 
 __all__ = ["BatchLine"]
 
@@ -16,7 +17,8 @@ class BatchLine(BaseModel):
 
     custom_id: str | None = None
     method: Literal["POST"] = "POST"
-    url: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    url: Endpoint | None = None
+    """When left out, what the body is for: embeddings where it has an `input` and no `messages`."""
     not_before: AwareDatetime | None = None
     """When the job may begin, with a time zone: an addition of Sluice's."""
     body: JsonObject

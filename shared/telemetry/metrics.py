@@ -68,6 +68,10 @@ class Spread(Metric):
 BUILD_INFO = Level("sluice_build_info", "Always 1; tells which version runs.", ("service", "version"))
 DEPENDENCY_UP = Level("sluice_dependency_up", "1 while the server answers.", ("dependency",))
 DEAD_LETTERS = Count("sluice_dead_letters_total", "Records set aside.", ("topic", "reason"))
+CONFIG_READINGS = Count(
+    "sluice_config_readings_total", "Times the configuration was read again: taken, unchanged, refused.", ("outcome",)
+)
+CONFIG_REFUSED = Level("sluice_config_refused", "1 while the process goes by an older file than the one that is there.")
 PRODUCED = Count("sluice_produced_records_total", "Records handed to Kafka.", ("topic", "outcome"))
 
 # Ingress

@@ -1,4 +1,4 @@
-"""What of a chat request is counted? The text of its messages and tools, and what the format itself costs. Pure.
+"""What of a request is counted? The text of its messages and tools, and what the format itself costs. Pure.
 
 OpenAI's documented formula ("How to count tokens with tiktoken", cookbook.openai.com): every message costs 3 and the
 tokens of its values, a `name` costs 1 more, and the answer is primed with 3. Beyond the documents:
@@ -6,6 +6,7 @@ tokens of its values, a `name` costs 1 more, and the answer is primed with 3. Be
 - Tools, functions and a JSON schema are counted as their compact JSON. Providers rewrite them, so this is an estimate.
 - An image costs 85 tokens with `detail: low`, else 765: the tile rule for a square image (four tiles of 170 and 85),
   without looking at its size.
+- Of a request for embeddings the texts alone are counted, or their tokens where it holds these.
 - Audio and files are counted as nothing: their base64 is not what the model reads. The provider's figure is charged.
 """
 
@@ -51,6 +52,8 @@ class Countable:
 def countable(body: Mapping[str, JsonValue]) -> Countable:
     """Never fails: what does not look like a chat request is counted as far as it does."""
     messages = body.get("messages")
+    if messages is None and "input" in body:
+        return _of_input(body["input"])
     pieces = [_PRIMING, *_of_messages(messages if isinstance(messages, list) else [])]
     pieces += [_json(body[field]) for field in _AS_JSON if body.get(field)]
     answer_format = body.get("response_format")
@@ -61,6 +64,14 @@ def countable(body: Mapping[str, JsonValue]) -> Countable:
         fixed=sum(piece for piece in pieces if isinstance(piece, int)),
         images=sum(isinstance(piece, _Image) for piece in pieces),
     )
+
+
+def _of_input(given: JsonValue) -> Countable:
+    """Of a request for embeddings: texts, or tokens that somebody has counted already; each may stand alone."""
+    inputs = given if isinstance(given, list) else [given]
+    texts = tuple(each for each in inputs if isinstance(each, str))
+    tokens = sum(len(each) if isinstance(each, list) else isinstance(each, int) for each in inputs)
+    return Countable(texts, tokens, 0)
 
 
 class _Image(int):

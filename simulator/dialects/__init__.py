@@ -8,7 +8,9 @@ from simulator.dialects.bedrock_converse import BedrockConverse
 from simulator.dialects.cohere_chat import CohereChat
 from simulator.dialects.dialect import Dialect, Route
 from simulator.dialects.gemini import Gemini
+from simulator.dialects.mistral import Mistral
 from simulator.dialects.openai_chat import OpenAIChat
+from simulator.dialects.together import Together
 from simulator.dialects.vertex import Vertex
 
 __all__ = ["DIALECTS", "find_dialect"]
@@ -21,6 +23,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     Vertex(),
     CohereChat(),
     BedrockConverse(),
+    Mistral(),
+    Together(),
 )
 
 

@@ -121,9 +121,17 @@ class _ChatRequest(_Lenient):
     user: str | None = None
 
 
+_Tokens = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+
 class _EmbeddingRequest(_Lenient):
     model: Annotated[str, Field(min_length=1)]
-    input: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    input: (
+        str
+        | Annotated[tuple[str, ...], Field(min_length=1)]
+        | _Tokens
+        | Annotated[tuple[_Tokens, ...], Field(min_length=1)]
+    )
     dimensions: Annotated[int, Field(ge=1, le=3072)] | None = None
     encoding_format: Literal["float", "base64"] = "float"
 
@@ -134,17 +142,31 @@ def read_embedding_request(body: bytes) -> Ask:
         request = _EmbeddingRequest.model_validate_json(body)
     except ValidationError as error:
         raise RefusalError(_refusal(error)) from error
-    texts = (request.input,) if isinstance(request.input, str) else request.input
+    texts, tokens = _texts(request.input)
     turns = tuple(Turn("user", text) for text in texts)
     return Ask(
         model=request.model,
         stream=False,
         prompt=fingerprint(turns),
-        prompt_tokens=prompt_tokens(turns),
+        prompt_tokens=prompt_tokens(turns) if tokens is None else tokens,
         embeds=texts,
         dimensions=request.dimensions,
         base64=request.encoding_format == "base64",
     )
+
+
+def _texts(
+    given: str | tuple[str, ...] | tuple[int, ...] | tuple[tuple[int, ...], ...],
+) -> tuple[tuple[str, ...], int | None]:
+    """What is embedded, and of how many tokens it is made, where it came as such: they stand for a text of numbers."""
+    if isinstance(given, str):
+        return (given,), None
+    texts = tuple(each for each in given if isinstance(each, str))
+    if texts:
+        return texts, None
+    alone = tuple(each for each in given if isinstance(each, int))
+    tokens = (alone,) if alone else tuple(each for each in given if isinstance(each, tuple))
+    return tuple(" ".join(map(str, each)) for each in tokens), sum(map(len, tokens))
 
 
 class _Deployed(_ChatRequest):

@@ -28,7 +28,7 @@ from simulator.exchange import (
     Usage,
 )
 
-__all__ = ["OpenAIVoice", "error_body"]
+__all__ = ["OpenAIVoice", "error_body", "packed"]
 
 _FINGERPRINT: Final = "fp_simulator"
 _LIKELY: Final = (" the", " a", " and", ",", ".", " of", " to", " in", " is", " that")
@@ -89,7 +89,7 @@ class OpenAIVoice:
 
     def _embeddings(self, vectors: tuple[tuple[float, ...], ...], usage: Usage | None) -> bytes:
         data = [
-            {"object": "embedding", "index": index, "embedding": _packed(vector) if self._ask.base64 else vector}
+            {"object": "embedding", "index": index, "embedding": packed(vector) if self._ask.base64 else vector}
             for index, vector in enumerate(vectors)
         ]
         body: dict[str, object] = {"object": "list", "data": data, "model": self._stamp.model}
@@ -153,7 +153,7 @@ class OpenAIVoice:
         return {**chosen, "top_logprobs": top}
 
 
-def _packed(vector: tuple[float, ...]) -> str:
+def packed(vector: tuple[float, ...]) -> str:
     return b64encode(pack(f"<{len(vector)}f", *vector)).decode()
 
 

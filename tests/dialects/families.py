@@ -52,6 +52,10 @@ class Family:
     """What else a provider's section needs."""
     lacks: Mapping[Feature, str] = field(default_factory=dict)
     """What the provider does not offer, and what stands in the table instead."""
+    renames_calls: bool = False
+    """Whether calls of tools have ids of its own form; they belong together as before."""
+    counts_embeddings: bool = True
+    """Else the ledger has an estimate."""
 
 
 _NOT_IN_THIS_API: Final = {Feature.REASONING_KEPT: "not in this API"}
@@ -95,6 +99,31 @@ FAMILIES: Final = (
             Feature.REFUSAL: "declines in plain text",
             Feature.TOP_LOGPROBS: "not offered",
         },
+    ),
+    Family(
+        "mistral",
+        "Mistral",
+        "/mistral/v1",
+        lacks={
+            Feature.REASONING_KEPT: "not sent back",
+            Feature.CONTENT_FILTER: "filters none",
+            Feature.REFUSAL: "declines in plain text",
+        },
+        renames_calls=True,
+    ),
+    Family(
+        "together",
+        "Together",
+        "/together/v1",
+        lacks={
+            Feature.REASONING_KEPT: "not in this API",
+            Feature.CONTENT_FILTER: "filters none",
+            Feature.REFUSAL: "declines in plain text",
+            Feature.LOGPROBS: "not as OpenAI's",
+            Feature.TOP_LOGPROBS: "not as OpenAI's",
+            Feature.LIMITS: "told by the second",
+        },
+        counts_embeddings=False,
     ),
     Family("gemini", "Google Gemini", "/v1beta", lacks=_NOT_AT_GOOGLE),
     Family("vertex", "Vertex AI", "/v1/projects/p/locations/europe-west1", lacks=_NOT_AT_GOOGLE),

@@ -7,6 +7,7 @@ import openai
 import orjson
 import pytest
 
+CUT = {"tokens": 60, "cut_after": 40, "gap": 0.002}
 QUESTION = [{"role": "user", "content": "What is a sluice?"}]
 
 
@@ -54,7 +55,7 @@ async def test_the_models_are_listed(start_platform, client_of) -> None:
 
 
 async def test_errors_are_the_sdks_own_exceptions(start_platform, client_of) -> None:
-    async with start_platform({"gpt-4o": {"tokens": 5}, "broken": {"status": 400}}) as platform:
+    async with start_platform({"gpt-4o": {"tokens": 5}, "broken": {"status": 400}, "cut": CUT}) as platform:
         ingress, *_ = await platform.start_all("ingress", "router_worker", "accounting")
         good = client_of(ingress.url, platform.keys["acme"])
         with pytest.raises(openai.AuthenticationError):
@@ -69,6 +70,9 @@ async def test_errors_are_the_sdks_own_exceptions(start_platform, client_of) -> 
         assert long.value.code == "context_length_exceeded"
         with pytest.raises(openai.BadRequestError):
             await good.chat.completions.create(model="broken", messages=QUESTION)
+        half = await good.chat.completions.create(model="cut", messages=QUESTION, stream=True)
+        with pytest.raises(openai.APIError, match="closed the connection"):
+            _ = [chunk async for chunk in half]
 
 
 async def test_tools_choices_and_logprobs_come_back_as_sent(start_platform, client_of) -> None:

@@ -37,6 +37,7 @@ def _job(request: CompletionRequest, caller: Caller, facts: Facts, now: datetime
         caller=caller.key_id,
         door=request.door,
         lane=request.lane,
+        endpoint=request.endpoint,
         model=request.model,
         body=request.body,
         streamed=request.streamed,

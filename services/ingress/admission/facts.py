@@ -19,6 +19,8 @@ class ModelFacts:
     context_window: int | None = None
     """Tokens of input and output together."""
     max_output_tokens: int | None = None
+    embeds: bool | None = None
+    """Whether it makes embeddings, and then nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.ingress.admission.chat_body import ChatBody
+from services.ingress.admission.embeddings_body import EmbeddingsBody
 from services.ingress.admission.json_text import read_object
 from services.ingress.admission.refusal import Reason, Refused
 from services.ingress.admission.repeats import repeat_of
 from services.ingress.admission.request import CompletionRequest, Manner, Wishes
-from shared.contracts import BatchLine, Door, JsonObject
+from shared.contracts import BatchLine, Door, Endpoint, JsonObject
 
 __all__ = ["read_request"]
 
@@ -27,7 +28,7 @@ class _Schedule(BaseModel):
 
 
 def read_request(raw: bytes, manner: Manner, wishes: Wishes) -> CompletionRequest | Refused:
-    """`raw` is the body of a chat completion request or, at every door but chat, an OpenAI batch line around one."""
+    """`raw` is the body of a request or, at every door but OpenAI's own, an OpenAI batch line around one."""
     found = read_object(raw)
     if isinstance(found, Refused):
         return found
@@ -42,6 +43,7 @@ def _read(found: JsonObject, manner: Manner, wishes: Wishes) -> CompletionReques
     """Raises ValidationError."""
     if manner.door is not Door.CHAT and _is_batch_line(found):
         line = BatchLine.model_validate(found)
+        manner = replace(manner, endpoint=line.url)
         return _request(line.body, manner, _scheduled(wishes, line.not_before), line.custom_id)
     if manner.door is not Door.CHAT and _NOT_BEFORE in found:
         begins = _Schedule.model_validate({_NOT_BEFORE: found.pop(_NOT_BEFORE)}).not_before
@@ -59,6 +61,8 @@ def _scheduled(wishes: Wishes, not_before: datetime | None) -> Wishes:
 
 
 def _request(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | None) -> CompletionRequest:
+    if (manner.endpoint or _meant(body)) is Endpoint.EMBEDDINGS:
+        return _embeddings(body, manner, wishes, custom_id)
     chat = ChatBody.model_validate(body)
     tags = dict(chat.metadata or {})
     feature = tags.pop("feature", None)
@@ -76,6 +80,34 @@ def _request(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | 
         on_disconnect=wishes.on_disconnect or manner.on_disconnect,
         custom_id=custom_id,
         user=chat.user or chat.safety_identifier,
+        feature=wishes.feature or feature,
+        tags=tags,
+        labels=wishes.labels,
+    )
+
+
+def _meant(body: JsonObject) -> Endpoint:
+    """What a bare body is for."""
+    return Endpoint.EMBEDDINGS if "input" in body and "messages" not in body else Endpoint.CHAT
+
+
+def _embeddings(body: JsonObject, manner: Manner, wishes: Wishes, custom_id: str | None) -> CompletionRequest:
+    asked = EmbeddingsBody.model_validate(body)
+    tags = dict(asked.metadata or {})
+    feature = tags.pop("feature", None)
+    return CompletionRequest(
+        door=manner.door,
+        lane=wishes.lane or manner.lane,
+        model=asked.model,
+        body=body,
+        streamed=False,
+        endpoint=Endpoint.EMBEDDINGS,
+        deadline=wishes.deadline,
+        not_before=wishes.not_before,
+        on_interrupt=wishes.on_interrupt,
+        on_disconnect=wishes.on_disconnect or manner.on_disconnect,
+        custom_id=custom_id,
+        user=asked.user,
         feature=wishes.feature or feature,
         tags=tags,
         labels=wishes.labels,

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     MISSING_PARAMETER = "missing_required_parameter"
     MODEL_NOT_FOUND = "model_not_found"
     """No such model, or not for this caller: the two are told alike, so that nobody learns names by asking."""
+    WRONG_ENDPOINT = "unsupported_endpoint"
+    """Embeddings of a chat model, or a chat with one that makes embeddings."""
     LANE_NOT_ALLOWED = "lane_not_allowed"
     DEADLINE_TOO_FAR = "deadline_too_far"
     SCHEDULE_TOO_FAR = "schedule_too_far"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.ingress.admission.repeats import Repeat
-from shared.contracts import Door, Interruption, JsonObject, Lane
+from shared.contracts import Door, Endpoint, Interruption, JsonObject, Lane
 
 __all__ = ["CompletionRequest", "Departure", "Manner", "Wishes"]
 
@@ -44,6 +44,8 @@ class Manner:
     stream_on_interrupt: Interruption | None = None
     """The policy of a stream that cannot unsay what it showed; None leaves it to the configuration."""
     on_disconnect: Departure = Departure.CONTINUE
+    endpoint: Endpoint | None = None
+    """What is asked for at this door; None where the request says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class CompletionRequest:
     model: str
     body: JsonObject
     streamed: bool
+    endpoint: Endpoint = Endpoint.CHAT
     output_tokens: int | None = None
     """The most output the caller asks for, of each choice; None when it leaves that to the model."""
     deadline: timedelta | None = None

@@ -10,6 +10,7 @@ from services.ingress.api.chat import chat_routes
 from services.ingress.api.documents import SECURITY
 from services.ingress.api.doors import Doors
 from services.ingress.api.edge import Edge
+from services.ingress.api.embeddings import embedding_routes
 from services.ingress.api.events import event_routes
 from services.ingress.api.health import health_routes
 from services.ingress.api.jobs import job_routes
@@ -30,6 +31,7 @@ def create_app(doors: Doors, desk: Desk, probes: ASGIApp, *, version: str) -> AS
     )
     # Onto the application itself, not routers of their own: a path's methods are then known in one place.
     chat_routes(app, doors)
+    embedding_routes(app, doors)
     model_routes(app, doors)
     job_routes(app, doors)
     event_routes(app, doors)

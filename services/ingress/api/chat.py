@@ -13,11 +13,11 @@ from services.ingress.api.documents import CHAT
 from services.ingress.api.doors import Doors, trace_of, wishes_of
 from services.ingress.api.identity import identify
 from services.ingress.api.preferences import read_preference
-from shared.contracts import Door, Interruption, Lane
+from shared.contracts import Door, Endpoint, Interruption, Lane
 
 __all__ = ["chat_routes"]
 
-_ASKED: Final = Manner(Door.CHAT, Lane.INTERACTIVE)
+_ASKED: Final = Manner(Door.CHAT, Lane.INTERACTIVE, endpoint=Endpoint.CHAT)
 _AWAITED: Final = replace(_ASKED, stream_on_interrupt=Interruption.FAIL)
 """A plain chat client cannot take back what it showed, so its stream fails rather than begins again."""
 _PLAIN: Final = replace(_AWAITED, on_disconnect=Departure.CANCEL)

@@ -5,11 +5,24 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from services.ingress.admission.chat_body import ChatBody
+from services.ingress.admission.embeddings_body import EmbeddingsBody
 from services.ingress.api.parameters import CHAT_HEADERS, JOB_HEADERS, LAST_EVENT_ID, described
 from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer, ModelList, ModelObject
+from shared.contracts import Endpoint
 from shared.job_log import EventType
 
-__all__ = ["CANCEL_JOB", "CHAT", "CREATE_JOBS", "EVENTS", "GET_JOB", "LIST_JOBS", "LIST_MODELS", "MODEL", "SECURITY"]
+__all__ = [
+    "CANCEL_JOB",
+    "CHAT",
+    "CREATE_JOBS",
+    "EMBEDDINGS",
+    "EVENTS",
+    "GET_JOB",
+    "LIST_JOBS",
+    "LIST_MODELS",
+    "MODEL",
+    "SECURITY",
+]
 
 SECURITY: Final[dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of Sluice: `slk_<id>_<secret>`."},
@@ -73,7 +86,10 @@ The header `x-sluice-job-id` of the answer names the job behind it. A stream sen
 error after its beginning is one `data: {"error": …}` without a `[DONE]`.
 """
 
-_CREATE_TEXT: Final = """One job: the body of a chat completion, or an OpenAI batch line around it.
+_EMBEDDINGS_TEXT: Final = """As OpenAI defines it. Unknown fields reach the provider as they are."""
+
+_CREATE_TEXT: Final = """One job: the body of a chat completion or of a request for embeddings, or an OpenAI batch
+line around it.
 
 Many jobs: `application/jsonl`, one of either a line. The answer has a line for each, in the same order, with an id or
 an error. A single job goes to the lane `interactive` and streams unless it says `stream: false`; the lines of JSONL go
@@ -88,6 +104,7 @@ When the log has expired, the end alone is told, from the stored result.
 """
 
 _CHAT_SCHEMA: Final = ChatBody.model_json_schema()
+_EMBEDDINGS_SCHEMA: Final = EmbeddingsBody.model_json_schema()
 _LINE_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "An OpenAI batch line.",
@@ -95,8 +112,8 @@ _LINE_SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         "custom_id": {"type": ["string", "null"]},
         "method": {"const": "POST"},
-        "url": {"const": "/v1/chat/completions"},
-        "body": _CHAT_SCHEMA,
+        "url": {"enum": [*(str(each) for each in Endpoint), None]},
+        "body": {"anyOf": [_CHAT_SCHEMA, _EMBEDDINGS_SCHEMA]},
     },
 }
 _CHUNK_SCHEMA: Final[dict[str, Any]] = {
@@ -141,6 +158,26 @@ CHAT: Final[dict[str, Any]] = {
     },
 }
 
+EMBEDDINGS: Final[dict[str, Any]] = {
+    "operation_id": "createEmbeddings",
+    "tags": ["OpenAI"],
+    "summary": "Create embeddings",
+    "description": _EMBEDDINGS_TEXT,
+    "responses": {
+        200: {
+            "description": "The embeddings, in the order of the inputs.",
+            "headers": _texts(_JOB_HEADERS),
+            "content": {_JSON: {"schema": {"type": "object"}}},
+        },
+        202: {"model": JobObject, "description": "Accepted, as preferred.", "headers": _ACCEPTED_HEADERS},
+        **_errors(400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504),
+    },
+    "openapi_extra": {
+        "requestBody": _body({_JSON: {"schema": _EMBEDDINGS_SCHEMA}}),
+        "parameters": described(CHAT_HEADERS),
+    },
+}
+
 LIST_MODELS: Final[dict[str, Any]] = {
     "operation_id": "listModels",
     "tags": ["OpenAI"],
@@ -173,7 +210,7 @@ CREATE_JOBS: Final[dict[str, Any]] = {
     "openapi_extra": {
         "requestBody": _body(
             {
-                _JSON: {"schema": {"anyOf": [_CHAT_SCHEMA, _LINE_SCHEMA]}},
+                _JSON: {"schema": {"anyOf": [_CHAT_SCHEMA, _EMBEDDINGS_SCHEMA, _LINE_SCHEMA]}},
                 _JSONL: {"schema": {"type": "string"}},
                 _NDJSON: {"schema": {"type": "string"}},
             }

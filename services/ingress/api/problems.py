@@ -85,6 +85,7 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.INVALID_TYPE: (400, _INVALID),
     Reason.MISSING_PARAMETER: (400, _INVALID),
     Reason.MODEL_NOT_FOUND: (404, _INVALID),
+    Reason.WRONG_ENDPOINT: (400, _INVALID),
     Reason.LANE_NOT_ALLOWED: (403, "permission_error"),
     Reason.DEADLINE_TOO_FAR: (400, _INVALID),
     Reason.SCHEDULE_TOO_FAR: (400, _INVALID),

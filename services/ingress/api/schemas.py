@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts import AttemptSummary, JsonObject, PlanEntry
+from shared.contracts import AttemptSummary, Endpoint, JsonObject, PlanEntry
 
 __all__ = [
     "Cost",
@@ -44,6 +44,8 @@ class ModelObject(Body):
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "sluice"
+    endpoints: list[Endpoint] = []
+    """What it may be asked for; both where nobody knows."""
 
 
 class ModelList(Body):

@@ -2,22 +2,52 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
-from services.ingress.admission import ModelFacts
+from services.ingress.admission import HouseRules, ModelFacts, Spans
 from shared import catalog
 from shared.config.schema import Config, Model
+from shared.tokens import EncodingName
 
-__all__ = ["catalogued", "facts_of", "reachable"]
+__all__ = ["ServedModels"]
 
 
-def catalogued(name: str, model: Model) -> catalog.ModelFacts:
+class ServedModels:
+    """All by name. The same objects as long as the process lives: what changes, changes in them."""
+
+    def __init__(self, config: Config) -> None:
+        self.known: dict[str, ModelFacts] = {}
+        self.reachable: dict[str, ModelFacts] = {}
+        """With all that may answer in a model's place."""
+        self.encodings: dict[str, EncodingName] = {}
+        """By which its tokens are counted. Those of models that are gone stay: a request may be on its way."""
+        self.take(config)
+
+    def take(self, config: Config) -> None:
+        catalogued = {name: _catalogued(name, model) for name, model in config.models.items()}
+        known = {name: _facts(model, catalogued[name]) for name, model in config.models.items()}
+        self.encodings |= {name: facts.encoding for name, facts in catalogued.items()}
+        _become(self.known, known)
+        _become(self.reachable, {name: _reachable(config, name, known) for name in known})
+
+    def house_rules(self, config: Config) -> HouseRules:
+        spans = Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds))
+        return HouseRules(self.reachable, spans, config.on_interrupt)
+
+
+def _become(standing: dict[str, ModelFacts], fresh: Mapping[str, ModelFacts]) -> None:
+    standing.clear()
+    standing.update(fresh)
+
+
+def _catalogued(name: str, model: Model) -> catalog.ModelFacts:
     """By its own name, else by that of the first deployment which the catalogue knows."""
     names = [name, *(deployment.model for deployment in model.deployments if deployment.model)]
     found = [catalog.find(each) for each in names]
     return next((facts for facts in found if facts.family), found[0])
 
 
-def reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> ModelFacts:
+def _reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> ModelFacts:
     """With the widest window of those that may serve it: what does not fit into one, the plan leaves to another."""
     windows: list[int | None] = []
     section = config.models[name]
@@ -27,8 +57,9 @@ def reachable(config: Config, name: str, models: Mapping[str, ModelFacts]) -> Mo
     return replace(models[name], context_window=widest)
 
 
-def facts_of(model: Model, known: catalog.ModelFacts) -> ModelFacts:
+def _facts(model: Model, known: catalog.ModelFacts) -> ModelFacts:
     return ModelFacts(
         context_window=model.context_window or known.context_window,
         max_output_tokens=model.max_output_tokens or known.max_output_tokens,
+        embeds=known.embeds,
     )

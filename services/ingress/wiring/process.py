@@ -1,6 +1,7 @@
 """Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -26,7 +27,6 @@ from services.ingress.adapters.redis_log import RedisJobLog
 from services.ingress.adapters.redis_rates import RedisRates
 from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
-from services.ingress.admission import HouseRules, Spans
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
@@ -38,12 +38,13 @@ from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
 from services.ingress.wiring.directory import directory_of, rate_terms
-from services.ingress.wiring.models import catalogued, facts_of, reachable
+from services.ingress.wiring.models import ServedModels
 from services.ingress.wiring.readiness import alive, readiness
 from services.ingress.wiring.topics import topic_door
 from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config
+from shared.config.watching import ConfigFile, ConfigWatch
 from shared.job_log import Keyspace
 from shared.kafka import new_producer
 from shared.redis import is_clustered, redis_client
@@ -62,6 +63,9 @@ _ARCHIVE_CONNECTIONS: Final = 4
 _KEY_CONNECTIONS: Final = 2
 """Of their own: whoever tries keys must not keep others from their jobs."""
 
+_LIVE: Final = frozenset({"providers", "models", "rules", "prices", "timeouts", "retries", "limits", "on_interrupt"})
+"""What may change under it; the most of it, an ingress does not look at."""
+
 Run = Coroutine[Any, Any, None]
 
 
@@ -73,8 +77,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
     task that fails for a reason nobody foresaw ends the block with its exception.
     """
     instruments = Instruments("ingress")
-    known = {name: catalogued(name, model) for name, model in config.models.items()}
-    models = {name: facts_of(model, known[name]) for name, model in config.models.items()}
+    served = ServedModels(config)
     servers = {server: Reachability(server) for server in (Dependency.KAFKA, Dependency.REDIS, Dependency.POSTGRES)}
     claim_checks = BlobClaimChecks(open_blobs(settings.blobs_url))
     async with AsyncExitStack() as stack:
@@ -94,17 +97,14 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             call_seconds=settings.postgres_seconds,
         )
         records = _records(settings, servers[Dependency.KAFKA], instruments)
+        pacing = Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
             job_log=job_log,
-            tokens=VocabularyTokens(TokenCounter(), {name: facts.encoding for name, facts in known.items()}),
+            tokens=VocabularyTokens(TokenCounter(), served.encodings),
             backlogs=backlogs,
-            pacing=Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now),
-            rules=HouseRules(
-                {name: reachable(config, name, models) for name in models},
-                Spans(config.job_time, timedelta(seconds=config.limits.schedule_seconds)),
-                config.on_interrupt,
-            ),
+            pacing=pacing,
+            rules=served.house_rules(config),
             clock=utc_now,
             instruments=instruments,
         )
@@ -118,7 +118,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             tails=tails,
             job_log=job_log,
             archive=archive,
-            models=models,
+            models=served.known,
             claim_checks=claim_checks,
             body_bytes=config.limits.body_bytes,
             large=LargeBodies(settings.large_bodies),
@@ -126,6 +126,12 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             clock=utc_now,
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
         )
+
+        async def take(fresh: Config) -> None:
+            served.take(fresh)
+            pacing.go_by(rate_terms(fresh))
+            submissions.go_by(served.house_rules(fresh))
+
         topics_exist = asyncio.Event()
         ready = readiness(servers, topics_exist, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
@@ -141,6 +147,9 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
                 directory=directory.watch.run(),
                 submissions=submissions.run(),
                 topic_door=following,
+                config=ConfigWatch(
+                    ConfigFile(settings.config_path, os.environ), config, take, _LIVE, instruments
+                ).run(),
             )
         )
         port = await stack.enter_async_context(

@@ -15,11 +15,13 @@ import orjson
 from services.router_worker.events import AttemptEvent, RateLimit
 from services.router_worker.failures import Failure, Unsupported
 from services.router_worker.routing.plan import Candidate
+from shared.clock import unix_ms
 from shared.config.quirks import Quirks
 from shared.config.schema import Provider
 from shared.contracts import Endpoint, Job, JsonObject
+from shared.ids import completion_id
 
-__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked", "to_json"]
+__all__ = ["Decoder", "Dialect", "Envelope", "HttpCall", "asked", "envelope_of", "to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,21 @@ class Envelope:
     """Of the server that answers."""
     resumed: bool = False
     """Whether the attempt goes on behind text that was shown: then there may be nothing left to say."""
+
+
+def envelope_of(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> Envelope:
+    options = job.body.get("stream_options")
+    return Envelope(
+        completion_id=completion_id(job.id),
+        created=unix_ms(job.accepted_at) // 1000,
+        model=candidate.serves,
+        streamed=job.streamed and job.endpoint is Endpoint.CHAT,
+        endpoint=job.endpoint,
+        base64=job.body.get("encoding_format") == "base64",
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        quirks=provider.quirks,
+        resumed=bool(resume_text),
+    )
 
 
 class Decoder(Protocol):

@@ -16,7 +16,7 @@ from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.reading import DocumentDecoder
 from shared.contracts import JsonObject, TokenUsage
 
-__all__ = ["Texts", "Vectors", "embeddings_decoder", "read_texts"]
+__all__ = ["Texts", "Vectors", "embeddings_decoder", "packed", "read_texts"]
 
 _OURS: Final = frozenset({"model", "input", "encoding_format", "metadata", "user"})
 """`encoding_format` is fulfilled here, whatever the family gives; `user` stands in the ledger."""
@@ -69,7 +69,7 @@ def embeddings_decoder(envelope: Envelope, read: Callable[[JsonObject], Vectors 
 
 def _told(found: Vectors, envelope: Envelope) -> Sequence[AttemptEvent]:
     data: list[JsonValue] = [
-        {"object": "embedding", "index": index, "embedding": _packed(vector) if envelope.base64 else list(vector)}
+        {"object": "embedding", "index": index, "embedding": packed(vector) if envelope.base64 else list(vector)}
         for index, vector in enumerate(found.vectors)
     ]
     response: JsonObject = {"object": "list", "data": data, "model": found.model or envelope.model}
@@ -81,7 +81,7 @@ def _told(found: Vectors, envelope: Envelope) -> Sequence[AttemptEvent]:
     return (Answered({**response, "usage": counted}), usage, ending)
 
 
-def _packed(vector: Sequence[float]) -> str:
+def packed(vector: Sequence[float]) -> str:
     """32-bit floats, the smallest byte first, in base64."""
     floats = array("f", vector)
     if byteorder == "big":

@@ -1,4 +1,4 @@
-"""What do `x-ratelimit-*` headers say? As OpenAI writes them, and everybody who took them over."""
+"""What do `x-ratelimit-*` headers say? As OpenAI writes them, and everybody who took them over; Mistral's too."""
 
 import re
 from collections.abc import Mapping
@@ -12,16 +12,25 @@ __all__ = ["count", "x_ratelimits"]
 _SPAN: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
+_NAMES: Final = (
+    (LimitKind.REQUESTS, "requests"),
+    (LimitKind.TOKENS, "tokens"),
+    (LimitKind.REQUESTS, "req-minute"),
+    (LimitKind.TOKENS, "tokens-minute"),
+)
+
+
 def x_ratelimits(headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`; a kind of which nothing is said is left out."""
     found = (
         RateLimit(
             kind,
-            limit=count(headers.get(f"x-ratelimit-limit-{kind}")),
-            remaining=count(headers.get(f"x-ratelimit-remaining-{kind}")),
-            full_in=_span(headers.get(f"x-ratelimit-reset-{kind}")),
+            limit=count(headers.get(f"x-ratelimit-limit-{name}")),
+            remaining=count(headers.get(f"x-ratelimit-remaining-{name}")),
+            full_in=_span(headers.get(f"x-ratelimit-reset-{name}")),
         )
-        for kind in (LimitKind.REQUESTS, LimitKind.TOKENS)
+        for kind, name in _NAMES
+        if f"x-ratelimit-limit-{name}" in headers or f"x-ratelimit-remaining-{name}" in headers
     )
     return tuple(told for told in found if told != RateLimit(told.kind))
 

@@ -14,6 +14,7 @@ from services.router_worker.events import AttemptEvent, Failed
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.providers.dialect import Envelope
 from services.router_worker.providers.sse import ServerSentEvent, SseDecoder, SseOverflowError
+from services.router_worker.providers.strangers import PAGE
 from services.router_worker.providers.telling import Telling
 from shared.contracts import JsonObject
 
@@ -93,7 +94,7 @@ class DocumentDecoder:
 class AnswerDecoder:
     """`dialect.Decoder` for one answer, around a reader."""
 
-    __slots__ = ("_document", "_framing", "_fresh", "_reader", "_size", "_telling")
+    __slots__ = ("_document", "_framing", "_fresh", "_reader", "_size", "_strange", "_telling")
 
     def __init__(
         self, envelope: Envelope, reader: Callable[[Telling], Reader], framing: Callable[[], Framing] = SseDecoder
@@ -104,6 +105,8 @@ class AnswerDecoder:
         self._document: list[bytes] | None = None if envelope.streamed else []
         """Its packets so far, when the answer is one document."""
         self._fresh = envelope.streamed
+        self._strange = False
+        """Whether it cannot be an answer at all."""
         self._size = 0
 
     def feed(self, chunk: bytes) -> Sequence[AttemptEvent]:
@@ -111,7 +114,9 @@ class AnswerDecoder:
             return ()
         if self._fresh:
             self._look(chunk)
-        if self._document is not None:
+        if self._strange:
+            self._telling.fail(PAGE)
+        elif self._document is not None:
             self._collect(self._document, chunk)
         else:
             self._take(chunk)
@@ -131,6 +136,7 @@ class AnswerDecoder:
             self._fresh = False
         if start in (b"{", b"["):
             self._document = []
+        self._strange = start == b"<"
 
     def _collect(self, document: list[bytes], chunk: bytes) -> None:
         self._size += len(chunk)

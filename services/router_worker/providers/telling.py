@@ -42,6 +42,8 @@ class Telling:
         self._usage: UsageReported | None = None
         self._outputs = 0
         """How many pieces of real output were told."""
+        self._tools: set[int] = set()
+        """The choices that call any."""
         self.ended = False
 
     def serves(self, model: str) -> None:
@@ -87,6 +89,7 @@ class Telling:
 
         `beside` stands in the call too, as `extra_content` does.
         """
+        self._tools.add(choice)
         function: JsonObject = {"name": _text(name), "arguments": _text(arguments)}
         call: JsonObject = {"index": index, "id": _text(call_id), "type": "function", "function": function}
         self._delta({"tool_calls": [{**call, **(beside or {})}]}, choice)
@@ -130,6 +133,9 @@ class Telling:
             self.fail(_EMPTY)
             return
         self.ended = True
+        for choice in sorted(self._started - self._finish.keys()):
+            # It is whole, but not said why it ended: callers go by that.
+            self.finish("tool_calls" if choice in self._tools else "stop", choice)
         if self._usage is not None:
             if self._envelope.include_usage:
                 self._events.append(self._usage_chunk(self._usage))

@@ -2,17 +2,20 @@
 
 httpx over aiohttp's connections: httpx's own pool looks at every connection whenever a request begins or ends, which
 costs several times as much CPU per stream. Nothing is retried here, and nothing is taken from the environment: no
-cookies, no proxies, no redirects.
+cookies, no proxies, no redirects. What an answer means is its dialect's business, whether it is one at all that of
+`strangers.py`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,25 +23,27 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from services.router_worker.events import AttemptEvent, Chunk, Failed, Finished, LimitsTold
+from services.router_worker.events import AttemptEvent, Failed, LimitsTold
 from services.router_worker.failures import Failure, FailureKind, Unsupported
 from services.router_worker.providers.credentials import credentials_for
-from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall
+from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall, envelope_of
+from services.router_worker.providers.pace import Pace
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.providers.signing import Credentials, NoCredentialsError
-from services.router_worker.resilience.deadline import Deadline, Limit, Patience
+from services.router_worker.providers.strangers import Witness, in_its_place, stranger
+from services.router_worker.providers.unpacking import PackedError, Unpacker, unpacker
+from services.router_worker.resilience.deadline import Deadline, Patience
 from services.router_worker.routing.plan import Candidate
 from shared.alarm import Alarm
-from shared.clock import Clock, unix_ms
+from shared.clock import Clock
 from shared.config.schema import Provider
-from shared.contracts import Endpoint, Job
-from shared.ids import AttemptId, completion_id
+from shared.contracts import Job
+from shared.errors import OperatorError
+from shared.ids import AttemptId
 
 __all__ = ["Providers"]
 
 _ERROR_BODY_BYTES = 64_000
-_END_OF_BODY_SECONDS = 0.05
-"""How long the end of a body is waited for behind the end of its answer: with it the connection can be used again."""
 _IDLE_SECONDS = 30
 """Shorter than the idle limits of the usual load balancers, so that they do not close what we are about to use."""
 
@@ -60,6 +65,7 @@ class _Line:
 
     client: httpx.AsyncClient
     credentials: Credentials
+    provider: Provider
 
     async def send(self, call: HttpCall, connect_seconds: float) -> httpx.Response:
         signed = await self.credentials.sign(call)
@@ -86,15 +92,16 @@ class Providers:
         return self
 
     async def _connect(self, opened: AsyncExitStack) -> None:
-        ssl = httpx.create_ssl_context(trust_env=False)
+        public = httpx.create_ssl_context(trust_env=False)
         for name, provider in self._providers.items():
+            trusted = _trusting(name, provider.ca_file) if provider.ca_file else public
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=ssl, keepalive_timeout=_IDLE_SECONDS),
+                connector=aiohttp.TCPConnector(limit=0, ssl=trusted, keepalive_timeout=_IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
             client = await opened.enter_async_context(
                 httpx.AsyncClient(
-                    transport=AiohttpTransport(verify=ssl, trust_env=False, client=session),
+                    transport=AiohttpTransport(verify=trusted, trust_env=False, client=session),
                     trust_env=False,
                     follow_redirects=False,
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -103,7 +110,7 @@ class Providers:
             )
             credentials = credentials_for(provider)
             opened.push_async_callback(credentials.close)
-            self._lines[name] = _Line(client, credentials)
+            self._lines[name] = _Line(client, credentials, provider)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,7 +144,7 @@ class Providers:
         left = Deadline(deadline).seconds_left(self._clock())
         patience = Patience.of(candidate.timeouts, left, asyncio.get_running_loop().time())
         return _events(
-            line, replace(call, headers=headers), dialect, _envelope(job, candidate, provider, resume_text), patience
+            line, replace(call, headers=headers), dialect, envelope_of(job, candidate, provider, resume_text), patience
         )
 
     def lacks(self, job: Job, candidate: Candidate) -> Unsupported | None:
@@ -157,73 +164,65 @@ async def _events(
     line: _Line, call: HttpCall, dialect: Dialect, envelope: Envelope, patience: Patience
 ) -> AsyncGenerator[AttemptEvent, None]:
     """One call, from the request to its last event. Afterwards its connection is closed, or free for the next call."""
-    alarm, pace, decoder = Alarm(), _Pace(patience, streamed=envelope.streamed), dialect.decoder(envelope)
-    response, cause = None, None
+    alarm, pace, decoder = Alarm(), Pace(patience, streamed=envelope.streamed), dialect.decoder(envelope)
+    witness, response, cause = Witness(line.provider), None, None
     try:
         alarm.watch(pace.limit.at)
         response = await line.send(call, patience.timeouts.connect_seconds)
-        greeting = await _greeting(dialect, response)
+        witness.sent = response.request.headers
+        greeting = witness.heard(*await _greeting(dialect, response))
         alarm.rest()
         for event in greeting:
             yield event
-        if response.status_code != HTTPStatus.OK:
+        if greeting and type(greeting[-1]) is Failed:
             return
         alarm.watch(pace.limit.at)
-        async for packet in response.aiter_raw():
+        async for packet in _packets(response):
             alarm.rest()
-            events = decoder.feed(packet)
+            events = witness.heard(packet, decoder.feed(packet))
             for event in events:
                 yield event
             if not pace.goes_on(events):
-                return
+                cause = pace.complaint
+                break
             alarm.watch(pace.limit.at)
     except asyncio.CancelledError:
         if not alarm.struck():
             raise
         cause = Failure(pace.limit.kind, _LIMIT_WORDS[pace.limit.kind])
-    except (*_NETWORK, NoCredentialsError) as error:
+    except (*_NETWORK, NoCredentialsError, PackedError) as error:
         cause = _mishap(error)
+        witness.overheard(str(error))
     finally:
         alarm.close()
         await _release(response)
-    for event in decoder.close(cause):
+    for event in witness.heard(b"", decoder.close(cause)):
         yield event
 
 
-class _Pace:
-    """How long to wait for what comes next."""
-
-    def __init__(self, patience: Patience, *, streamed: bool) -> None:
-        self._patience = patience
-        self._talking = False
-        self._loop = asyncio.get_running_loop()
-        # A whole answer has no first token that could be waited for.
-        self.limit = patience.first_token if streamed else patience.whole
-
-    def goes_on(self, events: Sequence[AttemptEvent]) -> bool:
-        """Whether to read on behind these events, and how patiently."""
-        if not events:
-            return True  # bytes alone, such as a provider's keep-alive comments, are no sign of life
-        last = events[-1]
-        if type(last) is Failed:
-            return False
-        if type(last) is Finished:
-            self.limit = Limit(self._loop.time() + _END_OF_BODY_SECONDS, FailureKind.STALL)
-            return True
-        self._talking = self._talking or any(type(event) is Chunk and event.is_output for event in events)
-        if self._talking:
-            self.limit = self._patience.next_token(self._loop.time())
-        return True
-
-
-async def _greeting(dialect: Dialect, response: httpx.Response) -> Sequence[AttemptEvent]:
-    """What is known before an answer's body, or, where it is a refusal, is the answer."""
+async def _greeting(dialect: Dialect, response: httpx.Response) -> tuple[bytes, Sequence[AttemptEvent]]:
+    """What is known before an answer's body, or, where it is a refusal, is the answer; with what was read for it."""
     headers = {name.lower(): value for name, value in response.headers.items()}
+    status = response.status_code
     limits = dialect.limits(headers)
     told = [LimitsTold(tuple(limits))] if limits else []
-    if response.status_code == HTTPStatus.OK:
-        return told
-    return [*told, Failed(dialect.failure(response.status_code, headers, await _error_body(response)))]
+    failure = stranger(status, headers)
+    if failure is None and status == HTTPStatus.OK:
+        return b"", told
+    body = await _some_of(response)
+    return body, [*told, Failed(failure or in_its_place(dialect.failure(status, headers, body), body))]
+
+
+def _packets(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Raises PackedError, now or later."""
+    unpack = unpacker(response.headers.get("content-encoding"))
+    return response.aiter_raw() if unpack is None else _unpacked(response, unpack)
+
+
+async def _unpacked(response: httpx.Response, unpack: Unpacker) -> AsyncIterator[bytes]:
+    async for packet in response.aiter_raw():
+        for piece in unpack.feed(packet):
+            yield piece
 
 
 async def _release(response: httpx.Response | None) -> None:
@@ -234,35 +233,29 @@ async def _release(response: httpx.Response | None) -> None:
         response.stream = _SPENT
 
 
-async def _error_body(response: httpx.Response) -> bytes:
-    """As much of it as comes, and as anybody reads."""
+async def _some_of(response: httpx.Response) -> bytes:
+    """As much of a body that is no answer as comes, and as anybody reads."""
     body = bytearray()
-    with suppress(*_NETWORK):
-        async for packet in response.aiter_raw():
+    with suppress(*_NETWORK, PackedError):
+        async for packet in _packets(response):
             body += packet
             if len(body) >= _ERROR_BODY_BYTES:
                 break
     return bytes(body)
 
 
-def _envelope(job: Job, candidate: Candidate, provider: Provider, resume_text: str | None) -> Envelope:
-    options = job.body.get("stream_options")
-    return Envelope(
-        completion_id=completion_id(job.id),
-        created=unix_ms(job.accepted_at) // 1000,
-        model=candidate.serves,
-        streamed=job.streamed and job.endpoint is Endpoint.CHAT,
-        endpoint=job.endpoint,
-        base64=job.body.get("encoding_format") == "base64",
-        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        quirks=provider.quirks,
-        resumed=bool(resume_text),
-    )
+def _trusting(name: str, ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an SSLError is one too
+        raise OperatorError(f"providers.{name}.ca_file: no certificates can be read from {ca_file}: {error}") from error
 
 
 def _mishap(error: Exception) -> Failure:
     if isinstance(error, NoCredentialsError):
         return Failure(error.kind, str(error))
+    if isinstance(error, PackedError):
+        return Failure(FailureKind.MALFORMED, f"The provider's answer {error}.")
     # The names that httpx-aiohttp gives are too coarse: a lost connection comes as `ConnectTimeout`.
     cause = error.__cause__ if isinstance(error, httpx.HTTPError) else None
     kind, words = _what_happened(cause or error)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.config.rules import Use
-from shared.contracts import Job, JsonObject
+from shared.contracts import Endpoint, Job, JsonObject
 
 __all__ = ["Asked", "asked_of"]
 
@@ -27,6 +27,7 @@ class Asked:
     input_tokens: int = 0
     output_tokens: int = 0
     """As many as it asks for at most; 0 when it leaves that to the model."""
+    endpoint: Endpoint = Endpoint.CHAT
 
 
 def asked_of(job: Job) -> Asked:
@@ -40,6 +41,7 @@ def asked_of(job: Job) -> Asked:
         uses=frozenset(_uses(job.body)),
         input_tokens=job.input_tokens,
         output_tokens=longest if isinstance(longest, int) else 0,
+        endpoint=job.endpoint,
     )
 
 

@@ -11,6 +11,7 @@ from services.router_worker.routing.rules import in_force, keeps_away
 from services.router_worker.routing.strategies import STRATEGIES
 from shared import catalog
 from shared.config.schema import Config, Deployment, Model, Timeouts
+from shared.contracts import Endpoint
 
 __all__ = ["Candidate", "Plan", "Skipped", "plan"]
 
@@ -112,8 +113,8 @@ def _merged(earlier: Candidate | None, candidate: Candidate) -> Candidate:
 
 def _too_short(candidate: Candidate, asked: Asked) -> Failure | None:
     needs, window = asked.input_tokens + max(asked.output_tokens, 1), candidate.context_window
-    if window is None or needs <= window:
-        return None
+    if window is None or needs <= window or asked.endpoint is Endpoint.EMBEDDINGS:
+        return None  # of embeddings each text has a window of its own
     return Failure(
         FailureKind.CONTEXT_TOO_LONG,
         f"The context window has {window} tokens, and {asked.input_tokens} of input with {asked.output_tokens} of "

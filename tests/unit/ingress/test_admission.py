@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.ingress.admission import Admitted, Facts, ModelFacts, Reason, Refused, admit
 from services.ingress.admission.case import Case
 from services.ingress.admission.guards import GUARDS
-from shared.contracts import Interruption, Lane
+from shared.contracts import Endpoint, Interruption, Lane
 from tests.suites.ingress import CALLER, CHAT, NOON, a_request, the_facts
 
 
@@ -147,3 +147,28 @@ def test_the_first_guard_that_refuses_decides(faults: set[str]) -> None:
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_no_guard_refuses_an_ordinary_request(guard: object) -> None:
     assert guard(Case(a_request(), CALLER, the_facts(), NOON)) is None  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("embeds", "endpoint", "refused"),
+    [
+        (True, Endpoint.EMBEDDINGS, False),
+        (True, Endpoint.CHAT, True),
+        (False, Endpoint.EMBEDDINGS, True),
+        (False, Endpoint.CHAT, False),
+        (None, Endpoint.EMBEDDINGS, False),
+        (None, Endpoint.CHAT, False),
+    ],
+)
+def test_a_model_is_asked_for_what_it_does(embeds: bool | None, endpoint: Endpoint, refused: bool) -> None:
+    decision = admit(a_request(endpoint=endpoint), CALLER, the_facts(model=ModelFacts(embeds=embeds)), NOON)
+    assert isinstance(decision, Refused) is refused
+    if isinstance(decision, Refused):
+        assert (decision.reason, decision.param) == (Reason.WRONG_ENDPOINT, "model")
+    else:
+        assert decision.job.endpoint is endpoint
+
+
+def test_many_texts_together_may_be_longer_than_the_window_of_one() -> None:
+    facts = the_facts(model=ModelFacts(context_window=8192, embeds=True), input_tokens=100_000)
+    assert isinstance(admit(a_request(endpoint=Endpoint.EMBEDDINGS), CALLER, facts, NOON), Admitted)

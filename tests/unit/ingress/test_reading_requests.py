@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.admission import CompletionRequest, Manner, Reason, Refused, Wishes, read_request, read_wishes
-from shared.contracts import Door, Interruption, Job, Lane
+from shared.contracts import Door, Endpoint, Interruption, Job, Lane
 from tests.suites.ingress import CHAT, a_job, chat_body
 
-CHAT_DOOR = Manner(Door.CHAT, Lane.INTERACTIVE, stream_on_interrupt=Interruption.FAIL)
+CHAT_DOOR = Manner(Door.CHAT, Lane.INTERACTIVE, stream_on_interrupt=Interruption.FAIL, endpoint=Endpoint.CHAT)
 JOBS_DOOR = Manner(Door.JOBS, Lane.INTERACTIVE, streams_unless_told=True)
 TOPIC = Manner(Door.TOPIC, Lane.BATCH)
 NONE = Wishes()
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_said_with_its_place(raw: bytes, reason: Reason, param:
     assert refused.message
 
 
-@pytest.mark.parametrize("url", ["/v1/embeddings", "", 7])
+@pytest.mark.parametrize("url", ["/v1/images/generations", "", 7])
 def test_a_batch_line_for_another_endpoint_is_refused(url: object) -> None:
     assert refusal(orjson.dumps({"url": url, "body": CHAT}), TOPIC).param == "url"
 
@@ -227,3 +227,41 @@ def test_a_wish_nobody_can_grant_is_refused_by_its_header(header: str, value: st
     refused = wishes(**{header: value})
     assert isinstance(refused, Refused)
     assert refused.param == header.replace("_", "-")
+
+
+EMBEDDINGS_DOOR = Manner(Door.CHAT, Lane.INTERACTIVE, endpoint=Endpoint.EMBEDDINGS)
+
+
+def embeddings(given: object, **more: object) -> bytes:
+    return orjson.dumps({"model": "e", "input": given, **more})
+
+
+@pytest.mark.parametrize("given", ["a text", ["one", "two"], [1, 2, 3], [[1, 2], [3]]])
+def test_texts_and_tokens_may_be_embedded(given: object) -> None:
+    request = read(embeddings(given, metadata={"feature": "index", "x": "y"}, dimensions=3), EMBEDDINGS_DOOR)
+    assert (request.endpoint, request.model, request.streamed) == (Endpoint.EMBEDDINGS, "e", False)
+    assert (request.feature, request.tags) == ("index", {"x": "y"})
+    assert request.body["input"] == given
+
+
+@pytest.mark.parametrize("given", ["", [], ["one", ""], [[]], [1, "one"], [True], None, 7, [-1], ["x"] * 2049])
+def test_nothing_else_may(given: object) -> None:
+    refused = refusal(embeddings(given), EMBEDDINGS_DOOR)
+    assert (refused.reason, refused.param) == (Reason.INVALID_TYPE, "input")
+
+
+@pytest.mark.parametrize("field", [{"dimensions": 0}, {"encoding_format": "hex"}, {"user": 1}])
+def test_what_is_read_beside_the_input_is_checked(field: dict[str, object]) -> None:
+    assert refusal(embeddings("x", **field), EMBEDDINGS_DOOR).param == next(iter(field))
+
+
+def test_what_a_request_is_for_is_said_by_its_door_or_its_line_or_itself() -> None:
+    line = {"custom_id": "a", "url": "/v1/embeddings", "body": orjson.loads(embeddings("x"))}
+    assert read(orjson.dumps(line), TOPIC).endpoint is Endpoint.EMBEDDINGS
+    assert read(orjson.dumps({**line, "url": None}), TOPIC).endpoint is Endpoint.EMBEDDINGS
+    assert read(embeddings("x"), JOBS_DOOR).endpoint is Endpoint.EMBEDDINGS
+    assert read(chat_body(input="x"), JOBS_DOOR).endpoint is Endpoint.CHAT
+    assert refusal(embeddings("x")).param == "messages"
+    assert refusal(chat_body(), EMBEDDINGS_DOOR).param == "input"
+    assert refusal(orjson.dumps({**line, "url": "/v1/moderations"}), TOPIC).param == "url"
+    assert refusal(orjson.dumps({**line, "url": "/v1/chat/completions"}), TOPIC).param == "messages"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.answer import compose
-from simulator.course import Hung, course, disturbed, is_token, whole
+from simulator.course import Hung, Telling, course, disturbed, is_token, whole
 from simulator.exchange import Ask, Broke, Ended, Finished, Garbled, Opened, Reported
 from simulator.faults import Break, Cut, Garble, Stall
 from simulator.script import Script
@@ -14,7 +14,7 @@ from simulator.script import Script
 counts = st.integers(0, 30)
 
 
-def moments(script, fault=None, usage=True, **changes):
+def moments(script, fault=None, usage=Telling.APART, **changes):
     request = Ask(**{"model": "m", "stream": True, "prompt": b"p", "prompt_tokens": 10, **changes})
     answer = compose(request, script, Random(1))
     return list(disturbed(course(answer, script, Random(2), usage=usage), fault))
@@ -30,11 +30,13 @@ def test_an_answer_opens_speaks_finishes_reports_and_ends():
 
 
 def test_usage_that_is_not_asked_for_is_not_reported():
-    assert not any(isinstance(event, Reported) for _, event in moments(Script(), usage=False))
+    assert not any(isinstance(event, Reported) for _, event in moments(Script(), usage=Telling.NEVER))
 
 
 def test_some_providers_report_usage_with_the_last_finish():
-    finishes = [event for _, event in moments(Script(usage="with_finish"), choices=2) if isinstance(event, Finished)]
+    finishes = [
+        event for _, event in moments(Script(), usage=Telling.WITH_FINISH, choices=2) if isinstance(event, Finished)
+    ]
     assert [finish.usage is None for finish in finishes] == [True, False]
 
 
@@ -104,3 +106,8 @@ def test_the_whole_answer_knows_what_interrupts_it(fault, kind):
 def test_a_whole_answer_that_stalls_for_ever_never_comes():
     found = whole(moments(Script(tokens=9), Stall(stall_after=3)))
     assert found.silent
+
+
+@pytest.mark.parametrize(("omit", "lacks"), [("finish", {Finished}), ("end", {Ended}), ("both", {Finished, Ended})])
+def test_a_formality_may_be_left_out(omit, lacks):
+    assert {Finished, Ended} - {type(event) for _, event in moments(Script(omit=omit))} == lacks

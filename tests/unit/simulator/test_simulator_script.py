@@ -54,7 +54,7 @@ def test_several_faults_are_listed():
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ({"first": 1}, "exactly one of status, hang_up, cut_after"),
+        ({"first": 1}, "exactly one of status, stray, hang_up, cut_after"),
         ({"status": 500, "cut_after": 1}, "exactly one of"),
         ({"status": 200}, "greater than or equal to 400"),
         ({"status": 500, "first": 1, "every": 2}, "one of first, every and probability"),

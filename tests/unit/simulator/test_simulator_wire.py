@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from simulator.answer import compose
-from simulator.course import course
+from simulator.course import Telling, course
 from simulator.dialects.dialect import RefusalError, Route, Stamp
 from simulator.dialects.openai_chat import OpenAIChat
 from simulator.exchange import Refusal, Request
@@ -33,7 +33,10 @@ def stream(script, **fields):
     ask = understood(stream=True, **fields)
     answer = compose(ask, script, Random(1))
     voice = OpenAIChat().voice(ask, Stamp("abc", 7, "m"))
-    said = b"".join(voice.say(event) for _, event in course(answer, script, Random(1), usage=ask.usage))
+    said = b"".join(
+        voice.say(event)
+        for _, event in course(answer, script, Random(1), usage=Telling.APART if ask.usage else Telling.NEVER)
+    )
     events = said.decode().removesuffix("\n\n").split("\n\n")
     assert events.pop() == "data: [DONE]"
     return [json.loads(event.removeprefix("data: ")) for event in events], json.loads(voice.whole(answer, answer.usage))

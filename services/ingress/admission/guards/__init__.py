@@ -6,6 +6,7 @@ from typing import Final
 from services.ingress.admission.case import Case
 from services.ingress.admission.guards.context_length import context_length
 from services.ingress.admission.guards.deadline import deadline
+from services.ingress.admission.guards.endpoint import endpoint
 from services.ingress.admission.guards.in_time import in_time
 from services.ingress.admission.guards.lane_allowed import lane_allowed
 from services.ingress.admission.guards.max_output import max_output
@@ -22,6 +23,7 @@ Guard = Callable[[Case], Refused | None]
 GUARDS: Final[tuple[Guard, ...]] = (
     model_known,
     model_allowed,
+    endpoint,
     lane_allowed,
     deadline,
     schedule,

@@ -2,13 +2,14 @@
 
 from services.ingress.admission.case import Case
 from services.ingress.admission.refusal import Reason, Refused
+from shared.contracts import Endpoint
 
 __all__ = ["context_length"]
 
 
 def context_length(case: Case) -> Refused | None:
     window = case.facts.model.context_window if case.facts.model else None
-    if window is None:
+    if window is None or case.request.endpoint is Endpoint.EMBEDDINGS:  # there each text has a window of its own
         return None
     output = case.request.output_tokens or 0
     # Room for one token of output at least: a full window can only fail at the provider.

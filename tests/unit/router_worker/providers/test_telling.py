@@ -163,7 +163,7 @@ def test_a_document_where_a_stream_was_asked_for_is_told_as_a_stream() -> None:
         (b"data: 7\n\n", FailureKind.MALFORMED),
         (b'data: {"txt": 1}\n\n', FailureKind.MALFORMED),
         (b'data: {"text": "Hi"}\n\n', FailureKind.CUT),
-        (b"<html>Bad gateway</html>", FailureKind.EMPTY),
+        (b"<html>Bad gateway</html>", FailureKind.MALFORMED),
         (b"", FailureKind.EMPTY),
         (b"{]", FailureKind.MALFORMED),
     ],

@@ -1,5 +1,6 @@
 """Who is planned for a model, and why somebody is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from services.router_worker.routing.odds import Lot
 from services.router_worker.routing.plan import Skipped, plan
 from shared.config.rules import Rule, Selection
 from shared.config.schema import Config, Retries, Timeouts
-from shared.contracts import Interruption
+from shared.contracts import Endpoint, Interruption
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=10)
@@ -151,3 +152,10 @@ def test_fallbacks_for_one_kind_of_failure_come_before_those_for_all() -> None:
         ("spare", {Cause.CONTENT_FILTER, Cause.OUTAGE}),
         ("any", set()),
     ]
+
+
+def test_texts_to_embed_may_together_be_longer_than_the_window_of_one() -> None:
+    config = a_config(m={"deployments": [{"provider": "north", "context_window": 100}]})
+    asked = Asked("m", input_tokens=1_000)
+    assert not plan(config, asked, Lot()).candidates
+    assert plan(config, replace(asked, endpoint=Endpoint.EMBEDDINGS), Lot()).candidates

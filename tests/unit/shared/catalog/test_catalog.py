@@ -94,3 +94,20 @@ def test_no_model_writes_more_than_it_holds() -> None:
 @given(st.text(max_size=60))
 def test_no_name_makes_it_fail(model: str) -> None:
     find(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "embeds"),
+    [
+        ("text-embedding-3-large", True),
+        ("openai/text-embedding-ada-002", True),
+        ("gemini-embedding-001", True),
+        ("gemini-2.5-pro", False),
+        ("qwen3-32b", False),
+        ("qwen3-embedding-8b", True),
+        ("llama-3.1-nemoretriever-embed", None),
+        ("somebodys-own", None),
+    ],
+)
+def test_whether_a_model_makes_embeddings_is_known_or_nobody_claims_it(model: str, embeds: bool | None) -> None:
+    assert find(model).embeds is embeds

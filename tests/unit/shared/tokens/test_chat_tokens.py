@@ -120,3 +120,14 @@ def test_no_body_makes_it_fail(body: dict[str, JsonValue]) -> None:
 
     assert request.fixed >= 3
     assert request.characters >= 0
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "tokens"),
+    [("one", ("one",), 0), (["one", "two"], ("one", "two"), 0), ([1, 2, 3], (), 3), ([[1, 2], [3]], (), 3)],
+)
+def test_of_embeddings_the_texts_or_their_tokens_are_counted(
+    given: JsonValue, texts: tuple[str, ...], tokens: int
+) -> None:
+    request = countable({"input": given})
+    assert (request.texts, request.fixed) == (texts, tokens)

@@ -29,7 +29,7 @@ class OpenAI:
 
     def decoder(self, envelope: Envelope) -> Decoder:
         if envelope.endpoint is Endpoint.EMBEDDINGS:
-            return DocumentDecoder(read_embeddings)
+            return DocumentDecoder(lambda answer: read_embeddings(answer, envelope))
         return StreamDecoder(envelope) if envelope.streamed else WholeDecoder(envelope)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:

@@ -19,6 +19,8 @@ def encode(
         body: JsonObject = {**fitted(asked(job.body, provider), provider.quirks), "model": candidate.model}
     except UnsupportedError as lacking:
         return lacking.what
+    if job.endpoint is Endpoint.EMBEDDINGS:
+        body.pop("metadata", None)  # there it is Sluice's own: tags of the ledger's rows
     streamed = job.streamed and job.endpoint is Endpoint.CHAT
     if streamed:
         _ask_for_stream(body, usage=provider.quirks.usage_in_stream)

@@ -18,6 +18,7 @@ from services.router_worker.providers.dialects.openai.shape import reshape
 from services.router_worker.providers.dialects.openai.usage import read_usage
 from services.router_worker.providers.dialects.openai.whole import WholeDecoder, is_empty, says_something
 from services.router_worker.providers.sse import SseDecoder, SseOverflowError
+from services.router_worker.providers.strangers import PAGE
 from shared.contracts import JsonObject
 
 __all__ = ["StreamDecoder"]
@@ -42,6 +43,7 @@ class StreamDecoder:
         "_said",
         "_sse",
         "_started",
+        "_tools",
         "_usage",
     )
 
@@ -60,6 +62,8 @@ class StreamDecoder:
         self._started: set[int] = set()
         """The choices that have had a chunk."""
         self._finish: dict[int, str] = {}
+        self._tools: set[int] = set()
+        """The choices that call any."""
         self._said = False
         self._usage: tuple[JsonObject, bytes] | None = None
         """The last that was reported, with the JSON it stood in."""
@@ -68,11 +72,11 @@ class StreamDecoder:
     def feed(self, chunk: bytes) -> Sequence[AttemptEvent]:
         if self._ended:
             return ()
+        events: list[AttemptEvent] = []
         if self._fresh:
-            self._look(chunk)
+            self._look(chunk, events)
         if self._document is not None:
             return self._document.feed(chunk)
-        events: list[AttemptEvent] = []
         try:
             for event in self._sse.feed(chunk):
                 self._take(event.data, events)
@@ -93,13 +97,15 @@ class StreamDecoder:
             self._fail(cause or (_CUT if self._said else _EMPTY), events)
         return events
 
-    def _look(self, chunk: bytes) -> None:
+    def _look(self, chunk: bytes, events: list[AttemptEvent]) -> None:
         """An event stream never begins with a brace; an error, or the answer of a server that cannot stream, does."""
         start = chunk.lstrip()[:1]
         if start:
             self._fresh = False
         if start in (b"{", b"["):
             self._document = WholeDecoder(self._envelope)
+        elif start == b"<":
+            self._fail(PAGE, events)
 
     def _take(self, data: bytes, events: list[AttemptEvent]) -> None:
         if self._ended:
@@ -123,11 +129,18 @@ class StreamDecoder:
                 events.append(chunk)
                 if "prompt_filter_results" not in body:
                     self._cutter.learn(data, chunk)
-            elif "prompt_filter_results" in body:
-                self._prompt_filter = body["prompt_filter_results"]
+            else:
+                self._take_aside(body, events)
         except (orjson.JSONDecodeError, AttributeError, LookupError, TypeError):
             # What is no JSON, or lacks the shape of a chunk, shows itself on first use: cheaper than to ask each time.
             self._fail(Failure(FailureKind.MALFORMED, "The provider sent an event that is no chunk."), events)
+
+    def _take_aside(self, body: dict[str, Any], events: list[AttemptEvent]) -> None:
+        """An event without choices."""
+        if "prompt_filter_results" in body:
+            self._prompt_filter = body["prompt_filter_results"]
+        elif body.get("object") == "error":  # Mistral's, and vLLM's of old
+            self._fail(failure_in_body(body), events)
 
     def _name(self, body: dict[str, Any]) -> None:
         """What is said of the whole answer, in each of its chunks."""
@@ -169,6 +182,8 @@ class StreamDecoder:
             if len(delta) > 1 or type(content) is not str:
                 reshape(delta, self._reasoning)
                 content = delta.get("content")
+                if delta.get("tool_calls"):
+                    self._tools.add(index)
             if content and type(content) is str:
                 text += content
                 is_output = True
@@ -182,16 +197,31 @@ class StreamDecoder:
         """The provider has said everything."""
         reason = self._finish.get(0)
         reported = self._reported()
+        unsaid = self._started - self._finish.keys()
         if reason == "error":
             self._fail(Failure(FailureKind.IN_STREAM_ERROR, "The provider ended the answer with an error."), events)
         elif not self._said and is_empty(reported, reason, resumed=self._envelope.resumed):
             self._fail(_EMPTY, events)
         else:
             self._ended = True
+            if unsaid:
+                events.append(self._reasons_of(unsaid))
+                reason = self._finish.get(0)
             if reported is not None:
                 events.extend(self._usage_chunk(reported))
                 events.append(reported)
             events.append(Finished(reason, self._model))
+
+    def _reasons_of(self, choices: set[int]) -> Chunk:
+        """An answer with an end mark is whole, but some servers do not say why it ended: callers go by that."""
+        self._finish |= {index: "tool_calls" if index in self._tools else "stop" for index in choices}
+        body: dict[str, Any] = {
+            "choices": [
+                {"index": index, "delta": {}, "finish_reason": self._finish[index]} for index in sorted(choices)
+            ]
+        }
+        self._name(body)
+        return Chunk(orjson.dumps(body), "", is_output=False, plain=False, choice=min(choices))
 
     def _fail(self, failure: Failure, events: list[AttemptEvent]) -> None:
         self._ended = True

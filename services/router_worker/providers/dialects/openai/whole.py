@@ -65,6 +65,8 @@ def read_whole(body: bytes, envelope: Envelope) -> Sequence[AttemptEvent]:
         return (Failed(Failure(FailureKind.MALFORMED, "The provider's answer is not a JSON object.")),)
     if answer.get("error"):
         return (Failed(failure_in_body(answer["error"])),)
+    if answer.get("object") == "error":
+        return (Failed(failure_in_body(answer)),)
     usage = answer.get("usage")
     reported = read_usage(usage, body, envelope.quirks.cached_tokens) if isinstance(usage, dict) else None
     try:
@@ -103,13 +105,20 @@ def _ending(answer: JsonObject, usage: UsageReported | None, envelope: Envelope)
             return Failed(Failure(FailureKind.MALFORMED, "The provider's answer has a choice without a message."))
         reshape(message, envelope.quirks.reasoning)
         said = said or says_something(message)
-        reason = text_or_none(choice.get("finish_reason"))
-        choice["finish_reason"] = envelope.quirks.finish_reasons.get(reason or "", reason)
+        choice["finish_reason"] = _reason(choice, message, envelope)
         reasons.append(text_or_none(choice["finish_reason"]))
     reason = reasons[0] if reasons else None
     if not choices or (not said and is_empty(usage, reason, resumed=envelope.resumed)):
         return Failed(Failure(FailureKind.EMPTY, "The provider's answer is empty."))
     return Finished(reason, text_or_none(answer.get("model")) or None)
+
+
+def _reason(choice: JsonObject, message: JsonObject, envelope: Envelope) -> str | None:
+    """As OpenAI words it. A document that can be parsed is whole, though some servers do not say why it ended."""
+    reason = text_or_none(choice.get("finish_reason"))
+    if reason is None and says_something(message):
+        return "tool_calls" if message.get("tool_calls") else "stop"
+    return envelope.quirks.finish_reasons.get(reason or "", reason)
 
 
 def _in_our_name(answer: JsonObject, envelope: Envelope) -> JsonObject:
