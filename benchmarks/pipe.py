@@ -2,11 +2,13 @@
 
 The same load goes to the simulated provider directly and through ingress, Kafka, a worker and Redis. Added latency is
 the difference of the two distributions' quantiles; CPU is that of all Sluice's own processes together. Load and
-provider share the machine with what is measured, so latencies on few cores are upper bounds.
+provider share the machine with what is measured, so latencies on few cores are upper bounds. What it costs to read the
+provider's answers and do nothing with them says what a millisecond is worth on this machine.
 """
 
 import argparse
 import asyncio
+import time
 
 import uvloop
 
@@ -20,7 +22,7 @@ AT_ONCE = {"tokens": 20}
 
 
 def streams_rows(
-    streams: int, ends: list[int], direct: list[Timing], through: list[Timing], cpu: dict[str, float]
+    streams: int, ends: list[int], direct: list[Timing], through: list[Timing], cpu: dict[str, float], bare_cpu: float
 ) -> list[Row]:
     def added(share: float) -> float:
         return 1000 * (
@@ -36,6 +38,7 @@ def streams_rows(
         Row(name + "token late against schedule, p99", quantile(late, 0.99), "ms", "<= 30"),
         Row(name + "CPU of all processes an answer", 1000 * sum(cpu.values()) / len(through), "ms", "<= 12"),
         *[Row(f"{name}  of which {part}", 1000 * spent / len(through), "ms", "") for part, spent in cpu.items()],
+        Row(name + "CPU of only reading an answer from the provider", 1000 * bare_cpu / len(direct), "ms", ""),
     ]
 
 
@@ -47,11 +50,13 @@ async def measure(system: System, streams: list[int]) -> list[Row]:
     await stream_load(through, Load(20, waves=1), ends[-1])  # connections, caches, first imports
     for count in streams:
         load = Load(count)
+        bare_began = time.process_time()
         bare = await stream_load(direct, load, ends[-1])
+        bare_cpu = time.process_time() - bare_began
         before = system.cpu()
         timings = await stream_load(through, load, ends[-1])
         await asyncio.sleep(1)  # accounting writes the last of them
-        rows += streams_rows(count, ends, bare, timings, _spent(before, system.cpu()))
+        rows += streams_rows(count, ends, bare, timings, _spent(before, system.cpu()), bare_cpu)
     rows += await _plain(system)
     rows += [Row(f"{part.name}: start to ready", part.ready_seconds, "s", "<= 2") for part in system.parts]
     rows += [Row(f"{part.name}: idle memory", part.idle_rss / 2**20, "MiB", "<= 120") for part in system.parts]
