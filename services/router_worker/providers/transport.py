@@ -8,7 +8,7 @@ cookies, no proxies, no redirects. What an answer means is its dialect's busines
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,17 +21,17 @@ from typing import Final, Self
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from services.router_worker.events import AttemptEvent, Failed, LimitsTold
 from services.router_worker.failures import Failure, FailureKind, Unsupported
 from services.router_worker.providers.credentials import credentials_for
 from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall, envelope_of
 from services.router_worker.providers.pace import Pace
+from services.router_worker.providers.packets import PacketTransport, packets_of
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.providers.signing import Credentials, NoCredentialsError
 from services.router_worker.providers.strangers import Witness, in_its_place, stranger
-from services.router_worker.providers.unpacking import PackedError, Unpacker, unpacker
+from services.router_worker.providers.unpacking import PackedError
 from services.router_worker.resilience.deadline import Deadline, Patience
 from services.router_worker.routing.plan import Candidate
 from shared.alarm import Alarm
@@ -101,7 +101,7 @@ class Providers:
             )
             client = await opened.enter_async_context(
                 httpx.AsyncClient(
-                    transport=AiohttpTransport(verify=trusted, trust_env=False, client=session),
+                    transport=PacketTransport(verify=trusted, trust_env=False, client=session),
                     trust_env=False,
                     follow_redirects=False,
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -177,7 +177,7 @@ async def _events(
         if greeting and type(greeting[-1]) is Failed:
             return
         alarm.watch(pace.limit.at)
-        async for packet in _packets(response):
+        async for packet in packets_of(response):
             alarm.rest()
             events = witness.heard(packet, decoder.feed(packet))
             for event in events:
@@ -213,18 +213,6 @@ async def _greeting(dialect: Dialect, response: httpx.Response) -> tuple[bytes, 
     return body, [*told, Failed(failure or in_its_place(dialect.failure(status, headers, body), body))]
 
 
-def _packets(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Raises PackedError, now or later."""
-    unpack = unpacker(response.headers.get("content-encoding"))
-    return response.aiter_raw() if unpack is None else _unpacked(response, unpack)
-
-
-async def _unpacked(response: httpx.Response, unpack: Unpacker) -> AsyncIterator[bytes]:
-    async for packet in response.aiter_raw():
-        for piece in unpack.feed(packet):
-            yield piece
-
-
 async def _release(response: httpx.Response | None) -> None:
     if response is not None:
         await response.aclose()
@@ -237,7 +225,7 @@ async def _some_of(response: httpx.Response) -> bytes:
     """As much of a body that is no answer as comes, and as anybody reads."""
     body = bytearray()
     with suppress(*_NETWORK, PackedError):
-        async for packet in _packets(response):
+        async for packet in packets_of(response):
             body += packet
             if len(body) >= _ERROR_BODY_BYTES:
                 break
