@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from cli import (
+    audit,
     config,
     cost,
     dead_letters,
@@ -51,6 +52,7 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("tenants", tenants.tenants),
     ("teams", teams.teams),
     ("keys", keys.keys),
+    ("audit", audit.audit),
 )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from shared.contracts import AttemptFinished, BatchLine, DeadLetter, Job, JobEnded, Lane
+from shared.contracts import AttemptFinished, AuditEntry, BatchLine, DeadLetter, Job, JobEnded, Lane
 
 __all__ = [
+    "AUDIT",
     "DEAD_LETTERS",
     "JOBS",
     "JOBS_BATCH",
@@ -25,7 +26,7 @@ __all__ = [
 
 _COMPACTION_LAG: Final = timedelta(days=1)
 
-Contract = type[Job] | type[AttemptFinished] | type[JobEnded] | type[DeadLetter] | type[BatchLine]
+Contract = type[AuditEntry] | type[Job] | type[AttemptFinished] | type[JobEnded] | type[DeadLetter] | type[BatchLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,16 @@ DEAD_LETTERS = Topic(
     cleanup="compact,delete",
 )
 
-TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS)
+AUDIT = Topic(
+    "sluice.audit.v1",
+    AuditEntry,
+    "tenant",
+    1,
+    timedelta(days=365),
+    "What administrators did, and whom ingress refused: chains of entries, as in the table `audit_log`.",
+)
+
+TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS, AUDIT)
 
 JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from services.ingress.admission import NO_LIMITS, Caller, Limits
 from services.ingress.directory import StoredKey
+from services.ingress.incidents import Incidents
 from services.ingress.keyring import Answer, Keyring, Turned
 from services.ingress.ports import KeyDirectory
 from shared.clock import Clock
@@ -21,7 +22,14 @@ _NOBODYS = "sha256:" + "0" * 64
 
 
 class Callers:
-    def __init__(self, tenants: Mapping[str, Tenant], directory: KeyDirectory, keyring: Keyring, clock: Clock) -> None:
+    def __init__(
+        self,
+        tenants: Mapping[str, Tenant],
+        directory: KeyDirectory,
+        keyring: Keyring,
+        incidents: Incidents,
+        clock: Clock,
+    ) -> None:
         sections = [
             (_configured(name, tenant, key_id, section), section)
             for name, tenant in tenants.items()
@@ -32,6 +40,7 @@ class Callers:
         self._tenant_limits = {name: limits_of(section.limits) for name, section in tenants.items()}
         self._directory = directory
         self._keyring = keyring
+        self._incidents = incidents
         self._clock = clock
 
     async def of_key(self, key: str) -> Caller | Turned:
@@ -39,6 +48,12 @@ class Callers:
 
         Raises UnavailableError when only the database could tell, and is away.
         """
+        found = await self._found(key)
+        if not isinstance(found, Caller):
+            self._incidents.turned_away(public_id(key), found)
+        return found
+
+    async def _found(self, key: str) -> Caller | Turned:
         digest, now = hash_key(key), self._clock()
         if (configured := self._configured.get(digest)) is not None:
             expired = configured.until is not None and now >= configured.until

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from services.ingress.admission import Denied, Departure, Granted, Pace
 from services.ingress.directory import Changes, StoredKey
+from shared.audit import Event
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry
@@ -16,6 +17,7 @@ from shared.money import Nanodollars
 from shared.telemetry.traces import TraceContext
 
 __all__ = [
+    "AuditLog",
     "Cancellation",
     "ClaimChecks",
     "DeadLetterQueue",
@@ -212,6 +214,15 @@ class JobArchive(Protocol):
         ...
 
 
+class AuditLog(Protocol):
+    async def write(self, events: Sequence[Event]) -> None:
+        """Afterwards all of them are in their tenants' chains, and on their way to the topic, or none is.
+
+        Raises UnavailableError.
+        """
+        ...
+
+
 class KeyDirectory(Protocol):
     """The keys of the database, for the doors. Both raise UnavailableError."""
 
@@ -227,7 +238,7 @@ class KeyDirectory(Protocol):
 class DirectoryOf(Protocol[Record]):
     """Records of one kind in the database, for administrators. Every method raises UnavailableError.
 
-    What was written, every door goes by within a second.
+    What was written, every door goes by within a second; and the audit log has it, with who it was done `by`.
     """
 
     async def find(self, *name: str) -> Record | None: ...
@@ -236,11 +247,11 @@ class DirectoryOf(Protocol[Record]):
         """In the order of their names, of one tenant or of all; those behind `after`."""
         ...
 
-    async def create(self, record: Record) -> None:
+    async def create(self, record: Record, by: str) -> None:
         """Raises TakenError and UnknownNameError."""
         ...
 
-    async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
+    async def change(self, how: Callable[[Record], Record], by: str, *name: str) -> Record | None:
         """The record afterwards; None when there is none. Nobody else changes it meanwhile. Raises UnknownNameError."""
         ...
 

@@ -1,5 +1,6 @@
 """The messages the services exchange. Nothing else crosses between them but the job log (`shared.job_log`)."""
 
+from shared.contracts.audit import HOUSE, AuditAction, AuditEntry
 from shared.contracts.base import JsonObject, WireModel
 from shared.contracts.blob import BlobRef
 from shared.contracts.dead_letter import (
@@ -17,12 +18,15 @@ from shared.contracts.usage import AttemptFinished, AttemptRole, AttemptStatus, 
 
 __all__ = [
     "DECISION_HEADER",
+    "HOUSE",
     "REPLAYED_HEADER",
     "REPLAY_OF_HEADER",
     "AttemptFinished",
     "AttemptRole",
     "AttemptStatus",
     "AttemptSummary",
+    "AuditAction",
+    "AuditEntry",
     "BatchLine",
     "BlobRef",
     "DeadLetter",

@@ -7,10 +7,24 @@ from typing import Any
 from services.ingress.admission import Caller
 from services.ingress.directory import Change, Changes, KeyRecord, StoredKey, TeamRecord, TenantRecord
 from services.ingress.ports import Dependency, TakenError, UnavailableError, UnknownNameError
+from shared.audit import Event
 
-__all__ = ["MemoryDirectory"]
+__all__ = ["MemoryAuditLog", "MemoryDirectory"]
 
 Record = Any
+
+
+@dataclass(slots=True)
+class MemoryAuditLog:
+    """`ports.AuditLog`."""
+
+    away: bool = False
+    events: list[Event] = field(default_factory=list)
+
+    async def write(self, events: Sequence[Event]) -> None:
+        if self.away:
+            raise UnavailableError(Dependency.POSTGRES, "gone for lunch")
+        self.events += events
 
 
 @dataclass(slots=True)
@@ -21,6 +35,8 @@ class MemoryDirectory:
     asked: list[str] = field(default_factory=list)
     """Ids that were looked up."""
     versions: list[Change] = field(default_factory=list)
+    told: list[tuple[Record | None, Record, str]] = field(default_factory=list)
+    """What the audit log would have: before, after, and by whom."""
     tenants: "MemoryRecords" = field(init=False)
     teams: "MemoryRecords" = field(init=False)
     keys: "MemoryRecords" = field(init=False)
@@ -84,7 +100,7 @@ class MemoryRecords:
         mine = [name for name, record in self.records.items() if tenant in (None, record.tenant) and name[-1] > after]
         return [self.records[name] for name in sorted(mine, key=lambda name: name[-1])[:limit]]
 
-    async def create(self, record: Record) -> None:
+    async def create(self, record: Record, by: str) -> None:
         self.directory.answer()
         name = tuple(getattr(record, column) for column in self.name)
         if name in self.records:
@@ -98,12 +114,15 @@ class MemoryRecords:
         ):
             raise UnknownNameError
         self._keep(name, record)
+        self.directory.told.append((None, record, by))
 
-    async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
+    async def change(self, how: Callable[[Record], Record], by: str, *name: str) -> Record | None:
         self.directory.answer()
         if name not in self.records:
             return None
-        self._keep(name, how(self.records[name]))
+        before = self.records[name]
+        self._keep(name, how(before))
+        self.directory.told.append((before, self.records[name], by))
         return self.records[name]
 
     def _keep(self, name: tuple[str, ...], record: Record) -> None:

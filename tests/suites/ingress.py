@@ -17,6 +17,7 @@ from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
+from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring
 from services.ingress.pacing import Pacing, RateTerms
 from services.ingress.reception import Reception
@@ -43,7 +44,7 @@ from shared.ids import completion_id, new_job_id
 from shared.job_log import JobFacts
 from shared.telemetry import Instruments, probes
 from tests.suites.blobs import MemoryBlobs
-from tests.suites.directory import MemoryDirectory
+from tests.suites.directory import MemoryAuditLog, MemoryDirectory
 from tests.suites.ingress_ports import FixedTokens, MemoryArchive, MemoryJobLog, MemoryQueue, MemoryReservations
 from tests.suites.rates import MemoryRates
 
@@ -174,6 +175,8 @@ class MemoryIngress:
     """What `/readyz` says."""
     directory: MemoryDirectory
     rates: MemoryRates
+    incidents: Incidents
+    audit_log: MemoryAuditLog
     watch: DirectoryWatch
     """Nobody runs it: a test looks when it wants to."""
 
@@ -206,7 +209,8 @@ def memory_ingress(
     *, body_bytes: int = 100_000, patience: Patience | None = None, queueing_seconds: float = 0
 ) -> MemoryIngress:
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
-    rates = MemoryRates()
+    rates, audit_log = MemoryRates(), MemoryAuditLog()
+    incidents = Incidents(audit_log, "r1", utc_now)
     directory, keyring = MemoryDirectory(), Keyring(offline=timedelta(hours=1))
     models = {"gpt-4o": ModelFacts(8192, 4096), "gpt-4o-mini": ModelFacts(), "org/model": ModelFacts()}
     instruments = Instruments("ingress")
@@ -227,13 +231,14 @@ def memory_ingress(
     claim_checks = BlobClaimChecks(blobs)
     tails, reservations = Tails(job_log, archive, claim_checks), MemoryReservations()
     doors = Doors(
-        callers=Callers(TENANTS, directory, keyring, utc_now),
+        callers=Callers(TENANTS, directory, keyring, incidents, utc_now),
         reception=Reception(submissions, reservations, tails, utc_now, queueing_seconds=queueing_seconds),
         tails=tails,
         job_log=job_log,
         archive=archive,
         models=models,
         claim_checks=claim_checks,
+        incidents=incidents,
         body_bytes=body_bytes,
         large=LargeBodies(),
         instruments=instruments,
@@ -265,5 +270,7 @@ def memory_ingress(
         problems,
         directory,
         rates,
+        incidents,
+        audit_log,
         DirectoryWatch(directory, keyring, utc_now),
     )

@@ -8,6 +8,8 @@ from shared.contracts import (
     AttemptRole,
     AttemptStatus,
     AttemptSummary,
+    AuditAction,
+    AuditEntry,
     BlobRef,
     DeadLetter,
     DeadLetterReason,
@@ -208,3 +210,14 @@ EXAMPLES["attempt-finished-failover.v1"] = EXAMPLES["attempt-finished.v1"].model
     }
 )
 EXAMPLES["job-under-limits.v1"] = EXAMPLES["job-with-labels.v1"].model_copy(update={"paced": True})
+EXAMPLES["audit-entry.v1"] = AuditEntry(
+    tenant="acme",
+    seq=7,
+    at=datetime(2024, 12, 4, 9, 30, tzinfo=UTC),
+    actor="admin:ops",
+    action=AuditAction.LIMITS_CHANGED,
+    subject="key:reports-nightly",
+    details={"limits": [{}, {"requests_per_minute": 60}]},
+    previous="0" * 64,
+    hash="f" * 64,
+)

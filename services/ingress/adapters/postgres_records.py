@@ -3,7 +3,8 @@
 Who has changed something wakes the doors of all replicas; should they not hear it, they look by themselves.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
@@ -12,8 +13,10 @@ import orjson
 
 from services.ingress.adapters.postgres import connection
 from services.ingress.admission import NO_LIMITS, Limits
+from services.ingress.auditing import event_of
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
 from services.ingress.ports import TakenError, UnavailableError, UnknownNameError
+from shared.audit import append
 from shared.contracts import Lane
 
 __all__ = ["KEYS", "TEAMS", "TENANTS", "Kind", "PostgresRecords", "limits_of"]
@@ -76,29 +79,39 @@ class PostgresRecords(Generic[Record]):
             rows = await connected.fetch(self._page, tenant, after, limit)
         return [self._read(row) for row in rows]
 
-    async def create(self, record: Record) -> None:
+    async def create(self, record: Record, by: str) -> None:
         try:
-            async with connection(self._pool, call_seconds=self._call_seconds) as connected:
+            async with self._transaction() as connected:
                 await connected.execute(self._insert, *self._written(record))
+                await self._tell(connected, None, record, by)
         except UnavailableError as error:
             raise _told(error) from error.__cause__
         await self._wake()
 
-    async def change(self, how: Callable[[Record], Record], *name: str) -> Record | None:
+    async def change(self, how: Callable[[Record], Record], by: str, *name: str) -> Record | None:
         try:
-            async with (
-                connection(self._pool, call_seconds=self._call_seconds) as connected,
-                connected.transaction(),
-            ):
+            async with self._transaction() as connected:
                 row = await connected.fetchrow(f"{self._find} for update", *name)
                 if row is None:
                     return None
-                changed = how(self._read(row))
+                before = self._read(row)
+                changed = how(before)
                 await connected.execute(self._update, *self._written(changed))
+                await self._tell(connected, before, changed, by)
         except UnavailableError as error:
             raise _told(error) from error.__cause__
         await self._wake()
         return changed
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        async with connection(self._pool, call_seconds=self._call_seconds) as connected, connected.transaction():
+            yield connected
+
+    async def _tell(self, connected: Any, before: Record | None, after: Record, by: str) -> None:  # noqa: ANN401
+        event = event_of(before, after, by, after.changed_at)
+        if event is not None:
+            await append(connected, event)
 
     def _read(self, row: Any) -> Record:  # noqa: ANN401
         made: type[Record] = self._kind.record

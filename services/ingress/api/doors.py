@@ -11,6 +11,7 @@ from services.ingress.admission import Caller, Manner, ModelFacts, Refused, Wish
 from services.ingress.api.problems import ProblemError, of_refused
 from services.ingress.api.upload import LargeBodies
 from services.ingress.callers import Callers
+from services.ingress.incidents import Incidents
 from services.ingress.ports import ClaimChecks, JobArchive, JobLog
 from services.ingress.reception import Fresh, Received, Reception
 from services.ingress.tail import Tails
@@ -45,6 +46,7 @@ class Doors:
     archive: JobArchive
     models: Mapping[str, ModelFacts]
     claim_checks: ClaimChecks
+    incidents: Incidents
     body_bytes: int
     large: LargeBodies
     instruments: Instruments
@@ -61,6 +63,7 @@ class Doors:
         request = _or_raise(read_request(raw, manner, wishes))
         received = await self.reception.receive(request, caller, new_job_id())
         if isinstance(received, Refused):
+            self.incidents.refused(caller, received.reason)
             raise ProblemError(of_refused(received))
         if isinstance(received, Fresh) and len(raw) > INLINE_BYTES:
             return replace(received, job=await self.claim_checks.leave(received.job))

@@ -10,6 +10,7 @@ from services.ingress.adapters.postgres_keys import PostgresKeys
 from services.ingress.adapters.postgres_records import KEYS, TEAMS, TENANTS, PostgresRecords
 from services.ingress.api.admin.desk import Administrators, Desk
 from services.ingress.callers import Callers, limits_of
+from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring
 from services.ingress.pacing import RateTerms
 from services.ingress.settings import IngressSettings
@@ -26,9 +27,15 @@ class Directory:
     desk: Desk
 
 
-def directory_of(pool: Any, bell: DirectoryBell, settings: IngressSettings, config: Config) -> Directory:  # noqa: ANN401
-    """`pool` is of asyncpg, which has no types."""
-    keys = PostgresKeys(pool, call_seconds=settings.postgres_seconds)
+def directory_of(
+    keys_pool: Any,  # noqa: ANN401 - asyncpg has no types
+    admin_pool: Any,  # noqa: ANN401
+    bell: DirectoryBell,
+    incidents: Incidents,
+    settings: IngressSettings,
+    config: Config,
+) -> Directory:
+    keys = PostgresKeys(keys_pool, call_seconds=settings.postgres_seconds)
     keyring = Keyring(offline=timedelta(seconds=settings.keys_offline_seconds))
     watch = DirectoryWatch(keys, keyring, utc_now)
 
@@ -39,13 +46,13 @@ def directory_of(pool: Any, bell: DirectoryBell, settings: IngressSettings, conf
     seconds = settings.postgres_seconds
     desk = Desk(
         administrators=Administrators({name: section.hash for name, section in config.administrators.items()}),
-        tenants=PostgresRecords(pool, TENANTS, call_seconds=seconds, wake=wake),
-        teams=PostgresRecords(pool, TEAMS, call_seconds=seconds, wake=wake),
-        keys=PostgresRecords(pool, KEYS, call_seconds=seconds, wake=wake),
+        tenants=PostgresRecords(admin_pool, TENANTS, call_seconds=seconds, wake=wake),
+        teams=PostgresRecords(admin_pool, TEAMS, call_seconds=seconds, wake=wake),
+        keys=PostgresRecords(admin_pool, KEYS, call_seconds=seconds, wake=wake),
         configured_keys=_ids(config.tenants),
         clock=utc_now,
     )
-    return Directory(Callers(config.tenants, keys, keyring, utc_now), watch, desk)
+    return Directory(Callers(config.tenants, keys, keyring, incidents, utc_now), watch, desk)
 
 
 def _ids(tenants: Mapping[str, Tenant]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.listener import Listener
 from services.ingress.adapters.postgres import open_pool
 from services.ingress.adapters.postgres_archive import PostgresArchive
+from services.ingress.adapters.postgres_audit import AuditRelay, PostgresAudit
 from services.ingress.adapters.reachability import Reachability
 from services.ingress.adapters.redis_loads import RedisLoads
 from services.ingress.adapters.redis_log import RedisJobLog
@@ -31,6 +33,7 @@ from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.backlogs import Backlogs
+from services.ingress.incidents import Incidents
 from services.ingress.pacing import Pacing
 from services.ingress.ports import Dependency
 from services.ingress.reception import Reception
@@ -45,6 +48,7 @@ from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.config.watching import ConfigFile, ConfigWatch
+from shared.contracts import AuditAction
 from shared.job_log import Keyspace
 from shared.kafka import new_producer
 from shared.redis import is_clustered, redis_client
@@ -60,6 +64,7 @@ log = structlog.get_logger()
 _ENVELOPE_BYTES: Final = 65_536
 """What a job's record holds besides the request's body, at most."""
 _ARCHIVE_CONNECTIONS: Final = 4
+_ADMIN_CONNECTIONS: Final = 3
 _KEY_CONNECTIONS: Final = 2
 """Of their own: whoever tries keys must not keep others from their jobs."""
 
@@ -85,7 +90,13 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         keyspace = Keyspace(settings.namespace, clustered=is_clustered(redis))
         keys_pool = await _pool(stack, settings, most=_KEY_CONNECTIONS)
-        directory = directory_of(keys_pool, DirectoryBell(redis, keyspace), settings, config)
+        admin_pool = await _pool(stack, settings, most=_ADMIN_CONNECTIONS)
+        incidents = Incidents(
+            PostgresAudit(admin_pool, call_seconds=settings.postgres_seconds), settings.replica, utc_now
+        )
+        incidents.happened(AuditAction.CONFIG_LOADED, str(settings.config_path), sha256=_digest(config))
+        bell = DirectoryBell(redis, keyspace)
+        directory = directory_of(keys_pool, admin_pool, bell, incidents, settings, config)
         job_log, followers = _job_log(redis, keyspace, settings, config, instruments)
         listener = Listener(
             redis, keyspace, settings.replica, followers, servers[Dependency.REDIS], directory.watch.wake
@@ -120,6 +131,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             archive=archive,
             models=served.known,
             claim_checks=claim_checks,
+            incidents=incidents,
             body_bytes=config.limits.body_bytes,
             large=LargeBodies(settings.large_bodies),
             instruments=instruments,
@@ -131,6 +143,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             served.take(fresh)
             pacing.go_by(rate_terms(fresh))
             submissions.go_by(served.house_rules(fresh))
+            incidents.happened(AuditAction.CONFIG_LOADED, str(settings.config_path), sha256=_digest(fresh))
 
         topics_exist = asyncio.Event()
         ready = readiness(servers, topics_exist, doors.stopping, instruments)
@@ -145,6 +158,10 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
                 loads=RedisLoads(redis, keyspace, backlogs).run(),
                 archive=archive.run(),
                 directory=directory.watch.run(),
+                incidents=incidents.run(),
+                audit=AuditRelay(
+                    admin_pool, records, settings.topic_prefix, call_seconds=settings.postgres_seconds
+                ).run(),
                 submissions=submissions.run(),
                 topic_door=following,
                 config=ConfigWatch(
@@ -196,6 +213,11 @@ def _records(settings: IngressSettings, reachability: Reachability, instruments:
         reachability,
         send_seconds=settings.submit_seconds,
     )
+
+
+def _digest(config: Config) -> str:
+    """By which two configurations can be told apart; secrets are masked in what it is made of."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
 
 
 @asynccontextmanager

@@ -8,11 +8,12 @@ import pytest
 from services.ingress.admission import Caller
 from services.ingress.callers import Callers
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
+from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring, Turned
 from services.ingress.ports import UnavailableError
 from shared.config import hash_key, new_key
 from shared.contracts import Lane
-from tests.suites.directory import MemoryDirectory
+from tests.suites.directory import MemoryAuditLog, MemoryDirectory
 from tests.suites.ingress import KEY, NOON, TENANTS
 
 SOON = NOON + timedelta(seconds=10)
@@ -24,20 +25,24 @@ class World:
         self.directory = MemoryDirectory()
         self.keyring = Keyring(offline=timedelta(hours=1))
         self.keyring.told_anew(NOON)
-        self.callers = Callers(TENANTS, self.directory, self.keyring, lambda: self.now)
+        self.audit_log = MemoryAuditLog()
+        self.incidents = Incidents(self.audit_log, "r1", lambda: self.now)
+        self.callers = Callers(TENANTS, self.directory, self.keyring, self.incidents, lambda: self.now)
 
     async def key(self, **fields: object) -> str:
         """A new one in the database."""
         key = new_key("db")
         if ("globex",) not in self.directory.tenants.records:
-            await self.directory.tenants.create(TenantRecord(tenant="globex", created_at=NOON, changed_at=NOON))
-            await self.directory.teams.create(TeamRecord(tenant="globex", team="red", created_at=NOON, changed_at=NOON))
+            await self.directory.tenants.create(TenantRecord(tenant="globex", created_at=NOON, changed_at=NOON), "me")
+            await self.directory.teams.create(
+                TeamRecord(tenant="globex", team="red", created_at=NOON, changed_at=NOON), "me"
+            )
         record = KeyRecord(key_id="db", tenant="globex", hash=hash_key(key), created_at=NOON, changed_at=NOON)
-        await self.directory.keys.create(replace(record, **fields))  # type: ignore[arg-type]
+        await self.directory.keys.create(replace(record, **fields), "me")  # type: ignore[arg-type]
         return key
 
     async def change(self, **fields: object) -> None:
-        await self.directory.keys.change(lambda record: replace(record, **fields), "db")  # type: ignore[arg-type]
+        await self.directory.keys.change(lambda record: replace(record, **fields), "me", "db")  # type: ignore[arg-type]
         changes = await self.directory.changes(0)
         self.keyring.told(changes.changes, self.now)
 
@@ -107,7 +112,7 @@ async def test_a_blocked_tenant_or_team_blocks_its_keys(world: World, kind: str)
     key = await world.key(team="red")
     records = getattr(world.directory, kind)
     name = next(iter(records.records))
-    await records.change(lambda record: replace(record, blocked=True), *name)
+    await records.change(lambda record: replace(record, blocked=True), "me", *name)
     assert await world.callers.of_key(key) is Turned.BLOCKED
 
 

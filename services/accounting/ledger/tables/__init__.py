@@ -4,6 +4,7 @@ The migrations build exactly this; a test compares them.
 """
 
 from services.accounting.ledger.tables.analyst_access import analyst_access
+from services.accounting.ledger.tables.audit_log import audit_log, audit_pending, audit_published
 from services.accounting.ledger.tables.consumed_offsets import consumed_offsets
 from services.accounting.ledger.tables.directory import api_keys, directory_version, teams, tenants
 from services.accounting.ledger.tables.jobs import jobs
@@ -19,6 +20,9 @@ __all__ = [
     "MEASURES",
     "analyst_access",
     "api_keys",
+    "audit_log",
+    "audit_pending",
+    "audit_published",
     "consumed_offsets",
     "directory_version",
     "jobs",

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingress.api import failures
-from services.ingress.api.admin.desk import Desk
+from services.ingress.api.admin.desk import ADMINISTRATOR, Desk
 from services.ingress.api.admin.documents import SECURITY
 from services.ingress.api.admin.keys import key_routes
 from services.ingress.api.admin.tenants import tenant_routes
@@ -16,12 +16,9 @@ from services.ingress.api.openapi import described_by
 from services.ingress.api.problems import Problem, body_too_large, no_key, wrong_key
 from shared.config import hash_key
 
-__all__ = ["ADMIN", "ADMINISTRATOR", "create_admin_app"]
+__all__ = ["ADMIN", "create_admin_app"]
 
 ADMIN: Final = "/admin/v1/"
-ADMINISTRATOR: Final = "sluice.administrator"
-"""Where the scope of a request says who sent it."""
-
 _DOCUMENT: Final = "/admin/v1/openapi.json"
 _MOST_BYTES: Final = 65_536
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, Final, TypeVar
 
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from services.ingress.admission import Limits
@@ -13,9 +14,20 @@ from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
 from services.ingress.ports import DirectoryOf, TakenError, UnknownNameError
 from shared.clock import Clock
 
-__all__ = ["Desk", "changed", "fields_of", "found", "made", "paged"]
+__all__ = ["ADMINISTRATOR", "Administrators", "Desk", "Who", "changed", "fields_of", "found", "made", "paged"]
 
 Record = TypeVar("Record")
+
+ADMINISTRATOR: Final = "sluice.administrator"
+"""Where the scope of a request says who sent it."""
+
+
+def _who(request: Request) -> str:
+    return f"admin:{request.scope[ADMINISTRATOR]}"
+
+
+Who = Annotated[str, Depends(_who)]
+"""As the audit log names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +60,21 @@ async def found(directory: DirectoryOf[Record], kind: str, *name: str) -> Record
     return record
 
 
-async def made(directory: DirectoryOf[Record], record: Record, kind: str, name: str) -> None:
+async def made(directory: DirectoryOf[Record], record: Record, by: str, kind: str, name: str) -> None:
     """Raises ProblemError (400, 409)."""
     try:
-        await directory.create(record)
+        await directory.create(record, by)
     except TakenError:
         raise ProblemError(name_taken(kind, name)) from None
     except UnknownNameError:
         raise ProblemError(bad_parameter("tenant", "there is no such tenant, or no such team of it")) from None
 
 
-async def changed(directory: DirectoryOf[Record], how: Callable[[Record], Record], kind: str, *name: str) -> Record:
+async def changed(
+    directory: DirectoryOf[Record], how: Callable[[Record], Record], by: str, kind: str, *name: str
+) -> Record:
     """Raises ProblemError (404)."""
-    record = await directory.change(how, *name)
+    record = await directory.change(how, by, *name)
     if record is None:
         raise ProblemError(no_such_record(kind, name[-1]))
     return record

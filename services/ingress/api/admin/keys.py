@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query
 
-from services.ingress.api.admin.desk import Desk, changed, fields_of, found, made, paged
+from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, made, paged
 from services.ingress.api.admin.documents import acts, changes, creates, lists, shows
 from services.ingress.api.admin.schemas import NAME, KeyChange, KeyList, KeyMade, KeyObject, NewKey, Rotation
 from services.ingress.api.admin.tenants import After, InPath, Limit
@@ -29,7 +29,7 @@ def key_routes(app: FastAPI, desk: Desk) -> None:
         return KeyList(data=[KeyObject.of(record) for record in records], has_more=more)
 
     @app.post("/admin/v1/keys", **creates("Key"))
-    async def create_key(asked: NewKey) -> KeyMade:
+    async def create_key(who: Who, asked: NewKey) -> KeyMade:
         key_id, now = asked.id or secrets.token_hex(_MADE_UP_BYTES), desk.clock()
         if key_id in desk.configured_keys:
             raise ProblemError(name_taken("key", key_id))
@@ -40,7 +40,7 @@ def key_routes(app: FastAPI, desk: Desk) -> None:
             KeyRecord(key_id=key_id, tenant=asked.tenant, hash=hash_key(key), created_at=now, changed_at=now),
             **said,  # type: ignore[arg-type]
         )
-        await made(desk.keys, record, "key", key_id)
+        await made(desk.keys, record, who, "key", key_id)
         return KeyMade.with_key(record, key)
 
     _changing_routes(app, desk)
@@ -52,14 +52,14 @@ def _changing_routes(app: FastAPI, desk: Desk) -> None:
         return KeyObject.of(await found(desk.keys, "key", key_id))
 
     @app.patch("/admin/v1/keys/{key_id}", **changes("Key"))
-    async def change_key(key_id: InPath, asked: KeyChange) -> KeyObject:
+    async def change_key(who: Who, key_id: InPath, asked: KeyChange) -> KeyObject:
         def how(record: KeyRecord) -> KeyRecord:
             return replace(record, changed_at=desk.clock(), **fields_of(asked, "expires_at"))  # type: ignore[arg-type]
 
-        return KeyObject.of(await changed(desk.keys, how, "key", key_id))
+        return KeyObject.of(await changed(desk.keys, how, who, "key", key_id))
 
     @app.post("/admin/v1/keys/{key_id}/rotate", **acts("rotateKey", "Give a key another secret"))
-    async def rotate_key(key_id: InPath, asked: Rotation) -> KeyMade:
+    async def rotate_key(who: Who, key_id: InPath, asked: Rotation) -> KeyMade:
         key = new_key(key_id)
 
         def how(record: KeyRecord) -> KeyRecord:
@@ -74,14 +74,14 @@ def _changing_routes(app: FastAPI, desk: Desk) -> None:
                 changed_at=now,
             )
 
-        return KeyMade.with_key(await changed(desk.keys, how, "key", key_id), key)
+        return KeyMade.with_key(await changed(desk.keys, how, who, "key", key_id), key)
 
     @app.post("/admin/v1/keys/{key_id}/revoke", **acts("revokeKey", "Revoke a key, for ever"))
-    async def revoke_key(key_id: InPath) -> KeyObject:
+    async def revoke_key(who: Who, key_id: InPath) -> KeyObject:
         def how(record: KeyRecord) -> KeyRecord:
             if record.revoked_at is not None:
                 return record
             now = desk.clock()
             return replace(record, revoked_at=now, changed_at=now)
 
-        return KeyObject.of(await changed(desk.keys, how, "key", key_id))
+        return KeyObject.of(await changed(desk.keys, how, who, "key", key_id))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from services.ingress.api.admin.desk import Desk, changed, fields_of, found, made, paged
+from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, made, paged
 from services.ingress.api.admin.documents import changes, creates, lists, shows
 from services.ingress.api.admin.schemas import (
     NAME,
@@ -34,13 +34,13 @@ def tenant_routes(app: FastAPI, desk: Desk) -> None:
         return TenantList(data=[TenantObject.of(record) for record in records], has_more=more)
 
     @app.post("/admin/v1/tenants", **creates("Tenant"))
-    async def create_tenant(asked: NewTenant) -> TenantObject:
+    async def create_tenant(who: Who, asked: NewTenant) -> TenantObject:
         now = desk.clock()
         record = replace(
             TenantRecord(tenant=asked.tenant, created_at=now, changed_at=now),
             **fields_of(asked),  # type: ignore[arg-type]
         )
-        await made(desk.tenants, record, "tenant", asked.tenant)
+        await made(desk.tenants, record, who, "tenant", asked.tenant)
         return TenantObject.of(record)
 
     @app.get("/admin/v1/tenants/{tenant}", **shows("Tenant"))
@@ -48,11 +48,11 @@ def tenant_routes(app: FastAPI, desk: Desk) -> None:
         return TenantObject.of(await found(desk.tenants, "tenant", tenant))
 
     @app.patch("/admin/v1/tenants/{tenant}", **changes("Tenant"))
-    async def change_tenant(tenant: InPath, asked: TenantChange) -> TenantObject:
+    async def change_tenant(who: Who, tenant: InPath, asked: TenantChange) -> TenantObject:
         def how(record: TenantRecord) -> TenantRecord:
             return replace(record, changed_at=desk.clock(), **fields_of(asked))  # type: ignore[arg-type]
 
-        return TenantObject.of(await changed(desk.tenants, how, "tenant", tenant))
+        return TenantObject.of(await changed(desk.tenants, how, who, "tenant", tenant))
 
     _team_routes(app, desk)
 
@@ -65,14 +65,14 @@ def _team_routes(app: FastAPI, desk: Desk) -> None:
         return TeamList(data=[TeamObject.of(record) for record in records], has_more=more)
 
     @app.post("/admin/v1/tenants/{tenant}/teams", **creates("Team"))
-    async def create_team(tenant: InPath, asked: NewTeam) -> TeamObject:
+    async def create_team(who: Who, tenant: InPath, asked: NewTeam) -> TeamObject:
         await found(desk.tenants, "tenant", tenant)
         now = desk.clock()
         record = replace(
             TeamRecord(tenant=tenant, team=asked.team, created_at=now, changed_at=now),
             **fields_of(asked),  # type: ignore[arg-type]
         )
-        await made(desk.teams, record, "team", asked.team)
+        await made(desk.teams, record, who, "team", asked.team)
         return TeamObject.of(record)
 
     @app.get("/admin/v1/tenants/{tenant}/teams/{team}", **shows("Team"))
@@ -80,8 +80,8 @@ def _team_routes(app: FastAPI, desk: Desk) -> None:
         return TeamObject.of(await found(desk.teams, "team", tenant, team))
 
     @app.patch("/admin/v1/tenants/{tenant}/teams/{team}", **changes("Team"))
-    async def change_team(tenant: InPath, team: InPath, asked: TeamChange) -> TeamObject:
+    async def change_team(who: Who, tenant: InPath, team: InPath, asked: TeamChange) -> TeamObject:
         def how(record: TeamRecord) -> TeamRecord:
             return replace(record, changed_at=desk.clock(), **fields_of(asked))  # type: ignore[arg-type]
 
-        return TeamObject.of(await changed(desk.teams, how, "team", tenant, team))
+        return TeamObject.of(await changed(desk.teams, how, who, "team", tenant, team))

@@ -1,0 +1,1 @@
+"""What `sluice audit` does."""

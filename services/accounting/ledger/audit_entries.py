@@ -1,0 +1,54 @@
+"""What is in the audit log, chain by chain, and how far each was published?"""
+
+from collections.abc import AsyncIterator, Mapping
+
+from sqlalchemy import RowMapping, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.accounting.ledger.engine import failures_told
+from services.accounting.ledger.tables import audit_log, audit_published
+from shared.contracts import AuditAction, AuditEntry
+
+__all__ = ["audit_entries", "latest_entries", "published_ends"]
+
+
+async def audit_entries(engine: AsyncEngine, tenant: str | None) -> AsyncIterator[AuditEntry]:
+    """By tenant, each chain from its beginning. Raises AwayError."""
+    query = select(audit_log).order_by(audit_log.c.tenant, audit_log.c.seq)
+    if tenant is not None:
+        query = query.where(audit_log.c.tenant == tenant)
+    with failures_told():
+        async with engine.connect() as connection:
+            async for row in (await connection.stream(query)).mappings():
+                yield _entry(row)
+
+
+async def latest_entries(engine: AsyncEngine, tenant: str | None, limit: int) -> list[AuditEntry]:
+    """The newest first. Raises AwayError."""
+    query = select(audit_log).order_by(audit_log.c.at.desc(), audit_log.c.seq.desc()).limit(limit)
+    if tenant is not None:
+        query = query.where(audit_log.c.tenant == tenant)
+    with failures_told():
+        async with engine.connect() as connection:
+            return [_entry(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def published_ends(engine: AsyncEngine) -> Mapping[str, tuple[int, str]]:
+    """Of each tenant's chain the last entry that was published, and its hash. Raises AwayError."""
+    with failures_told():
+        async with engine.connect() as connection:
+            return {row.tenant: (row.seq, row.hash) for row in await connection.execute(select(audit_published))}
+
+
+def _entry(said: RowMapping) -> AuditEntry:
+    return AuditEntry(
+        tenant=said["tenant"],
+        seq=said["seq"],
+        at=said["at"],
+        actor=said["actor"],
+        action=AuditAction(said["action"]),
+        subject=said["subject"],
+        details=said["details"],
+        previous=said["previous"],
+        hash=said["hash"],
+    )
