@@ -53,6 +53,8 @@ class AttemptBegun(WireModel):
     upstream_model: str
     region: str | None = None
     started_at: AwareDatetime
+    plan: tuple[PlanEntry, ...] | None = None
+    """As it stands with this call: `GET /v1/jobs/{id}` shows it while the job runs."""
 
 
 class Outcome(WireModel):
@@ -81,7 +83,12 @@ class AttemptFacts:
 
 
 def begin_attempt(
-    candidate: Candidate, number: int, epoch: int, now: datetime, before: AttemptFinished | None = None
+    candidate: Candidate,
+    number: int,
+    epoch: int,
+    now: datetime,
+    before: AttemptFinished | None = None,
+    plan: tuple[PlanEntry, ...] | None = None,
 ) -> AttemptBegun:
     """`before` is the job's last call, whoever made it."""
     return AttemptBegun(
@@ -93,6 +100,7 @@ def begin_attempt(
         upstream_model=candidate.model,
         region=candidate.region,
         started_at=now,
+        plan=plan,
     )
 
 

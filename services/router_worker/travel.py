@@ -19,6 +19,7 @@ from services.router_worker.outcome import AttemptBegun, abandoned, attempt_fini
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import Begun, Claims, Measures, Permit, Permits, ProviderCalls, Taken, TokenEstimates
 from services.router_worker.resilience.reactions import REACTIONS, Blame
+from services.router_worker.routing.explain import Running, explained
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
@@ -170,7 +171,8 @@ class Traveller:
         self.traffic.began(candidate.name)
         try:
             before = run.attempts[-1] if run.attempts else None
-            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before)
+            plan = explained(run.plan, [*run.attempts, Running(candidate.name)])
+            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before, plan)
             if before is not None and begun.role is AttemptRole.FAILOVER:
                 self.measures.failed_over(job.model, before.error_kind or "worker_lost")
             await self.note(run, f"a{call.attempt}", begun.to_bytes())

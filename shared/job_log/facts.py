@@ -2,10 +2,10 @@
 
 from pydantic import AwareDatetime
 
-from shared.contracts import Door, Job, Lane, WireModel
+from shared.contracts import Door, Job, Lane, PlanEntry, WireModel
 from shared.ids import JobId
 
-__all__ = ["JobFacts", "facts_of"]
+__all__ = ["JobFacts", "PlanNoted", "facts_of"]
 
 
 class JobFacts(WireModel):
@@ -23,6 +23,12 @@ class JobFacts(WireModel):
     accepted_at: AwareDatetime
     deadline: AwareDatetime
     not_before: AwareDatetime | None = None
+
+
+class PlanNoted(WireModel):
+    """Of what a worker notes in the claim when it begins a call (its fields `a1`, `a2`, …), what readers look at."""
+
+    plan: tuple[PlanEntry, ...] | None = None
 
 
 def facts_of(job: Job) -> JobFacts:

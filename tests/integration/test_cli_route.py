@@ -9,7 +9,6 @@ import yaml
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.exit_codes import ExitCode
-from services.accounting.charging import enter
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
@@ -17,7 +16,7 @@ from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
 from simulator import Config, Simulator, running_simulator
-from tests.suites.accounting import NOON, an_attempt
+from tests.suites.accounting import NOON, an_attempt, entered
 from tests.suites.command_line import Sluice
 
 BOOK = OwnPrices((), GenaiPrices({}))
@@ -117,7 +116,7 @@ async def test_figures_of_deployments_are_those_of_the_ledger(
 ) -> None:
     calls = [call(100), call(200), call(300), call(50, error="stall"), call(50, error="stall"), call(9, error="cut")]
     others = [call(7, upstream="gpt-4o")]
-    await PostgresLedger(engine).add([enter(event, BOOK) for event in (*calls, *others)], {})
+    await PostgresLedger(engine).add([entered(event, BOOK) for event in (*calls, *others)], {})
     since = (NOON - timedelta(days=1)).isoformat()
     ended = await sluice("route", "stats", "--since", since, "--json", POSTGRES_URL=database)
     first, second = ended.lines

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from shared.contracts import AttemptRole, AttemptStatus, DeadLetterReason, Interruption, JobStatus, Lane, UsageSource
-from shared.job_log import Entry, EventType
+from shared.job_log import Entry, EventType, PlanNoted
 from shared.topics import JOBS_INTERACTIVE
 from simulator import Script
 from tests.suites.fleet import Fleet, Servers, a_job, running_fleet, until
@@ -257,6 +257,24 @@ async def test_a_bad_record_is_buried_with_its_reason_and_stops_nothing_behind_i
         assert by_offset[1].reason is DeadLetterReason.SCHEMA
         assert "id" in by_offset[1].message
         assert by_offset[2].lacks_value, "with its envelope it is larger than a record may be"
+
+
+async def test_the_plan_of_a_job_is_known_while_it_runs(start: Start) -> None:
+    async with start(first={"status": 500}, good={"tokens": 2000, "gap": 0.02}, spare={}) as fleet:
+        await fleet.start_worker()
+        job = a_job()
+        await fleet.submit(job)
+        await fleet.shows(job, 1)
+        noted = await fleet.redis.hget(fleet.keyspace.job(job.id).claim, "a2")
+        plan = PlanNoted.model_validate_json(noted).plan
+        assert plan is not None
+        assert [(each.deployment, each.verdict, each.reason) for each in plan] == [
+            ("sim/first", "asked", "number 1 by priority: server_error"),
+            ("sim/good", "asked", "number 2 by priority: running"),
+            ("sim/spare", "spare", "number 3 by priority"),
+        ]
+        await fleet.cancel(job)
+        await fleet.ended(job)
 
 
 async def test_a_record_delivered_twice_is_run_once(start: Start) -> None:

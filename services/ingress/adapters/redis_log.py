@@ -14,7 +14,7 @@ from services.ingress.adapters.followers import Followers
 from services.ingress.adapters.reachability import plain
 from services.ingress.ports import Cancellation, Dependency, Following, JobRecord, Progress, UnavailableError
 from shared.clock import Clock
-from shared.contracts import Job, JobEnded, WireModel
+from shared.contracts import Job, JobEnded, PlanEntry, WireModel
 from shared.ids import JobId
 from shared.job_log import (
     ABANDON,
@@ -26,6 +26,7 @@ from shared.job_log import (
     EventType,
     JobFacts,
     Keyspace,
+    PlanNoted,
     encode_entry,
     facts_of,
     parse_entry,
@@ -136,6 +137,7 @@ class RedisJobLog:
         known = _facts(facts)
         if known is None:
             return _record_of_the_end(ended, end) if ended else None
+        begun = [field for field in fields if _begins_attempt(field)]
         return JobRecord(
             id=known.id,
             tenant=known.tenant,
@@ -147,10 +149,18 @@ class RedisJobLog:
             deadline=known.deadline,
             not_before=known.not_before,
             cancel_requested=cancel is not None,
-            attempts_begun=sum(1 for field in fields if _begins_attempt(field)),
+            attempts_begun=len(begun),
+            plan=await self._plan(job, begun) if begun and ended is None else (),
             ended=ended,
             end=end.cursor if end else None,
         )
+
+    async def _plan(self, job: JobId, begun: Sequence[bytes]) -> Sequence[PlanEntry]:
+        """As the last call's worker noted it."""
+        last = max(begun, key=lambda field: int(field[1:]))
+        with as_unavailable():
+            noted = await self._redis.hget(self._keyspace.job(job).claim, last)
+        return (PlanNoted.model_validate_json(noted).plan if noted else None) or ()
 
     async def cancel(self, job: JobId) -> Cancellation:
         with as_unavailable():

@@ -1,5 +1,6 @@
 """A job as `GET /v1/jobs/{id}` shows it. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.ingress.api.problems import Problem
@@ -15,7 +16,7 @@ from services.ingress.api.schemas import (
 )
 from services.ingress.ports import JobRecord
 from services.ingress.reception import Fresh, Known, Received
-from shared.contracts import Job, JobEnded, TokenUsage
+from shared.contracts import Job, JobEnded, PlanEntry, PlanVerdict, TokenUsage
 from shared.ids import JobId
 from shared.money import Nanodollars, dollars
 
@@ -62,8 +63,8 @@ def job_object(record: JobRecord, cost: Nanodollars | None) -> JobObject:
         expires_at=_seconds(record.deadline) if record.deadline else None,
         attempts_begun=max(record.attempts_begun, len(ended.attempts) if ended else 0),
         attempts=list(ended.attempts) if ended else [],
-        route=list(ended.route) if ended else [],
-        plan=list(ended.plan or ()) if ended else [],
+        route=list(ended.route) if ended else _route(record.plan),
+        plan=list(ended.plan or ()) if ended else list(record.plan),
         usage=_usage(ended.usage) if ended else None,
         cost=None if cost is None else Cost(nanodollars=cost, dollars=f"{dollars(cost):f}"),
         response=ended.response if ended else None,
@@ -74,6 +75,10 @@ def job_object(record: JobRecord, cost: Nanodollars | None) -> JobObject:
 
 def detail(problem: Problem) -> ErrorDetail:
     return ErrorDetail(message=problem.message, type=problem.type, param=problem.param, code=problem.code)
+
+
+def _route(plan: Sequence[PlanEntry]) -> list[str]:
+    return [each.deployment for each in plan if each.verdict != PlanVerdict.SKIPPED]
 
 
 def _state(record: JobRecord) -> JobState:

@@ -1,16 +1,17 @@
 """Why was each deployment of a plan asked, or not? Pure: a plan and its calls in, a line for each deployment out."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.router_worker.routing.plan import Candidate, Plan
 from shared.contracts import PlanEntry, PlanVerdict
 
-__all__ = ["Called", "explained"]
+__all__ = ["Called", "Running", "explained"]
 
 
 class Called(Protocol):
-    """A call that has ended."""
+    """A call, as far as it has come."""
 
     @property
     def deployment(self) -> str: ...
@@ -20,6 +21,15 @@ class Called(Protocol):
 
     @property
     def status(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """`Called`, though it has not ended."""
+
+    deployment: str
+    error_kind: str | None = None
+    status: str = "running"
 
 
 def explained(plan: Plan, calls: Sequence[Called]) -> tuple[PlanEntry, ...]:
