@@ -9,12 +9,8 @@ from typing import Protocol, TypeVar
 
 from services.ingress.admission import Denied, Departure, Granted, Pace
 from services.ingress.directory import Changes, StoredKey
-<<<<<<< HEAD
 from shared.audit import Event
-from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane
-=======
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane, PlanEntry
->>>>>>> 3aa2822 (The plan of a job is told while it runs; figures of routes are read as the ledger writes them)
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry
 from shared.money import Nanodollars
