@@ -40,6 +40,15 @@ chaos: $(READY)  ## everything under load while its parts die (SECONDS=120 SEED=
 bench-quota: $(READY)  ## is a provider fed exactly at its limit? Against other ways, as a table
 	$(BIN)/python -m benchmarks.quota
 
+bench-accounting: $(READY)  ## usage events a second into PostgreSQL, and after it was away, as a table
+	$(BIN)/python -m benchmarks.accounting
+
+bench-budget: $(READY)  ## 1,000 calls at once against a budget for 100: is it overshot, and how much is usable?
+	$(BIN)/python -m benchmarks.budget
+
+bench-analytics: $(READY)  ## every view over ten million rows of the ledger, as a table with plans
+	$(BIN)/python -m benchmarks.analytics
+
 bench-fairness: $(READY)  ## what a tenant's backlog costs the others, as a table
 	$(BIN)/python -m benchmarks.fairness
 
@@ -56,4 +65,4 @@ format: $(READY)  ## rewrite the sources as the linter likes them
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help env check test unit demo bench bench-fairness bench-quota soak chaos docs format clean
+.PHONY: help env check test unit demo bench bench-accounting bench-analytics bench-budget bench-fairness bench-quota soak chaos docs format clean

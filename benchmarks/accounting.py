@@ -1,32 +1,34 @@
-"""What does recording an attempt cost? `python -m benchmarks.accounting [--json]`, on servers of its own, on Linux.
+"""What does recording an attempt cost? `python -m benchmarks.accounting [--json] [--record] [--events 600000]`.
 
-Figures are CPU time, not time on the clock: of this process for the steps, of the service's own process for the whole
-way from Kafka to the commit, of its backend for PostgreSQL.
+On servers of its own, on Linux, with all roll-ups. First the steps in this process, without Kafka; then the service as
+a process, from Kafka to the commit; then PostgreSQL is stopped, as many events again are produced meanwhile, and it is
+started again: how quickly is that caught up with?
+
+What a second of CPU does is told of accounting's process and of PostgreSQL's processes each for itself: a core is one
+of whoever is named. On the clock both, Kafka and whoever produces share the cores of the machine.
 """
 
 import argparse
 import asyncio
-import gc
-import json
 import os
-import platform
 import random
-import shutil
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
+import asyncpg
+import psutil
 import uvloop
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.report import Row, parser, report_of, tell
+from benchmarks.system import Part, free_port, until_answers
+from devstack.leash import leashed
 from devstack.stack import Stack, erase, running_stack
 from services.accounting.charging import enter
 from services.accounting.consumption.reading import read_usage
@@ -34,22 +36,20 @@ from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.migrations import migrate
 from services.accounting.ports import Place
-from shared.contracts import AttemptFinished, AttemptStatus, Lane, TokenUsage, UsageSource
+from services.accounting.settings import Settings
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, Lane, TokenUsage, UsageSource
 from shared.ids import attempt_id, new_id, new_job_id
 from shared.kafka import ensure_topics, new_producer
+from shared.lifecycle import spare_the_collector
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
 from shared.topics import USAGE
 
-PROBE_PORT = 29_117
-CPU_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    name: str
-    value: float
-    unit: str
+PER_CORE_GOAL: Final = "at least 60,000"
+CATCHING_UP_GOAL: Final = "at least 50,000"
+BATCH: Final = Settings.model_fields["usage_batch_records"].default
+WARM_UP: Final = 20_000
+"""Events before anything is measured: plans, caches and code paths warm."""
 
 
 def an_event(chance: random.Random, now: datetime) -> AttemptFinished:
@@ -70,6 +70,7 @@ def an_event(chance: random.Random, now: datetime) -> AttemptFinished:
         provider="openai",
         deployment=f"openai/{upstream}",
         upstream_model=upstream,
+        role=AttemptRole.FIRST,
         status=AttemptStatus.SUCCEEDED,
         usage=TokenUsage(
             uncached_input=chance.randrange(4000), cache_read=chance.randrange(900), output=chance.randrange(800)
@@ -88,99 +89,121 @@ def event_bytes(count: int) -> list[bytes]:
     return [an_event(chance, now).to_bytes() for _ in range(count)]
 
 
-class Stopwatch:
-    """CPU microseconds per event of each step, this process only."""
+@dataclass(slots=True)
+class Watch:
+    """CPU seconds of each step in this process."""
 
-    def __init__(self, events: int) -> None:
-        self._events = events
-        self._seconds: dict[str, float] = {}
+    reading: float = 0.0
+    writing: float = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         began = time.process_time()
         yield
-        self._seconds[name] = self._seconds.get(name, 0.0) + time.process_time() - began
-
-    def figures(self) -> list[Figure]:
-        each = {name: seconds / self._events * 1e6 for name, seconds in self._seconds.items()}
-        return [Figure(name, value, "µs CPU/event") for name, value in each.items()]
+        setattr(self, name, getattr(self, name) + time.process_time() - began)
 
 
-async def measure_steps(engine: AsyncEngine, events: int, batch: int) -> list[Figure]:
-    """Read, charge and insert, as the service does, without Kafka."""
+def cpu_seconds(pid: int) -> float:
+    """Of the process and all that it has started and is still there."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    times = [process.cpu_times() for process in family]
+    return float(sum(each.user + each.system for each in times))
+
+
+async def measure_steps(stack: Stack, events: int) -> list[Row]:
+    """Read, charge and write, as the service does, without Kafka."""
+    engine = engine_for(stack.urls.postgres_url)
+    await migrate(engine)
     ledger, book = PostgresLedger(engine), OwnPrices((), GenaiPrices({}))
+
+    async def record(values: Sequence[bytes]) -> Watch:
+        watch = Watch()
+        for at in range(0, len(values), BATCH):
+            with watch.step("reading"):
+                entries = [enter(read_usage(value), book) for value in values[at : at + BATCH]]
+            with watch.step("writing"):
+                await ledger.add(entries, {Place("benchmark", 0): at})
+        return watch
+
+    await record(event_bytes(WARM_UP))
+    spare_the_collector()
     values = event_bytes(events)
-    watch = Stopwatch(events)
-    async with engine.connect() as connection:
-        backend = await connection.scalar(text("select pg_backend_pid()"))
-    database_before = cpu_seconds(backend)
-    for at in range(0, events, batch):
-        with watch.step("read and charge"):
-            entries = [enter(read_usage(value), book) for value in values[at : at + batch]]
-        with watch.step("insert, client"):
-            await ledger.add(entries, {Place("benchmark", 0): at})
-    figures = watch.figures()
-    whole = sum(figure.value for figure in figures)
+    before = cpu_seconds(stack.postgres.pid or 0)
+    watch = await record(values)
+    postgres = cpu_seconds(stack.postgres.pid or 0) - before
+    await engine.dispose()
     return [
-        *figures,
-        Figure("together", whole, "µs CPU/event"),
-        Figure("events per core of the client", 1e6 / whole, "events/s"),
-        Figure("insert, PostgreSQL", (cpu_seconds(backend) - database_before) / events * 1e6, "µs CPU/event"),
+        Row("steps: read and charge, accounting", watch.reading / events * 1e6, "µs CPU/event"),
+        Row("steps: write, accounting", watch.writing / events * 1e6, "µs CPU/event"),
+        Row("steps: per core of accounting", events / (watch.reading + watch.writing), "events/s", PER_CORE_GOAL),
+        Row("steps: write with all roll-ups, PostgreSQL", postgres / events * 1e6, "µs CPU/event"),
+        Row("steps: per core of PostgreSQL", events / postgres, "events/s"),
     ]
 
 
-async def measure_service(stack: Stack, events: int) -> list[Figure]:
-    """The service as a process: how soon it is ready, what it weighs, what an event costs it in all."""
-    prefix = new_id("bench") + "."
-    await ensure_topics(stack.urls.kafka_url, prefix)
-    config = stack.data / "sluice.yaml"
-    config.write_text("version: 1\n")
-    async with service(stack, prefix, config) as (process, ready_seconds):
-        await asyncio.sleep(3)
-        idle = resident_megabytes(process)
-        cpu_before, began = cpu_seconds(process), time.perf_counter()
-        await produce(stack.urls.kafka_url, USAGE.at(prefix), event_bytes(events))
-        await until_recorded(stack.urls.postgres_url, USAGE.at(prefix), events)
-        took = time.perf_counter() - began
-        each = (cpu_seconds(process) - cpu_before) / events * 1e6
-        return [
-            Figure("import and ready", ready_seconds, "s"),
-            Figure("resident memory, idle", idle, "MB"),
-            Figure("resident memory, after the run", resident_megabytes(process), "MB"),
-            Figure("whole service, Kafka to commit", each, "µs CPU/event"),
-            Figure("events per core of the service", 1e6 / each, "events/s"),
-            Figure("on the clock, producer and servers on the same cores", events / took, "events/s"),
-        ]
+async def measure_service(stack: Stack, part: Part, topic: str, events: int) -> list[Row]:
+    """From Kafka to the commit."""
+    values = event_bytes(WARM_UP)
+    await produce(stack.urls.kafka_url, topic, values)
+    await until_recorded(stack, topic, WARM_UP)
+    values = event_bytes(events)
+    before, postgres_before = part.cpu_seconds, cpu_seconds(stack.postgres.pid or 0)
+    await produce(stack.urls.kafka_url, topic, values)
+    await until_recorded(stack, topic, WARM_UP + events)
+    each = (part.cpu_seconds - before) / events
+    postgres = (cpu_seconds(stack.postgres.pid or 0) - postgres_before) / events
+    return [
+        Row("service: Kafka to commit, accounting", each * 1e6, "µs CPU/event"),
+        Row("service: per core of accounting", 1 / each, "events/s", PER_CORE_GOAL),
+        Row("service: PostgreSQL", postgres * 1e6, "µs CPU/event"),
+        Row("service: per core that both share", 1 / (each + postgres), "events/s"),
+    ]
+
+
+async def measure_catching_up(stack: Stack, topic: str, recorded: int, events: int) -> list[Row]:
+    """PostgreSQL is away while so many events are produced."""
+    values = event_bytes(events)
+    await stack.postgres.stop()
+    await produce(stack.urls.kafka_url, topic, values)
+    await stack.postgres.start()
+    await stack.postgres.ready()
+    back = time.perf_counter()
+    await until_recorded(stack, topic, recorded + 1)
+    began = time.perf_counter()
+    behind = recorded + events - await recorded_of(stack, topic)
+    await until_recorded(stack, topic, recorded + events)
+    ended = time.perf_counter()
+    return [
+        Row("after an outage: events that waited", events, "events"),
+        Row("after an outage: until the first of them were recorded", began - back, "s"),
+        Row("after an outage: on the clock from then on", behind / (ended - began), "events/s", CATCHING_UP_GOAL),
+    ]
 
 
 @asynccontextmanager
-async def service(stack: Stack, prefix: str, config: Path) -> AsyncIterator[tuple[int, float]]:
+async def service(stack: Stack, folder: Path, prefix: str) -> AsyncIterator[Part]:
+    config, port = folder / "sluice.yaml", free_port()
+    config.write_text("version: 1\n")
     environment = os.environ | {
         "KAFKA_URL": stack.urls.kafka_url,
+        "REDIS_URL": stack.urls.redis_url,
         "POSTGRES_URL": stack.urls.postgres_url,
         "SLUICE_TOPIC_PREFIX": prefix,
         "SLUICE_NAMESPACE": prefix,
         "SLUICE_CONFIG": str(config),
-        "SLUICE_ACCOUNTING_PROBE_PORT": str(PROBE_PORT),
+        "SLUICE_LOG_LEVEL": "warning",
+        "SLUICE_PROBE_HOST": "127.0.0.1",
+        "SLUICE_ACCOUNTING_PROBE_PORT": str(port),
     }
-    began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.accounting", env=environment)
+    process = await leashed(
+        [sys.executable, "-m", "services.accounting"], env=environment, log=folder / "accounting.log"
+    )
+    part = Part("accounting", process, f"http://127.0.0.1:{port}")
     try:
-        async with asyncio.timeout(60):
-            while not await asyncio.to_thread(is_ready):
-                await asyncio.sleep(0.02)
-        yield process.pid, time.perf_counter() - began
+        await until_answers(f"{part.url}/readyz", part)
+        yield part
     finally:
-        process.terminate()
-        await process.wait()
-
-
-def is_ready() -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PROBE_PORT}/readyz", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        await process.stop()
 
 
 async def produce(kafka_url: str, topic: str, values: Sequence[bytes]) -> None:
@@ -197,68 +220,43 @@ async def produce(kafka_url: str, topic: str, values: Sequence[bytes]) -> None:
         await producer.stop()
 
 
-async def until_recorded(postgres_url: str, topic: str, events: int) -> None:
-    engine = engine_for(postgres_url)
-    written = text("select coalesce(sum(next_offset), 0) from consumed_offsets where topic = :topic")
-    async with asyncio.timeout(300), engine.connect() as connection:
-        while await connection.scalar(written, {"topic": topic}) < events:
-            await connection.rollback()
-            await asyncio.sleep(0.2)
-    await engine.dispose()
+async def recorded_of(stack: Stack, topic: str) -> int:
+    connection = await asyncpg.connect(stack.urls.postgres_url)
+    try:
+        return int(
+            await connection.fetchval(
+                "select coalesce(sum(next_offset), 0) from consumed_offsets where topic = $1", topic
+            )
+        )
+    finally:
+        await connection.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / CPU_TICKS
+async def until_recorded(stack: Stack, topic: str, events: int) -> None:
+    async with asyncio.timeout(300):
+        while await recorded_of(stack, topic) < events:
+            await asyncio.sleep(0.1)
 
 
-def resident_megabytes(pid: int) -> float:
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
-
-
-def machine() -> dict[str, str | int]:
-    return {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count() or 0}
-
-
-async def measure(events: int, batch: int) -> list[Figure]:
+async def _main(options: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     folder.chmod(0o711)  # PostgreSQL runs as somebody else when this runs as root, and must pass through
     try:
-        async with running_stack(folder / "stack") as stack:
-            engine = engine_for(stack.urls.postgres_url)
-            await migrate(engine)
-            await measure_steps(engine, batch, batch)  # plans, caches and code paths warm
-            spare_the_collector()
-            figures = await measure_steps(engine, events, batch)
-            await engine.dispose()
-            return [*figures, *await measure_service(stack, events)]
+        async with running_stack(folder / "stack", environ={}) as stack:
+            rows = await measure_steps(stack, options.events)
+            prefix = new_id("bench") + "."
+            topic = USAGE.at(prefix)
+            await ensure_topics(stack.urls.kafka_url, prefix)
+            async with service(stack, folder, prefix) as part:
+                rows += await measure_service(stack, part, topic, options.events)
+                rows += await measure_catching_up(stack, topic, WARM_UP + options.events, options.events)
     finally:
         erase(folder / "stack")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def spare_the_collector() -> None:
-    """As the service does at its start (`services.accounting.__main__`)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-def main(show: Callable[[str], None] = print) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accounting", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--batch", type=int, default=2000, help="events in a transaction")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    figures = uvloop.run(measure(arguments.events, arguments.batch))
-    if arguments.json:
-        show(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in figures]}, ensure_ascii=False))
-        return
-    show("  ".join(f"{name}: {value}" for name, value in machine().items()))
-    for figure in figures:
-        show(f"{figure.name:<55} {figure.value:>12,.1f} {figure.unit}")
+    title = f"Recording usage events, with all roll-ups, in batches of at most {BATCH:,}"
+    tell(report_of("accounting", title, rows), options)
 
 
 if __name__ == "__main__":
-    main()
+    arguments = parser(__doc__)
+    arguments.add_argument("--events", type=int, default=600_000)
+    uvloop.run(_main(arguments.parse_args()))

@@ -6,11 +6,12 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import httpx
 import psutil
@@ -21,7 +22,7 @@ from devstack.stack import erase, running_stack
 from shared.config.keys import hash_key, new_key
 from shared.kafka import ensure_topics
 
-__all__ = ["Part", "System", "machine", "running_system"]
+__all__ = ["Part", "System", "free_port", "machine", "running_system", "until_answers"]
 
 
 @dataclass(slots=True)
@@ -47,7 +48,11 @@ class System:
     keys: Mapping[str, str]
     """API key by tenant."""
     kafka_url: str
+    redis_url: str
+    postgres_url: str
     simulator: Part
+    start: Callable[[str], Awaitable[Part]]
+    """One more of a service, by its name; its part is among `parts` then."""
     parts: list[Part] = field(default_factory=list)
     """Sluice's own processes."""
 
@@ -59,6 +64,16 @@ class System:
     def ingress_url(self) -> str:
         return next(part.url for part in self.parts if part.name == "ingress")
 
+    @property
+    def ingress_urls(self) -> list[str]:
+        return [part.url for part in self.parts if part.name == "ingress"]
+
+    async def kill(self, part: Part) -> None:
+        """As SIGKILL does."""
+        part.process.kill()
+        await part.process.wait()
+        self.parts.remove(part)
+
     def cpu(self) -> dict[str, float]:
         return {part.name: part.cpu_seconds for part in self.parts}
 
@@ -68,12 +83,15 @@ async def running_system(
     models: dict[str, dict[str, object]],
     *,
     workers: int = 1,
+    ingresses: int = 1,
     tenants: Mapping[str, Mapping[str, object]] = MappingProxyType({"bench": {}}),
     simulated: Mapping[str, object] = MappingProxyType({}),
     limits: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    sections: Mapping[str, object] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[System]:
     """`tenants` are their sections of the configuration; each gets a key. `simulated` goes into the provider's own
-    configuration, and `limits` of models into that of Sluice.
+    configuration, `limits` of models and further `sections` into that of Sluice, `variables` into its environment.
     """
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
@@ -94,6 +112,7 @@ async def running_system(
                         model: {"deployments": [{"provider": "sim", "limits": dict(limits.get(model, {}))}]}
                         for model in models
                     },
+                    **sections,
                 }
             )
         )
@@ -105,16 +124,20 @@ async def running_system(
             "SLUICE_CONFIG": str(folder / "sluice.yaml"),
             "SLUICE_PROBE_HOST": "127.0.0.1",
             "SLUICE_LOG_LEVEL": "warning",
+            **variables,
         }
         await ensure_topics(servers.urls.kafka_url, "")
         await _migrate(env)
-        system = System(keys, servers.urls.kafka_url, simulator)
-        for service, variable in [
-            ("accounting", "SLUICE_ACCOUNTING_PROBE_PORT"),
-            *[("router_worker", "SLUICE_WORKER_PROBE_PORT")] * workers,
-            ("ingress", "SLUICE_INGRESS_PORT"),
-        ]:
-            system.parts.append(await _service(stack, folder, service, variable, env))
+
+        async def start(service: str) -> Part:
+            part = await _service(stack, folder, service, _PORTS[service], env)
+            system.parts.append(part)
+            return part
+
+        urls = servers.urls
+        system = System(keys, urls.kafka_url, urls.redis_url, urls.postgres_url, simulator, start)
+        for service in ["accounting", *["router_worker"] * workers, *["ingress"] * ingresses]:
+            await start(service)
         yield system
 
 
@@ -125,31 +148,38 @@ async def _migrate(env: dict[str, str]) -> None:
         raise RuntimeError("the database could not be brought up to date")
 
 
+_PORTS: Final = {
+    "accounting": "SLUICE_ACCOUNTING_PROBE_PORT",
+    "router_worker": "SLUICE_WORKER_PROBE_PORT",
+    "ingress": "SLUICE_INGRESS_PORT",
+}
+
+
 async def _simulator(stack: AsyncExitStack, folder: Path, simulated: Mapping[str, object]) -> Part:
-    config, port = folder / "sim.yaml", _free_port()
+    config, port = folder / "sim.yaml", free_port()
     config.write_text(yaml.safe_dump(simulated))
     command = [sys.executable, "-m", "simulator", "--port", str(port), "--config", str(config)]
     process = await leashed(command, env=os.environ, log=folder / "simulator.log")
     stack.push_async_callback(process.stop)
     part = Part("simulator", process, f"http://127.0.0.1:{port}")
-    await _until_answers(f"{part.url}/_sim/totals", part)
+    await until_answers(f"{part.url}/_sim/totals", part)
     return part
 
 
 async def _service(stack: AsyncExitStack, folder: Path, service: str, variable: str, env: dict[str, str]) -> Part:
-    port, began = _free_port(), time.perf_counter()
+    port, began = free_port(), time.perf_counter()
     process = await leashed(
         [sys.executable, "-m", f"services.{service}"], env={**env, variable: str(port)}, log=folder / f"{service}.log"
     )
     stack.push_async_callback(process.stop)
     part = Part(service, process, f"http://127.0.0.1:{port}")
-    await _until_answers(f"{part.url}/readyz", part)
+    await until_answers(f"{part.url}/readyz", part)
     part.ready_seconds = time.perf_counter() - began
     part.idle_rss = part.rss_bytes
     return part
 
 
-async def _until_answers(url: str, part: Part) -> None:
+async def until_answers(url: str, part: Part) -> None:
     async with asyncio.timeout(40), httpx.AsyncClient() as client:
         while True:
             try:
@@ -161,7 +191,7 @@ async def _until_answers(url: str, part: Part) -> None:
             await asyncio.sleep(0.01)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

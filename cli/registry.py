@@ -9,11 +9,13 @@ import typer
 
 from cli import (
     audit,
+    budgets,
     config,
     cost,
     dead_letters,
     demo,
     down,
+    export,
     follow,
     jobs,
     keys,
@@ -46,6 +48,8 @@ COMMANDS: tuple[tuple[str, typer.Typer | Callable[..., None]], ...] = (
     ("route", route.route),
     ("usage", usage.usage),
     ("cost", cost.cost),
+    ("budgets", budgets.budgets),
+    ("export", export.export),
     ("topics", topics.topics),
     ("dead-letters", dead_letters.dead_letters),
     ("config", config.config),

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from shared.contracts import AttemptFinished, AuditEntry, BatchLine, DeadLetter, Job, JobEnded, Lane
+from shared.contracts import AttemptFinished, AuditEntry, BatchLine, BudgetAlert, DeadLetter, Job, JobEnded, Lane
 
 __all__ = [
+    "ALERTS",
     "AUDIT",
     "DEAD_LETTERS",
     "JOBS",
@@ -26,7 +27,15 @@ __all__ = [
 
 _COMPACTION_LAG: Final = timedelta(days=1)
 
-Contract = type[AuditEntry] | type[Job] | type[AttemptFinished] | type[JobEnded] | type[DeadLetter] | type[BatchLine]
+Contract = (
+    type[AuditEntry]
+    | type[BudgetAlert]
+    | type[Job]
+    | type[AttemptFinished]
+    | type[JobEnded]
+    | type[DeadLetter]
+    | type[BatchLine]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,8 @@ TIERS = tuple(
 )
 """From the shortest to the longest. All records of a tier wait equally long, so none stands before one that is due."""
 
+ALERTS = Topic("sluice.alerts.v1", BudgetAlert, "tenant", 1, timedelta(days=30), "Budgets that are spent up to a part.")
+
 DEAD_LETTERS = Topic(
     "sluice.dead-letters.v1",
     DeadLetter,
@@ -107,7 +118,17 @@ AUDIT = Topic(
     "What administrators did, and whom ingress refused: chains of entries, as in the table `audit_log`.",
 )
 
-TOPICS = (SUBMIT, JOBS_INTERACTIVE, JOBS_BATCH, *(tier.topic for tier in TIERS), USAGE, RESULTS, DEAD_LETTERS, AUDIT)
+TOPICS = (
+    SUBMIT,
+    JOBS_INTERACTIVE,
+    JOBS_BATCH,
+    *(tier.topic for tier in TIERS),
+    USAGE,
+    RESULTS,
+    ALERTS,
+    DEAD_LETTERS,
+    AUDIT,
+)
 
 JOBS = {Lane.INTERACTIVE: JOBS_INTERACTIVE, Lane.BATCH: JOBS_BATCH}
 

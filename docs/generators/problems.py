@@ -33,6 +33,8 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.OWN_BACKLOG: "What the tenant itself has waiting in the lane is expected to outlast the job's deadline.",
         Reason.ABOVE_RATE: "More requests or tokens in a minute, or interactive jobs at once, than a limit allows.",
         Reason.LARGER_THAN_RATE: "The request alone takes more tokens than a limit allows in a minute.",
+        Reason.INSUFFICIENT_QUOTA: "A budget has not enough left; with `retry-after` where jobs under way hold it.",
+        Reason.PRICE_UNKNOWN: "There is a hard budget, and nobody knows what the request would cost.",
         Reason.NO_WORKERS: "There has been no worker for longer than the job's deadline allows.",
     }
 )

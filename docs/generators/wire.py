@@ -14,13 +14,13 @@ from docs.generators.docstrings import field_docs
 from docs.generators.markdown import NOTICE, code, codes, sentence, table
 from docs.generators.schemas import kind
 from shared import contracts
-from shared.contracts import AttemptSummary, BlobRef, JobError, JsonObject, PlanEntry, TokenUsage, WireModel
+from shared.contracts import AttemptSummary, BlobRef, JobError, JsonObject, PlanEntry, Reserved, TokenUsage, WireModel
 from shared.topics import TOPICS, Topic
 
 __all__ = ["page"]
 
 _ROOT: Final = Path(__file__).parents[2]
-_PARTS: Final[tuple[type[BaseModel], ...]] = (TokenUsage, AttemptSummary, PlanEntry, JobError, BlobRef)
+_PARTS: Final[tuple[type[BaseModel], ...]] = (TokenUsage, AttemptSummary, PlanEntry, JobError, BlobRef, Reserved)
 
 _PREFACE: Final = """\
 # Topics

@@ -1,23 +1,33 @@
 """What recording needs from the world: somewhere to keep things, somewhere to put what it cannot read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from services.accounting.charging import Entry
-from shared.contracts import DeadLetter, DeadLetterReason, Job, JobEnded
+from shared.budgets import Held
+from shared.contracts import BudgetAlert, DeadLetter, DeadLetterReason, Job, JobEnded
 from shared.money import Nanodollars
 
 __all__ = [
     "Added",
+    "AlertShelf",
     "AwayError",
+    "BudgetBooks",
+    "BudgetLedger",
     "Consumed",
     "DeadLetters",
+    "Figure",
+    "HardBudgets",
+    "HeldJobs",
     "JobShelf",
     "Ledger",
     "Meter",
     "Place",
+    "Reach",
     "Record",
+    "Settled",
     "Spent",
     "UnreadableError",
     "UnstorableError",
@@ -27,6 +37,15 @@ __all__ = [
 class Place(NamedTuple):
     topic: str
     partition: int
+
+
+class Reach(NamedTuple):
+    """Of a partition."""
+
+    first: int
+    """The oldest offset that Kafka still has."""
+    next: int
+    """The one that the next record will have."""
 
 
 Consumed = Mapping[Place, int]
@@ -124,3 +143,90 @@ class Meter(Protocol):
     def caught_up_to(self, unix_ms: int) -> None:
         """A record that Kafka got at this time has been recorded."""
         ...
+
+
+class Figure(NamedTuple):
+    """What is spent in one window of a tenant's budgets."""
+
+    window: str
+    spent_nanodollars: int
+    revision: int
+    """Larger than that of any figure before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Of one tenant."""
+
+    figures: tuple[Figure, ...]
+    jobs: tuple[str, ...] = ()
+    """Those that have ended, and whose cost is in the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class HardBudgets:
+    """Of one tenant."""
+
+    names: tuple[str, ...]
+    opened: bool
+    """Whether anything was ever held of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldJobs:
+    """Of jobs that hold something; those in neither are unknown to the ledger."""
+
+    settled: frozenset[str]
+    waiting: frozenset[str]
+
+
+class BudgetLedger(Protocol):
+    """What is true of budgets. Every method blocks for the database and raises AwayError."""
+
+    async def hard(self) -> Mapping[str, HardBudgets]:
+        """Of every tenant that has any."""
+        ...
+
+    async def opened(self, tenants: Collection[str]) -> None:
+        """From now on something may be held of their budgets."""
+        ...
+
+    async def settle(self, tenants: Collection[str], jobs: Collection[str]) -> Mapping[str, Settled]:
+        """Afterwards those of the jobs are settled that have ended and whose cost is in the ledger. All tenants are in
+        the answer."""
+        ...
+
+    async def held(self, tenant: str) -> Mapping[str, Held]:
+        """What the tenant's jobs hold, as they were accepted, and are not settled."""
+        ...
+
+    async def known(self, jobs: Collection[str]) -> HeldJobs: ...
+
+
+class AlertShelf(Protocol):
+    def untold(self) -> AbstractAsyncContextManager[Sequence[BudgetAlert]]:
+        """Alerts that nobody was told of yet, and nobody else has in hand. When the block ends well they are told.
+
+        Blocks for the database and raises AwayError, on the way out too.
+        """
+        ...
+
+
+class BudgetBooks(Protocol):
+    """What admission goes by. Every method blocks for Redis and raises AwayError."""
+
+    async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
+        """Of these tenants, those whose book is open."""
+        ...
+
+    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
+        """Write the figures, drop what the settled jobs hold, and add what is missing. False: it is not open."""
+        ...
+
+    async def open(
+        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+    ) -> None:
+        """Afterwards the book is open, with exactly this in it, unless it was open before."""
+        ...
+
+    async def holds(self, tenant: str) -> Mapping[str, Held]: ...

@@ -18,5 +18,8 @@ class Settings(CommonSettings):
     """As above, of jobs and results: these carry whole prompts and answers."""
     session_seconds: float = Field(6.0, gt=0, validation_alias="SLUICE_SESSION_SECONDS")
     """A process unheard by Kafka for this long loses its partitions to the others."""
+    budget_reopen_seconds: float = Field(15.0, ge=0, validation_alias="SLUICE_BUDGET_REOPEN_SECONDS")
+    """How long after Redis has lost a book of budgets it is opened again at the earliest: longer than an ingress waits
+    for Kafka (`SLUICE_SUBMIT_SECONDS`)."""
     migrate_at_start: bool = Field(True, validation_alias="SLUICE_MIGRATE_AT_START")
     """Off where `python -m services.accounting migrate` is run by itself before a deployment."""

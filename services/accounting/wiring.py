@@ -12,32 +12,47 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.accounting.budgets.alerts import Alerts, Ear, KafkaEar, LogEar
+from services.accounting.budgets.arrivals import Arrivals
+from services.accounting.budgets.noted import Noted
+from services.accounting.budgets.redis_books import RedisBooks
+from services.accounting.budgets.settling import Patience, Settling
 from services.accounting.charging import Entry, enter
 from services.accounting.consumption.dead_letters import KafkaDeadLetters
 from services.accounting.consumption.intake import Intake, Source
 from services.accounting.consumption.reading import read_end, read_job, read_usage
 from services.accounting.health import Health, Line
+from services.accounting.ledger.agreement import consumed
+from services.accounting.ledger.alert_store import PostgresAlerts
+from services.accounting.ledger.budget_rules import keep_rules
+from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for, ping
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
+from services.accounting.ports import Added, Consumed, UnstorableError
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
+from shared.budgets import rules_of
 from shared.clock import utc_now
 from shared.config import Config
 from shared.config.watching import ConfigFile, ConfigWatch
+from shared.contracts import JobEnded
+from shared.errors import OperatorError
+from shared.job_log import Keyspace
 from shared.kafka import ensure_topics, let_go, until_begun
 from shared.lifecycle import Startup
 from shared.prices import PriceBook
 from shared.prices.current import CurrentPrices
 from shared.prices.genai import price_book
+from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.metrics import JOB_EVENTS, RESULT_EVENTS, USAGE_EVENTS, Count
 from shared.telemetry.probes import serving_probes
-from shared.topics import JOBS, RESULTS, USAGE, Topic
+from shared.topics import ALERTS, JOBS, RESULTS, USAGE, Topic
 
 __all__ = ["Accounting", "wire"]
 
@@ -53,6 +68,8 @@ _LIVE: Final = frozenset(
 _CLIENT: Final = "sluice-accounting"
 _GRACE_SECONDS: Final = 10
 """How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
+
+_REDIS_SECONDS: Final = 5.0
 
 _STOP_SECONDS: Final = _GRACE_SECONDS + 5
 
@@ -93,9 +110,24 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(_let_go, admin.close)
         await startup.begin("kafka", admin.start())
 
+        rules = [rule for found in rules_of(config).values() for rule in found]
+        try:
+            await keep_rules(engine, rules)
+        except UnstorableError as error:
+            raise OperatorError(f"budgets in {settings.config_path}: {error}") from error
         broker = _broker(settings)
         prices = CurrentPrices(price_book(config))
-        lines = _lines(settings, config, instruments, broker, engine, prices)
+        redis = redis_client(settings.redis_url, call_seconds=_REDIS_SECONDS)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        books = RedisBooks(redis, Keyspace(settings.namespace, clustered=is_clustered(redis)))
+        noted = Noted()
+        lines = _lines(settings, config, instruments, broker, engine, prices, noted)
+        jobs = next(line for line in lines if line.name == "jobs")
+        job_topics = [topic.at(settings.topic_prefix) for topic in JOBS.values()]
+        arrivals = Arrivals(jobs.intake.reach, lambda: consumed(engine, *job_topics))
+        patience = Patience(reopen=settings.budget_reopen_seconds)
+        settling = Settling(PostgresBudgets(engine), books, noted, arrivals.complete, utc_now, patience)
+        alerts = Alerts(PostgresAlerts(engine), _ears(settings, config, broker))
         stack.push_async_callback(_let_go, broker.stop)
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
@@ -106,9 +138,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         file = ConfigFile(settings.config_path, os.environ)
         rereading = ConfigWatch(file, config, take, _LIVE, instruments)
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        background = asyncio.create_task(
-            _background(lines, (watch, rereading.run(), sweeper.run(), months.run())), name="background"
-        )
+        rounds = (watch, rereading.run(), sweeper.run(), months.run(), settling.run(), alerts.run())
+        background = asyncio.create_task(_background(lines, rounds), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
         yield Accounting(port, background)
@@ -121,6 +152,7 @@ def _lines(
     broker: KafkaBroker,
     engine: AsyncEngine,
     prices: PriceBook,
+    noted: Noted,
 ) -> tuple[Line, ...]:
     dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
     ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
@@ -128,6 +160,16 @@ def _lines(
 
     def read_charged(value: bytes) -> Entry:
         return enter(read_usage(value), prices, partial_answers)
+
+    async def add(entries: Sequence[Entry], consumed: Consumed) -> Added:
+        added = await ledger.add(entries, consumed)
+        noted.note((entry.tenant, entry.job_id) for entry in entries)
+        return added
+
+    async def end(ended: Sequence[JobEnded], consumed: Consumed) -> Added:
+        added = await shelf.end(ended, consumed)
+        noted.note((each.tenant, each.job_id) for each in ended)
+        return added
 
     def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
         meter = InstrumentedMeter(instruments, events, source.name, utc_now)
@@ -146,10 +188,20 @@ def _lines(
         return Source(name, names, f"{settings.namespace}.accounting.{name}", batch_records, settings.session_seconds)
 
     return (
-        line(source("usage", settings.usage_batch_records, USAGE), read_charged, ledger.add, USAGE_EVENTS),
-        line(source("results", settings.job_batch_records, RESULTS), read_end, shelf.end, RESULT_EVENTS),
+        line(source("usage", settings.usage_batch_records, USAGE), read_charged, add, USAGE_EVENTS),
+        line(source("results", settings.job_batch_records, RESULTS), read_end, end, RESULT_EVENTS),
         line(source("jobs", settings.job_batch_records, *JOBS.values()), read_job, shelf.accept, JOB_EVENTS),
     )
+
+
+def _ears(settings: Settings, config: Config, broker: KafkaBroker) -> Sequence[Ear]:
+    ears: list[Ear] = [LogEar(), KafkaEar(broker, ALERTS.at(settings.topic_prefix))]
+    if webhook := config.budgets.webhook:
+        # Late: most have none, and it needs an HTTP client.
+        from services.accounting.budgets.webhook import WebhookEar
+
+        ears.append(WebhookEar(str(webhook.url), webhook.secret.get_secret_value(), utc_now))
+    return ears
 
 
 def _broker(settings: Settings) -> KafkaBroker:

@@ -7,17 +7,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from services.ingress.admission import Denied, Departure, Granted, Pace
+from services.ingress.admission import Denied, Departure, Granted, Pace, Short
 from services.ingress.directory import Changes, StoredKey
 from shared.audit import Event
-from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane, PlanEntry
+from shared.budgets import BudgetRule
+from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane, PlanEntry, Reserved
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry
 from shared.money import Nanodollars
 from shared.telemetry.traces import TraceContext
+from shared.tokens import ChatTokens
 
 __all__ = [
     "AuditLog",
+    "BudgetBook",
     "Cancellation",
     "ClaimChecks",
     "DeadLetterQueue",
@@ -270,7 +273,23 @@ class RateBook(Protocol):
         ...
 
 
+class BudgetBook(Protocol):
+    """What is left of tenants' budgets. Both raise UnavailableError when Redis is away, and may be repeated."""
+
+    async def hold(self, job: JobId, reserved: Reserved, rules: Sequence[BudgetRule]) -> Sequence[Short]:
+        """Hold it in every window, or in none. `rules` are the budgets of the windows, in their order, of one tenant.
+
+        Returns the windows that have not enough left; when there are none, it is held. Raises UnavailableError as well
+        while nobody knows what was spent.
+        """
+        ...
+
+    async def drop(self, tenant: str, job: JobId) -> None:
+        """The job will never run: what is held for it is free again."""
+        ...
+
+
 class TokenCount(Protocol):
-    async def count(self, model: str, body: JsonObject) -> int:
+    async def count(self, model: str, body: JsonObject) -> ChatTokens:
         """The input tokens of a chat request, before it is queued. Does not hold up the loop, and never raises."""
         ...

@@ -10,7 +10,7 @@ import structlog
 
 from services.ingress.admission import Admitted, Caller, CompletionRequest, Facts, HouseRules, Refused, admit
 from services.ingress.backlogs import Backlogs
-from services.ingress.pacing import Paced, Pacing
+from services.ingress.pacing import Paced
 from services.ingress.ports import (
     JobLog,
     JobQueue,
@@ -19,11 +19,13 @@ from services.ingress.ports import (
     UnavailableError,
     UnconfirmedError,
 )
+from services.ingress.takings import Takings
 from shared.clock import Clock
 from shared.contracts import Interruption, Job
 from shared.ids import JobId
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import ACCEPT_SECONDS, ACCEPTED, REFUSED, REPEATED
+from shared.tokens import ChatTokens
 
 __all__ = ["Submissions"]
 
@@ -31,6 +33,7 @@ log = structlog.get_logger()
 
 _UNSAID_BOUND: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
+_NONE: Final = ChatTokens(input=0, most=0)
 
 
 class Submissions:
@@ -41,7 +44,7 @@ class Submissions:
         job_log: JobLog,
         tokens: TokenCount,
         backlogs: Backlogs,
-        pacing: Pacing,
+        takings: Takings,
         rules: HouseRules,
         clock: Clock,
         instruments: Instruments,
@@ -50,7 +53,7 @@ class Submissions:
         self._job_log = job_log
         self._tokens = tokens
         self._backlogs = backlogs
-        self._pacing = pacing
+        self._takings = takings
         self._rules = rules
         self._clock = clock
         self._accepted = instruments.counter(ACCEPTED)
@@ -65,36 +68,36 @@ class Submissions:
         self._rules = rules
 
     async def decide(self, request: CompletionRequest, caller: Caller, job: JobId) -> Paced | Refused:
-        """The job holds what it takes of its limits; nothing else has happened yet when it returns. A refusal takes
-        nothing. Raises UnavailableError when nobody knows what is left, and that is a reason to refuse.
+        """The job holds what it takes of its limits and budgets; nothing else has happened yet when it returns. A
+        refusal takes nothing. Raises UnavailableError when nobody knows what is left, and that is a reason to refuse.
         """
         rules = self._rules
         model = rules.models.get(request.model)
         # What is refused for its model anyway is not worth counting.
-        input_tokens = await self._tokens.count(request.model, request.body) if model else 0
+        tokens = await self._tokens.count(request.model, request.body) if model else _NONE
         longest = rules.spans.longest[request.lane]
         facts = Facts(
             job=job,
             model=model,
-            input_tokens=input_tokens,
+            input_tokens=tokens.input,
             longest=longest,
             schedule=rules.spans.schedule,
             on_interrupt=rules.on_interrupt,
             wait=self._backlogs.wait(request.lane, caller.tenant, request.model),
-            pace=self._pacing.demand(request, caller, input_tokens, longest) if model else None,
         )
+        facts = self._takings.demanded(facts, request, caller, tokens, longest)
         decision = admit(request, caller, facts, self._clock())
         if not isinstance(decision, Admitted):
             return self.refused(request, decision)
-        paced = await self._pacing.take(decision.job, facts.pace)
-        if isinstance(paced, Refused):
-            return self.refused(request, paced)
-        self._backlogs.promised(paced.job)
-        return paced
+        taken = await self._takings.take(decision.job, facts)
+        if isinstance(taken, Refused):
+            return self.refused(request, taken)
+        self._backlogs.promised(taken.job)
+        return taken
 
     async def forget(self, job: Job) -> None:
         """It was decided for, and is not queued after all."""
-        await self._pacing.give_back(job)
+        await self._takings.give_back(job)
 
     def refused(self, request: CompletionRequest, refusal: Refused) -> Refused:
         """The same, counted."""

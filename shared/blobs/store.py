@@ -45,6 +45,10 @@ class Blobs(Protocol):
         """Raises BlobMissingError, too."""
         ...
 
+    async def find(self, key: str) -> bytes | None:
+        """Whatever is there by that name; None when nothing is."""
+        ...
+
     async def folders(self) -> list[str]:
         """The first parts of all keys."""
         ...
@@ -97,6 +101,15 @@ class _Stored:
         if len(content) != blob.size:
             raise BlobMissingError(f"{blob.key} has {len(content)} bytes instead of {blob.size}")
         return content
+
+    async def find(self, key: str) -> bytes | None:
+        try:
+            with _translated():
+                async with asyncio.timeout(_CALL_SECONDS):
+                    found = await obstore.get_async(self._store(), key)
+                    return bytes(await found.bytes_async())
+        except BlobMissingError:
+            return None
 
     async def folders(self) -> list[str]:
         with _translated():

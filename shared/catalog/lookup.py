@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.catalog.families import FAMILIES, Family
+from shared.tokens.calibration import UNKNOWN, Calibration
 from shared.tokens.vocabularies import EncodingName
 
 __all__ = ["ModelFacts", "find"]
@@ -16,7 +17,9 @@ class ModelFacts:
     """The entry of the table that was found; None for an unknown model, about which only a guess is said."""
     encoding: EncodingName
     is_encoding_exact: bool
-    """Whether the model really counts so; other vendors' tokenizers are near it, mostly within a fifth."""
+    """Whether the model really counts so."""
+    calibration: Calibration
+    """How many more it may count."""
     context_window: int | None
     """Tokens of input and output together; None when unknown."""
     max_output_tokens: int | None
@@ -24,7 +27,9 @@ class ModelFacts:
     """Whether it makes embeddings, and then nothing else; None when nobody knows."""
 
 
-_UNKNOWN: Final = ModelFacts(None, "o200k_base", is_encoding_exact=False, context_window=None, max_output_tokens=None)
+_UNKNOWN: Final = ModelFacts(
+    None, "o200k_base", is_encoding_exact=False, calibration=UNKNOWN, context_window=None, max_output_tokens=None
+)
 
 _BY_NAME: Final[dict[str, Family]] = {name: family for family in FAMILIES for name in family.names}
 _LONGEST: Final = max(map(len, _BY_NAME))
@@ -51,6 +56,7 @@ def _facts(model: str, name: str, family: Family) -> ModelFacts:
         family=name,
         encoding=family.encoding,
         is_encoding_exact=family.vendor == "openai",
+        calibration=family.calibration,
         context_window=family.context_window,
         max_output_tokens=family.max_output_tokens,
         # Vendors name models for embeddings after those they were made from.

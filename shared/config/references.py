@@ -32,6 +32,7 @@ def wrong_names(config: Config, known: Known | None = None) -> tuple[Wrong, ...]
         *_of_deployments(config),
         *_of_quotas(config),
         *_of_tenants(config),
+        *_of_budgets(config),
         *_of_submit_topics(config),
         *_of_rules(config),
         *_of_prices(config),
@@ -102,6 +103,19 @@ def _of_tenants(config: Config) -> Iterator[Wrong]:
             for index, model in enumerate(caller.models):
                 if model != "*":
                     yield from _known(("tenants", tenant, "keys", key, "models", index), "model", model, config.models)
+
+
+def _of_budgets(config: Config) -> Iterator[Wrong]:
+    """A team or a key may be one of the database."""
+    for tenant, section in config.tenants.items():
+        seen: set[str] = set()
+        for index, budget in enumerate(section.budgets):
+            place = ("tenants", tenant, "budgets", index)
+            if budget.name in seen:
+                yield place, f"there is another budget {budget.name!r}"
+            seen.add(budget.name)
+            if budget.model is not None:
+                yield from _known((*place, "model"), "model", budget.model, config.models)
 
 
 def _of_submit_topics(config: Config) -> Iterator[Wrong]:

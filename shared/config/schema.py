@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
+from shared.config.budgets import Budget, Budgets
 from shared.config.names import Name
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.providers import Provider
@@ -15,6 +16,8 @@ from shared.contracts import Interruption, Lane
 
 __all__ = [
     "Administrator",
+    "Budget",
+    "Budgets",
     "Caller",
     "Config",
     "Deployment",
@@ -182,6 +185,7 @@ class Config(Section):
     rules: tuple[Rule, ...] = ()
     """Who may serve which job."""
     prices: tuple[PriceOverride, ...] = ()
+    budgets: Budgets = Budgets()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
     limits: Limits = Limits()

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 
-from shared.config.names import Name
+from shared.config.budgets import Budget
+from shared.config.names import Name, TimeZone
 from shared.contracts import Lane
 
 __all__ = ["Administrator", "Caller", "Rates", "SubmitTopic", "Team", "Tenant", "TopicName"]
@@ -81,6 +82,10 @@ class Tenant(Section):
     `charge`: what was used; `charge-cancelled`: only of those that its caller stopped; `free`: nothing. The ledger has
     the cost in any case, and names the rule.
     """
+    time_zone: TimeZone = "UTC"
+    """Whose days and months its budgets go by, such as `Europe/Berlin`."""
+    budgets: tuple[Budget, ...] = ()
+    """How much it may spend."""
     batch_partitions: PositiveInt | None = None
     """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
 

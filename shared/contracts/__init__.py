@@ -1,5 +1,6 @@
 """The messages the services exchange. Nothing else crosses between them but the job log (`shared.job_log`)."""
 
+from shared.contracts.alert import BudgetAlert
 from shared.contracts.audit import HOUSE, AuditAction, AuditEntry
 from shared.contracts.base import JsonObject, WireModel
 from shared.contracts.blob import BlobRef
@@ -11,7 +12,7 @@ from shared.contracts.dead_letter import (
     DeadLetterReason,
     Decision,
 )
-from shared.contracts.job import Door, Endpoint, Interruption, Job, Lane
+from shared.contracts.job import Door, Endpoint, Interruption, Job, Lane, Reserved
 from shared.contracts.result import AttemptSummary, JobEnded, JobError, JobStatus, PlanEntry, PlanVerdict
 from shared.contracts.submission import BatchLine
 from shared.contracts.usage import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit, UsageSource
@@ -29,6 +30,7 @@ __all__ = [
     "AuditEntry",
     "BatchLine",
     "BlobRef",
+    "BudgetAlert",
     "DeadLetter",
     "DeadLetterReason",
     "Decision",
@@ -43,6 +45,7 @@ __all__ = [
     "Lane",
     "PlanEntry",
     "PlanVerdict",
+    "Reserved",
     "TokenUsage",
     "Unit",
     "UsageSource",

@@ -9,7 +9,7 @@ from shared.contracts.base import JsonObject, WireModel
 from shared.contracts.blob import BlobRef
 from shared.ids import JobId
 
-__all__ = ["Door", "Endpoint", "Interruption", "Job", "Lane"]
+__all__ = ["Door", "Endpoint", "Interruption", "Job", "Lane", "Reserved"]
 
 
 class Lane(StrEnum):
@@ -41,6 +41,14 @@ class Interruption(StrEnum):
     FAIL = "fail"
     CONTINUE = "continue"
     """A new attempt goes on behind the text shown so far where the deployment supports it; else `restart`."""
+
+
+class Reserved(WireModel):
+    """Money that a job may not go beyond unless nobody could know."""
+
+    nanodollars: NonNegativeInt
+    windows: tuple[str, ...]
+    """Of its tenant's budgets: in each of them so much is held until all that the job cost is in the ledger."""
 
 
 class Job(WireModel):
@@ -75,5 +83,7 @@ class Job(WireModel):
     """When it may begin: scheduled by the caller, or put off until a provider can take it."""
     paced: Literal[True] | None = None
     """Set when it holds something of the limits of its key, team, tenant or model: its end gives that back."""
+    reserved: Reserved | None = None
+    """What is held of its tenant's budgets for it."""
     deferral: NonNegativeInt | None = None
     """The epoch that put it off and wrote this record; an older record of the job means nothing any more."""

@@ -103,6 +103,11 @@ class Keyspace:
         """HASH: who may call this deployment when; `services/router_worker/fleet/leases.py` says its fields."""
         return f"{self.prefix}:{{quota:{account}}}"
 
+    def budgets(self, tenant: str) -> tuple[str, str]:
+        """HASH: what is spent and held of the tenant's budgets. HASH: job, what it holds. See `shared/budgets`."""
+        stem = f"{self.prefix}:{{budgets:{tenant}}}"
+        return f"{stem}:book", f"{stem}:holds"
+
     @property
     def traffic(self) -> str:
         """HASH: worker, when it said so, and how busy and quick it finds each deployment."""

@@ -17,13 +17,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-__all__ = ["ChatTokens", "Countable", "countable"]
+__all__ = ["HIGH_DETAIL", "ChatTokens", "Countable", "countable"]
 
 _PER_MESSAGE: Final = 3
 _PER_NAME: Final = 1
 _PRIMING: Final = 3
 _LOW_DETAIL: Final = 85
-_HIGH_DETAIL: Final = 765
+HIGH_DETAIL: Final = 765
 
 _AS_JSON: Final = ("tools", "functions")
 _UNREADABLE: Final = ("input_audio", "file", "audio")
@@ -32,6 +32,8 @@ _UNREADABLE: Final = ("input_audio", "file", "audio")
 @dataclass(frozen=True, slots=True)
 class ChatTokens:
     input: int
+    most: int
+    """What it may be by the model's own tokenizer, where `input` is counted by another."""
     images: int = 0
     """How many images are in it; their part of `input` is a guess."""
 
@@ -110,7 +112,7 @@ def _of_part(part: dict[str, JsonValue]) -> Iterator[str | int]:
     elif kind == "image_url":
         image = part.get("image_url")
         low = isinstance(image, dict) and image.get("detail") == "low"
-        yield _Image(_LOW_DETAIL if low else _HIGH_DETAIL)
+        yield _Image(_LOW_DETAIL if low else HIGH_DETAIL)
     elif kind not in _UNREADABLE:
         yield _json(part)
 

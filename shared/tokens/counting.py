@@ -8,7 +8,8 @@ from typing import Final
 import tiktoken
 from pydantic import JsonValue
 
-from shared.tokens.chat import ChatTokens, Countable, countable
+from shared.tokens.calibration import EXACT, Calibration
+from shared.tokens.chat import HIGH_DETAIL, ChatTokens, Countable, countable
 from shared.tokens.vocabularies import EncodingName, load_encoding
 
 __all__ = ["TokenCounter"]
@@ -40,25 +41,32 @@ class TokenCounter:
         tokenizer = self._encoding(encoding)
         return sum(_count(tokenizer, text[start : start + _SLICE]) for start in range(0, len(text), _SLICE))
 
-    def count_chat(self, encoding: EncodingName, body: Mapping[str, JsonValue]) -> ChatTokens:
+    def count_chat(
+        self, encoding: EncodingName, body: Mapping[str, JsonValue], calibration: Calibration = EXACT
+    ) -> ChatTokens:
         """The input of a chat request; the formula is in `shared/tokens/chat.py`."""
-        return self._total(encoding, countable(body))
+        return self._total(encoding, countable(body), calibration)
 
-    async def count_chat_async(self, encoding: EncodingName, body: Mapping[str, JsonValue]) -> ChatTokens:
+    async def count_chat_async(
+        self, encoding: EncodingName, body: Mapping[str, JsonValue], calibration: Calibration = EXACT
+    ) -> ChatTokens:
         """The same; a long request, and the first one of an encoding, is counted in a thread."""
         request = countable(body)
         if encoding in self._loaded and request.characters <= _INLINE:
-            return self._total(encoding, request)
-        return await asyncio.to_thread(self._total, encoding, request)
+            return self._total(encoding, request, calibration)
+        return await asyncio.to_thread(self._total, encoding, request, calibration)
 
     async def count_text_async(self, encoding: EncodingName, text: str) -> int:
         if encoding in self._loaded and len(text) <= _INLINE:
             return self.count_text(encoding, text)
         return await asyncio.to_thread(self.count_text, encoding, text)
 
-    def _total(self, encoding: EncodingName, request: Countable) -> ChatTokens:
+    def _total(self, encoding: EncodingName, request: Countable, calibration: Calibration) -> ChatTokens:
         counted = sum(self.count_text(encoding, text) for text in request.texts)
-        return ChatTokens(input=request.fixed + counted, images=request.images)
+        most = request.fixed + calibration.most(counted, request.texts)
+        if calibration.image is not None:
+            most += request.images * max(calibration.image - HIGH_DETAIL, 0)
+        return ChatTokens(input=request.fixed + counted, most=most, images=request.images)
 
     def _encoding(self, name: EncodingName) -> tiktoken.Encoding:
         if name not in self._loaded:

@@ -21,8 +21,10 @@ from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring
 from services.ingress.pacing import Pacing, RateTerms
 from services.ingress.reception import Reception
+from services.ingress.spending import Spending
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
+from services.ingress.takings import Takings
 from shared.clock import utc_now
 from shared.config import hash_key
 from shared.config.schema import Caller as CallerSection
@@ -44,6 +46,7 @@ from shared.ids import completion_id, new_job_id
 from shared.job_log import JobFacts
 from shared.telemetry import Instruments, probes
 from tests.suites.blobs import MemoryBlobs
+from tests.suites.budgets import unbound
 from tests.suites.directory import MemoryAuditLog, MemoryDirectory
 from tests.suites.ingress_ports import FixedTokens, MemoryArchive, MemoryJobLog, MemoryQueue, MemoryReservations
 from tests.suites.rates import MemoryRates
@@ -206,7 +209,11 @@ TENANTS = {
 
 
 def memory_ingress(
-    *, body_bytes: int = 100_000, patience: Patience | None = None, queueing_seconds: float = 0
+    *,
+    body_bytes: int = 100_000,
+    patience: Patience | None = None,
+    queueing_seconds: float = 0,
+    spending: Spending | None = None,
 ) -> MemoryIngress:
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
     rates, audit_log = MemoryRates(), MemoryAuditLog()
@@ -220,7 +227,10 @@ def memory_ingress(
         job_log=job_log,
         tokens=tokens,
         backlogs=backlogs,
-        pacing=Pacing(rates, RateTerms({}, batch_waits=True, open_without_redis=True), utc_now),
+        takings=Takings(
+            spending or unbound(),
+            Pacing(rates, RateTerms({}, batch_waits=True, open_without_redis=True), utc_now),
+        ),
         rules=HouseRules(
             models, Spans({lane: timedelta(seconds=600) for lane in Lane}, timedelta(days=1)), Interruption.RESTART
         ),

@@ -27,6 +27,7 @@ from shared.contracts import (
 from shared.ids import JobId
 from shared.job_log import Cursor, Entry, EventType, JobFacts, encode_entry, facts_of
 from shared.telemetry import TraceContext
+from shared.tokens import ChatTokens
 
 TERMINAL = {
     JobStatus.SUCCEEDED: EventType.DONE,
@@ -241,6 +242,6 @@ class FixedTokens:
         self.tokens = tokens
         self.counted = 0
 
-    async def count(self, model: str, body: JsonObject) -> int:
+    async def count(self, model: str, body: JsonObject) -> ChatTokens:
         self.counted += 1
-        return self.tokens
+        return ChatTokens(input=self.tokens, most=self.tokens)

@@ -11,6 +11,7 @@ from shared.contracts import (
     AuditAction,
     AuditEntry,
     BlobRef,
+    BudgetAlert,
     DeadLetter,
     DeadLetterReason,
     Door,
@@ -23,6 +24,7 @@ from shared.contracts import (
     Lane,
     PlanEntry,
     PlanVerdict,
+    Reserved,
     TokenUsage,
     Unit,
     UsageSource,
@@ -220,4 +222,18 @@ EXAMPLES["audit-entry.v1"] = AuditEntry(
     details={"limits": [{}, {"requests_per_minute": 60}]},
     previous="0" * 64,
     hash="f" * 64,
+)
+EXAMPLES["job-of-a-budget.v1"] = EXAMPLES["job-under-limits.v1"].model_copy(
+    update={"reserved": Reserved(nanodollars=12_345_678, windows=("2024-12 month", "2024-12-04 day team=search"))}
+)
+EXAMPLES["budget-alert.v1"] = BudgetAlert(
+    id="alert_0123456789abcdef0123456789abcdef",
+    tenant="acme",
+    budget="month team=search",
+    period="2024-12",
+    percent=80,
+    limit_nanodollars=100_000_000_000,
+    spent_nanodollars=80_000_000_001,
+    hard=True,
+    raised_at=ACCEPTED,
 )

@@ -7,7 +7,7 @@ by explicit offsets: FastStream's acknowledgement commits whatever position the 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
-from services.accounting.ports import Consumed, Record
+from services.accounting.ports import AwayError, Consumed, Place, Reach, Record
 from shared.groups import member_id_of
 
 __all__ = ["Intake", "Source"]
@@ -60,6 +60,7 @@ class Intake:
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Fails when a batch could not be recorded for a reason nobody foresaw. Nothing is taken after that."""
         self.group = source.group
+        self._topics = source.topics
         self._take = take
         self._in_hand = 0
         self._busy_since: float | None = None
@@ -99,6 +100,24 @@ class Intake:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
             waiting: list[int] = [end - await consumer.position(partition) for partition, end in ends.items()]
         return sum(waiting) + self._in_hand
+
+    async def reach(self) -> Mapping[Place, Reach]:
+        """Of every partition of its topics, whoever has it. Raises AwayError."""
+        consumer = self._consumer()
+        try:
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in self._topics
+                for number in consumer.partitions_for_topic(topic) or ()
+            ]
+            async with asyncio.timeout(_LAG_SECONDS):
+                first: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise AwayError(f"Kafka: {error!r}") from error
+        if {partition.topic for partition in ends} != set(self._topics):
+            raise AwayError("Kafka has not told of all topics yet")
+        return {Place(*partition): Reach(first[partition], end) for partition, end in ends.items()}
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
         if self.fault.done():

@@ -145,11 +145,12 @@ async def roll_up_differences(engine: AsyncEngine, since: datetime, until: datet
     return found
 
 
-async def consumed(engine: AsyncEngine, topic: str) -> Mapping[Place, int]:
-    """Up to where each partition of the topic is in the database. Raises AwayError."""
+async def consumed(engine: AsyncEngine, *topics: str) -> Mapping[Place, int]:
+    """Up to where each partition of the topics is in the database. Raises AwayError."""
+    query = "select topic, partition, next_offset from consumed_offsets where topic = any($1)"
     async with transaction(engine) as connection:
-        rows = await connection.fetch("select partition, next_offset from consumed_offsets where topic = $1", topic)
-    return {Place(topic, row["partition"]): row["next_offset"] for row in rows}
+        rows = await connection.fetch(query, topics)
+    return {Place(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
 async def recorded(engine: AsyncEngine, jobs: Sequence[str]) -> Mapping[Attempt, Recorded]:

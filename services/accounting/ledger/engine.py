@@ -23,8 +23,8 @@ _CONNECT_SECONDS: Final = 5
 _STATEMENT_SECONDS: Final = 60
 """A batch takes milliseconds. Who waits this long waits for a server that is not there."""
 
-_CONNECTIONS: Final = 4
-"""One for each kind of record, and one for a probe."""
+_CONNECTIONS: Final = 6
+"""One for each kind of record, one for a probe, and two for what is done with budgets."""
 
 _ROW_AT_FAULT: Final = ("22", "23")
 """SQLSTATE classes *data exception* and *integrity constraint violation*: another try would fail like this one."""

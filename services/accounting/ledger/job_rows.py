@@ -46,7 +46,7 @@ _ANSWERED: Final = {
     "epoch": "epoch",
 }
 
-ACCEPTED: Final = (*_ASKED, "status", "accepted_at", "deadline", "tags", "request")
+ACCEPTED: Final = (*_ASKED, "status", "accepted_at", "deadline", "tags", "reserved", "request")
 ENDED: Final = (*_ANSWERED, "accepted_at", "started_at", "ended_at", "error", "attempts", "route", "plan", "response")
 
 _asked = attrgetter(*_ASKED.values())
@@ -63,6 +63,7 @@ def accepted_row(job: Job, *, content: JsonObject | None) -> tuple[object, ...]:
         job.accepted_at.timestamp(),
         job.deadline.timestamp(),
         _json(job.tags),
+        job.reserved.model_dump_json() if job.reserved else None,
         _json(content),
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import CompilerElement
 
 from services.accounting.ledger.batches import Batches
+from services.accounting.ledger.budget_sums import spent
 from services.accounting.ledger.roll_ups import fed, keys_of
 from services.accounting.ledger.staging import Staging
 from services.accounting.ledger.tables import MEASURES, price_changes, usage_ledger
@@ -83,9 +84,16 @@ def _differences(changed: CTE) -> CTE:
     return select(*keys, *measures).group_by(*keys).cte("sums")
 
 
+def _spent(changed: CTE) -> tuple[CTE, CTE]:
+    before = changed.c.cost_nanodollars
+    more = func.sum(changed.c.cost_after_nanodollars - func.coalesce(before, 0))
+    return spent(changed, more, -func.count().filter(before.is_(None)))
+
+
 def _statement() -> CompilerElement:
     changed = _changed(_locked())
-    return select(changed.c.job_id, changed.c.attempt).add_cte(_history(changed), *fed(_differences(changed)))
+    sums = (*fed(_differences(changed)), *_spent(changed))
+    return select(changed.c.job_id, changed.c.attempt).add_cte(_history(changed), *sums)
 
 
 PRICES: Final = Batches(_staging, _statement())

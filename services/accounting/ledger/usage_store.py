@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import MOMENTS, Entry
 from services.accounting.ledger.batches import Batches
+from services.accounting.ledger.budget_sums import spent
 from services.accounting.ledger.roll_ups import fed, keys_of, measures_of
 from services.accounting.ledger.staging import Staging
 from services.accounting.ledger.tables import latency_daily, usage_ledger
@@ -91,6 +92,11 @@ def _latencies() -> CTE:
     ).cte("latencies")
 
 
+def _budgets() -> tuple[CTE, CTE]:
+    cost = _new.c.cost_nanodollars
+    return spent(_new, func.coalesce(func.sum(cost), 0), func.count().filter(cost.is_(None)))
+
+
 _ADD = (
     select(
         _new.c.provider,
@@ -101,7 +107,7 @@ _ADD = (
         _measures["unpriced_tokens"],
     )
     .group_by(_new.c.provider, _new.c.deployment)
-    .add_cte(_hours, _days, _latencies())
+    .add_cte(_hours, _days, _latencies(), *_budgets())
 )
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 
+from shared.catalog import ModelFacts
 from shared.contracts import JsonObject
-from shared.tokens import EncodingName, TokenCounter
+from shared.tokens import ChatTokens, TokenCounter
 
 __all__ = ["VocabularyTokens"]
 
 
 class VocabularyTokens:
-    def __init__(self, counter: TokenCounter, encodings: Mapping[str, EncodingName]) -> None:
+    def __init__(self, counter: TokenCounter, models: Mapping[str, ModelFacts]) -> None:
         self._counter = counter
-        self._encodings = encodings
+        self._models = models
 
-    async def count(self, model: str, body: JsonObject) -> int:
-        return (await self._counter.count_chat_async(self._encodings[model], body)).input
+    async def count(self, model: str, body: JsonObject) -> ChatTokens:
+        facts = self._models[model]
+        return await self._counter.count_chat_async(facts.encoding, body, facts.calibration)

@@ -6,6 +6,7 @@ from services.ingress.admission.backlog import Backlog, Line, Wait, backlog_of, 
 from services.ingress.admission.caller import Caller
 from services.ingress.admission.facts import Facts, HouseRules, ModelFacts, Spans
 from services.ingress.admission.limits import NO_LIMITS, Limits
+from services.ingress.admission.money import Demand, Short, not_enough
 from services.ingress.admission.pace import Denied, Granted, Pace, above_rate, scopes_of
 from services.ingress.admission.reading import read_request
 from services.ingress.admission.refusal import Reason, Refused
@@ -20,6 +21,7 @@ __all__ = [
     "Backlog",
     "Caller",
     "CompletionRequest",
+    "Demand",
     "Denied",
     "Departure",
     "Facts",
@@ -34,6 +36,7 @@ __all__ = [
     "Reason",
     "Refused",
     "Repeat",
+    "Short",
     "Spans",
     "Wait",
     "Wishes",
@@ -42,6 +45,7 @@ __all__ = [
     "backlog_of",
     "foresee",
     "grown",
+    "not_enough",
     "read_request",
     "read_wishes",
     "reused",

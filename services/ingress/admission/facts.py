@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.ingress.admission.backlog import Wait
+from services.ingress.admission.money import Demand
 from services.ingress.admission.pace import Pace
 from shared.contracts import Interruption, Lane
 from shared.ids import JobId
@@ -60,3 +61,5 @@ class Facts:
     """None means unknown, and refuses nothing."""
     pace: Pace | None = None
     """None when nothing on its way has a limit."""
+    demand: Demand | None = None
+    """None when no hard budget binds the job."""

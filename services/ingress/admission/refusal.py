@@ -36,6 +36,10 @@ class Reason(StrEnum):
     """More is asked for in a minute, or at once, than the key, its team, its tenant or the model may."""
     LARGER_THAN_RATE = "request_exceeds_rate_limit"
     """By this request alone."""
+    INSUFFICIENT_QUOTA = "insufficient_quota"
+    """A budget is spent, or held by jobs that run."""
+    PRICE_UNKNOWN = "price_unknown"
+    """There is a budget, and nobody knows what the request would cost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.NO_WORKERS: (503, _SERVER),
     Reason.ABOVE_RATE: (429, "rate_limit_error"),
     Reason.LARGER_THAN_RATE: (413, _INVALID),
+    Reason.INSUFFICIENT_QUOTA: (429, "insufficient_quota"),
+    Reason.PRICE_UNKNOWN: (403, "permission_error"),
 }
 
 if _missing := set(Reason) - _REFUSED.keys():
@@ -111,6 +113,8 @@ def of_refused(refused: Refused) -> Problem:
         headers += (_retry_after(refused.retry_after.total_seconds()),)
         if refused.reason is Reason.ABOVE_RATE:
             headers += (("retry-after-ms", str(max(1, refused.retry_after // timedelta(milliseconds=1)))),)
+    elif refused.reason is Reason.INSUFFICIENT_QUOTA:
+        headers += (_NO_RETRY,)
     return Problem(status, refused.message, kind, refused.reason.value, refused.param, headers)
 
 
@@ -187,6 +191,9 @@ def no_key() -> Problem:
 def wrong_key() -> Problem:
     return Problem(401, "Incorrect API key provided.", _INVALID, "invalid_api_key", headers=_CHALLENGE)
 
+
+_NO_RETRY: Final = ("x-should-retry", "false")
+"""OpenAI's clients send every 429 again, unless they are told this."""
 
 _CHALLENGE: Final = (("www-authenticate", "Bearer"),)
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from services.ingress.admission import HouseRules, ModelFacts, Spans
 from shared import catalog
 from shared.config.schema import Config, Model
-from shared.tokens import EncodingName
 
 __all__ = ["ServedModels"]
 
@@ -19,14 +18,14 @@ class ServedModels:
         self.known: dict[str, ModelFacts] = {}
         self.reachable: dict[str, ModelFacts] = {}
         """With all that may answer in a model's place."""
-        self.encodings: dict[str, EncodingName] = {}
-        """By which its tokens are counted. Those of models that are gone stay: a request may be on its way."""
+        self.catalogued: dict[str, catalog.ModelFacts] = {}
+        """How its tokens are counted. Those of models that are gone stay: a request may be on its way."""
         self.take(config)
 
     def take(self, config: Config) -> None:
         catalogued = {name: _catalogued(name, model) for name, model in config.models.items()}
         known = {name: _facts(model, catalogued[name]) for name, model in config.models.items()}
-        self.encodings |= {name: facts.encoding for name, facts in catalogued.items()}
+        self.catalogued |= catalogued
         _become(self.known, known)
         _become(self.reachable, {name: _reachable(config, name, known) for name in known})
 

@@ -40,6 +40,8 @@ from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
+from services.ingress.takings import Takings
+from services.ingress.wiring.budgets import pricing_of, spending
 from services.ingress.wiring.directory import directory_of, rate_terms
 from services.ingress.wiring.models import ServedModels
 from services.ingress.wiring.readiness import alive, readiness
@@ -109,12 +111,13 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         )
         records = _records(settings, servers[Dependency.KAFKA], instruments)
         pacing = Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now)
+        money = spending(config, served.known, redis, keyspace)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
             job_log=job_log,
-            tokens=VocabularyTokens(TokenCounter(), served.encodings),
+            tokens=VocabularyTokens(TokenCounter(), served.catalogued),
             backlogs=backlogs,
-            pacing=pacing,
+            takings=Takings(money, pacing),
             rules=served.house_rules(config),
             clock=utc_now,
             instruments=instruments,
@@ -142,6 +145,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         async def take(fresh: Config) -> None:
             served.take(fresh)
             pacing.go_by(rate_terms(fresh))
+            money.go_by(pricing_of(fresh, served.known))
             submissions.go_by(served.house_rules(fresh))
             incidents.happened(AuditAction.CONFIG_LOADED, str(settings.config_path), sha256=_digest(fresh))
 

@@ -162,7 +162,13 @@ def test_every_refusal_has_a_status_a_type_and_a_code(reason: Reason) -> None:
     problem = of_refused(Refused(reason, "Because.", "model"))
     not_the_senders = reason in (Reason.OVERLOADED, Reason.NO_WORKERS)
     assert problem.status == 503 if not_the_senders else 400 <= problem.status < 500
-    assert problem.type in ("invalid_request_error", "permission_error", "rate_limit_error", "server_error")
+    assert problem.type in (
+        "invalid_request_error",
+        "permission_error",
+        "rate_limit_error",
+        "insufficient_quota",
+        "server_error",
+    )
     assert problem.code == reason
 
 

@@ -39,7 +39,8 @@ def a_job(**fields: object) -> Job:
 def limited(ingress: MemoryIngress, **limits: int) -> MemoryIngress:
     """From now on every model has these limits."""
     terms = RateTerms({"gpt-4o": Limits(**limits)}, batch_waits=True, open_without_redis=True)
-    ingress.submissions._pacing = Pacing(ingress.rates, terms, utc_now)
+    takings = ingress.submissions._takings
+    ingress.submissions._takings = replace(takings, pacing=Pacing(ingress.rates, terms, utc_now))
     return ingress
 
 

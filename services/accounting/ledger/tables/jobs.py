@@ -4,7 +4,7 @@ The facts of the acceptance come from the jobs topics and those of the end from 
 side fills its own columns once, so both orders give the same row.
 """
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table, Text, func
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.accounting.ledger.tables.metadata import Identifier, Moment, Tokens, fact, metadata, optional
@@ -65,10 +65,17 @@ jobs = Table(
     optional("epoch", Integer(), "The fencing number under which it ended; above 1 it was taken over. From the end."),
     optional("started_at", Moment, "When a worker began it; null when none ever did. From the end."),
     optional("ended_at", Moment, "When it ended; null until then."),
+    optional(
+        "reserved",
+        JSONB(),
+        "nanodollars and windows: what was held of budgets; null: nothing. From the acceptance.",
+    ),
+    optional("settled_at", Moment, "When all that it cost was in the ledger; null: not yet, or no budget."),
     Column(
         "recorded_at", Moment, nullable=False, server_default=func.now(), comment="When this row was first written."
     ),
     # A tenant's jobs, newest first, page by page.
     Index(None, "tenant", "job_id"),
+    Index("jobs_held_idx", "tenant", "job_id", postgresql_where=text("reserved IS NOT NULL AND settled_at IS NULL")),
     comment="One row per accepted job; its cost is in job_costs. The ingress reads any column of both, by tenant.",
 )

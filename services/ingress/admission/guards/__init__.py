@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.ingress.admission.case import Case
+from services.ingress.admission.guards.budget import budget
 from services.ingress.admission.guards.context_length import context_length
 from services.ingress.admission.guards.deadline import deadline
 from services.ingress.admission.guards.endpoint import endpoint
@@ -31,4 +32,5 @@ GUARDS: Final[tuple[Guard, ...]] = (
     context_length,
     in_time,
     rate,
+    budget,
 )

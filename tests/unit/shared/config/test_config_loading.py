@@ -146,7 +146,7 @@ def test_an_unknown_key_under_a_wrong_name_is_told_as_well() -> None:
         "sluice.yaml:2: tenants[7]: the name: must be text; put it in quotes",
         (
             "sluice.yaml:2: tenants[7].kyes: unknown key; did you mean `keys`? "
-            "known: batch_partitions, keys, limits, partial_answers, teams, weight"
+            "known: batch_partitions, budgets, keys, limits, partial_answers, teams, time_zone, weight"
         ),
     ]
 

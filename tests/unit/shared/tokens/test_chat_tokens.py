@@ -59,7 +59,9 @@ def test_an_image_costs_by_its_detail_and_not_by_its_bytes(
 
     without = counter.count_chat("o200k_base", {"messages": empty}).input
 
-    assert counter.count_chat("o200k_base", {"messages": message}) == ChatTokens(input=without + cost, images=1)
+    assert counter.count_chat("o200k_base", {"messages": message}) == ChatTokens(
+        without + cost, without + cost, images=1
+    )
 
 
 def test_audio_and_files_count_nothing(counter: TokenCounter) -> None:

@@ -1,0 +1,68 @@
+"""The books of `ports.BudgetBooks` in Redis, on the Lua that ingress and accounting share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.accounting.ports import AwayError, Figure, Settled
+from shared.budgets import OPEN, SETTLE, STATE, Held, held_entry, parse_held
+from shared.job_log import Keyspace
+
+__all__ = ["RedisBooks"]
+
+Word = str | int
+
+
+class RedisBooks:
+    def __init__(self, redis: Redis, keyspace: Keyspace) -> None:
+        self._redis = redis
+        self._keyspace = keyspace
+        self._state = redis.register_script(STATE)
+        self._settle = redis.register_script(SETTLE)
+        self._open = redis.register_script(OPEN)
+
+    async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
+        pipeline = self._redis.pipeline(transaction=False)
+        with _translated():
+            for tenant in tenants:
+                await self._state([self._keyspace.budgets(tenant)[0]], client=pipeline)
+            answers = await pipeline.execute()
+        return frozenset(tenant for tenant, is_open in zip(tenants, answers, strict=True) if is_open)
+
+    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
+        words: list[Word] = [len(budgets), len(settled.figures), len(settled.jobs), *budgets]
+        words += [*_figures(settled.figures), *settled.jobs, *_holds(missing)]
+        with _translated():
+            return bool(await self._settle(self._keyspace.budgets(tenant), words))
+
+    async def open(
+        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+    ) -> None:
+        words: list[Word] = [len(budgets), len(figures), *budgets, *_figures(figures), *_holds(held)]
+        with _translated():
+            await self._open(self._keyspace.budgets(tenant), words)
+
+    async def holds(self, tenant: str) -> Mapping[str, Held]:
+        with _translated():
+            found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(self._keyspace.budgets(tenant)[1]))
+        return {job.decode(): parse_held(entry) for job, entry in found.items()}
+
+
+def _figures(figures: Sequence[Figure]) -> Iterator[Word]:
+    return (word for figure in figures for word in figure)
+
+
+def _holds(held: Mapping[str, Held]) -> Iterator[Word]:
+    return (word for job, entry in held.items() for word in (job, held_entry(entry)))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    # A connection that dies under redis-py shows itself as AttributeError or RuntimeError, too.
+    except (RedisError, OSError, TimeoutError, AttributeError, RuntimeError) as error:
+        raise AwayError(f"Redis: {error!r}") from error

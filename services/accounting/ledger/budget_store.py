@@ -1,0 +1,101 @@
+"""What does PostgreSQL know of budgets, for their book in Redis? What is spent, and which jobs still hold something."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import asyncpg
+from pydantic_core import from_json
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.accounting.ledger.engine import transaction
+from services.accounting.ports import Figure, HardBudgets, HeldJobs, Settled
+from shared.budgets import Held
+from shared.ids import JobId, job_unix_ms
+
+__all__ = ["PostgresBudgets"]
+
+_HARD: Final = """
+    select tenant, array_agg(budget order by budget) as budgets, bool_or(opened_at is not null) as opened
+    from budgets where hard group by tenant
+"""
+_OPENED: Final = "update budgets set opened_at = now() where tenant = any($1) and hard and opened_at is null"
+
+# A job is settled when it has ended and the ledger has a row for each of its calls.
+_SETTLE: Final = """
+    with due as (
+        select j.job_id from unnest($1::text[], $2::double precision[]) as w (job_id, keyed_at)
+        join jobs j on j.job_id = w.job_id
+        where j.settled_at is null and j.status <> 'queued'
+          and jsonb_array_length(coalesce(j.attempts, '[]'::jsonb)) <= (
+              select count(*) from usage_ledger l
+              where l.job_id = w.job_id and l.keyed_at = to_timestamp(w.keyed_at)
+          )
+        order by j.job_id for update of j
+    )
+    update jobs set settled_at = now() from due where jobs.job_id = due.job_id
+    returning jobs.tenant, jobs.job_id
+"""
+# Nothing is held any more in periods that are over for longer than a job may take.
+_FIGURES: Final = """
+    select s.tenant, s.period || ' ' || s.budget as "window", s.spent_nanodollars, s.revision
+    from budget_spend s join budgets b on b.tenant = s.tenant and b.budget = s.budget
+    where b.hard and s.tenant = any($1)
+      and s.period >= case b.per when 'day' then to_char(now() - interval '40 days', 'YYYY-MM-DD')
+                                 else to_char(now() - interval '70 days', 'YYYY-MM') end
+"""
+_HELD: Final = """
+    select job_id, reserved::text as reserved from jobs
+    where tenant = $1 and reserved is not null and settled_at is null order by job_id
+"""
+_KNOWN: Final = "select job_id, settled_at is not null as settled from jobs where job_id = any($1)"
+
+
+class PostgresBudgets:
+    """The port `BudgetLedger`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def hard(self) -> Mapping[str, HardBudgets]:
+        async with transaction(self._engine) as connection:
+            rows = await connection.fetch(_HARD)
+        return {row["tenant"]: HardBudgets(tuple(row["budgets"]), opened=row["opened"]) for row in rows}
+
+    async def opened(self, tenants: Collection[str]) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.execute(_OPENED, list(tenants))
+
+    async def settle(self, tenants: Collection[str], jobs: Collection[str]) -> Mapping[str, Settled]:
+        ordered = sorted(jobs)
+        keyed = [job_unix_ms(JobId(job)) / 1000 for job in ordered]
+        async with transaction(self._engine) as connection:
+            settled = await connection.fetch(_SETTLE, ordered, keyed) if ordered else []
+            # Behind the settled ones, in a snapshot of its own: their rows are in these sums.
+            figures = await connection.fetch(_FIGURES, list(tenants))
+        return {
+            tenant: Settled(
+                figures=tuple(_figure(row) for row in figures if row["tenant"] == tenant),
+                jobs=tuple(row["job_id"] for row in settled if row["tenant"] == tenant),
+            )
+            for tenant in tenants
+        }
+
+    async def held(self, tenant: str) -> Mapping[str, Held]:
+        async with transaction(self._engine) as connection:
+            rows = await connection.fetch(_HELD, tenant)
+        return {row["job_id"]: _held(row) for row in rows}
+
+    async def known(self, jobs: Collection[str]) -> HeldJobs:
+        async with transaction(self._engine) as connection:
+            rows = await connection.fetch(_KNOWN, list(jobs))
+        settled = frozenset(row["job_id"] for row in rows if row["settled"])
+        return HeldJobs(settled, frozenset(row["job_id"] for row in rows) - settled)
+
+
+def _figure(row: asyncpg.Record) -> Figure:
+    return Figure(row["window"], row["spent_nanodollars"], row["revision"])
+
+
+def _held(row: asyncpg.Record) -> Held:
+    reserved = from_json(row["reserved"])
+    return Held(reserved["nanodollars"], job_unix_ms(JobId(row["job_id"])), tuple(reserved["windows"]))

@@ -1,0 +1,22 @@
+"""Budgets, as both sides of them see them: who reserves before a call, and who settles after it."""
+
+from shared.budgets.reserving import Deployments, Need, worst_case
+from shared.budgets.rules import BudgetRule, Use, rules_of
+from shared.budgets.scripts import DROP, HOLD, OPEN, SETTLE, STATE, Held, held_entry, parse_held
+
+__all__ = [
+    "DROP",
+    "HOLD",
+    "OPEN",
+    "SETTLE",
+    "STATE",
+    "BudgetRule",
+    "Deployments",
+    "Held",
+    "Need",
+    "Use",
+    "held_entry",
+    "parse_held",
+    "rules_of",
+    "worst_case",
+]

@@ -1,0 +1,206 @@
+"""Budgets' books follow the ledger, are mended where they differ, and are opened again only when all is known."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from services.accounting.budgets.noted import Noted
+from services.accounting.budgets.settling import Patience, Settling
+from services.accounting.ports import AwayError, Figure, HardBudgets, HeldJobs, Settled
+from shared.budgets import Held
+from shared.clock import unix_ms
+from tests.suites.budgets import Book
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+WINDOW = "2026-11 month"
+
+
+def held(amount: int = 5, *, made_ms: int = unix_ms(NOW)) -> Held:
+    return Held(amount, made_ms, (WINDOW,))
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """`ports.BudgetLedger` of one tenant."""
+
+    spent: int = 0
+    revision: int = 0
+    was_opened: bool = True
+    queued: dict[str, Held] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    """Those whose cost is in the ledger."""
+    settled: set[str] = field(default_factory=set)
+
+    async def hard(self) -> Mapping[str, HardBudgets]:
+        return {"acme": HardBudgets(("month",), self.was_opened)}
+
+    async def opened(self, tenants: Collection[str]) -> None:
+        self.was_opened = True
+
+    async def settle(self, tenants: Collection[str], jobs: Collection[str]) -> Mapping[str, Settled]:
+        done = tuple(sorted(self.ended.intersection(jobs) - self.settled))
+        self.settled.update(done)
+        return {"acme": Settled((Figure(WINDOW, self.spent, self.revision),), done)}
+
+    async def held(self, tenant: str) -> Mapping[str, Held]:
+        return {job: entry for job, entry in self.queued.items() if job not in self.settled}
+
+    async def known(self, jobs: Collection[str]) -> HeldJobs:
+        known = self.queued.keys() & set(jobs)
+        return HeldJobs(frozenset(known & self.settled), frozenset(known - self.settled))
+
+    def charge(self, job: str, cost: int) -> None:
+        self.spent, self.revision = self.spent + cost, self.revision + 1
+        self.ended.add(job)
+
+
+@dataclass(slots=True)
+class MemoryBooks:
+    """`ports.BudgetBooks` of one tenant."""
+
+    book: Book = field(default_factory=lambda: Book(is_open=True))
+    away: bool = False
+
+    async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
+        if self.away:
+            raise AwayError("gone for lunch")
+        return frozenset(tenants if self.book.is_open else ())
+
+    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
+        if self.away:
+            raise AwayError("gone for lunch")
+        plain = {job: (entry.nanodollars, entry.windows) for job, entry in missing.items()}
+        return self.book.settle(budgets, settled.figures, settled.jobs, plain)
+
+    async def open(
+        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+    ) -> None:
+        self.book = Book()
+        await self.settle(tenant, budgets, Settled(tuple(figures)), held)
+
+    async def holds(self, tenant: str) -> Mapping[str, Held]:
+        old = unix_ms(NOW) - 600_000
+        return {job: Held(amount, old, windows) for job, (amount, windows) in self.book.holds.items()}
+
+
+@dataclass(slots=True)
+class Scene:
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    books: MemoryBooks = field(default_factory=MemoryBooks)
+    noted: Noted = field(default_factory=Noted)
+    all_recorded: bool = True
+
+    def settling(self, **patience: float) -> Settling:
+        async def all_jobs_recorded() -> bool:
+            return self.all_recorded
+
+        quick = {"reopen": 0.0, "unqueued": 120.0} | patience
+        return Settling(self.ledger, self.books, self.noted, all_jobs_recorded, lambda: NOW, Patience(**quick))
+
+    def hold(self, job: str, amount: int = 5) -> None:
+        self.books.book.holds[job] = (amount, (WINDOW,))
+        self.ledger.queued[job] = held(amount)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_what_was_noted_is_settled(scene: Scene) -> None:
+    settling = scene.settling()
+    await settling.compare()
+    scene.hold("a")
+    scene.hold("b")
+    scene.ledger.charge("a", 3)
+    scene.noted.note([("acme", "a"), ("acme", "b"), ("somebody", "c")])
+    await settling.settle()
+    assert scene.books.book.spent == {WINDOW: 3}
+    assert list(scene.books.book.holds) == ["b"]
+
+
+async def test_an_older_figure_changes_nothing_back(scene: Scene) -> None:
+    book = scene.books.book
+    book.settle(["month"], [(WINDOW, 9, 2)], [], {})
+    book.settle(["month"], [(WINDOW, 4, 1)], [], {})
+    assert book.spent == {WINDOW: 9}
+
+
+async def test_what_got_lost_on_the_way_is_found_by_comparing(scene: Scene) -> None:
+    settling = scene.settling()
+    await settling.compare()
+    scene.hold("a")
+    scene.ledger.charge("a", 3)
+    scene.noted.note([("acme", "a")])
+    scene.books.away = True
+    with pytest.raises(AwayError):
+        await settling.settle()
+    scene.books.away = False
+    await settling.compare()
+    assert (scene.books.book.spent, scene.books.book.holds) == ({WINDOW: 3}, {})
+
+
+async def test_a_hold_that_redis_forgot_is_restored(scene: Scene) -> None:
+    scene.ledger.queued["a"] = held(7)
+    await scene.settling().compare()
+    assert scene.books.book.held(WINDOW) == 7
+
+
+async def test_a_hold_of_a_job_that_was_never_queued_is_given_back(scene: Scene) -> None:
+    scene.books.book.holds["ghost"] = (5, (WINDOW,))
+    await scene.settling().compare()
+    assert not scene.books.book.holds
+
+
+async def test_but_not_before_everything_that_kafka_has_is_recorded(scene: Scene) -> None:
+    scene.books.book.holds["late"] = (5, (WINDOW,))
+    scene.all_recorded = False
+    await scene.settling().compare()
+    assert list(scene.books.book.holds) == ["late"]
+
+
+async def test_nor_while_it_may_be_on_its_way(scene: Scene) -> None:
+    scene.books.book.holds["new"] = (5, (WINDOW,))
+    await scene.settling(unqueued=3600).compare()
+    assert list(scene.books.book.holds) == ["new"]
+
+
+async def test_a_lost_book_is_opened_with_all_that_is_spent_and_held(scene: Scene) -> None:
+    scene.hold("running")
+    scene.hold("done")
+    scene.ledger.charge("done", 4)
+    scene.books.book = Book(is_open=False)
+    settling = scene.settling()
+    await settling.compare()
+    book = scene.books.book
+    assert (book.is_open, book.spent, list(book.holds)) == (True, {WINDOW: 4}, ["running"])
+
+
+async def test_it_stays_closed_for_as_long_as_a_reservation_may_be_on_its_way(scene: Scene) -> None:
+    scene.books.book = Book(is_open=False)
+    settling = scene.settling(reopen=3600)
+    await settling.compare()
+    await settling.look()
+    assert not scene.books.book.is_open
+
+
+async def test_it_stays_closed_until_all_jobs_are_recorded(scene: Scene) -> None:
+    scene.books.book = Book(is_open=False)
+    scene.all_recorded = False
+    settling = scene.settling()
+    await settling.compare()
+    assert not scene.books.book.is_open
+    scene.all_recorded = True
+    await settling.look()
+    assert scene.books.book.is_open
+
+
+async def test_a_tenant_of_whose_budgets_nothing_was_ever_held_waits_for_nothing(scene: Scene) -> None:
+    scene.ledger.was_opened = False
+    scene.books.book = Book(is_open=False)
+    scene.all_recorded = False
+    await scene.settling(reopen=3600).compare()
+    assert scene.books.book.is_open
+    assert scene.ledger.was_opened
