@@ -1,12 +1,12 @@
 """What workers show of how busy they are: each tells once a second, all ingresses read."""
 
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from shared.contracts import Lane, WireModel
 
-__all__ = ["SHOWN_SECONDS", "HeldBack", "LaneLoad", "WorkerLoad"]
+__all__ = ["SHOWN_SECONDS", "DeploymentHealth", "HeldBack", "LaneLoad", "WorkerLoad"]
 
 SHOWN_SECONDS: Final = 1.0
 """How often."""
@@ -38,7 +38,30 @@ class LaneLoad(WireModel):
     """By model; none of them is counted above."""
 
 
+class DeploymentHealth(WireModel):
+    """A deployment as one worker sees it, by its own calls."""
+
+    state: Literal["closed", "half_open", "open"] = "closed"
+    """Of the breaker: every call may begin, or a few that try it, or none."""
+    until: AwareDatetime | None = None
+    """Not to be called before: while it is left alone, or because its provider wants quiet."""
+    because: str | None = None
+    calls: int = 0
+    """In the breaker's window."""
+    failures: int = 0
+    """Of these, by the deployment's own fault."""
+    running: int = 0
+    waiting: int = 0
+    """Jobs in line for it."""
+    keys: int = 1
+    """How many of its keys the provider takes."""
+    first_token_seconds: float | None = None
+    """How long it lately took to begin an answer."""
+
+
 class WorkerLoad(WireModel):
     beat: int
     """Counts on, so that who reads it sees that the worker lives."""
     lanes: dict[Lane, LaneLoad]
+    deployments: dict[str, DeploymentHealth] = Field(default_factory=dict)
+    """By provider and the model it is asked for: `openai/gpt-4o`."""

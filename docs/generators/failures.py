@@ -16,9 +16,9 @@ _NOBODY: Final = {Then.GIVE_UP: "Nobody: the job fails.", Then.EXPIRE: "Nobody: 
 def section() -> str:
     meanings = field_docs(FailureKind)
     failures = table(
-        ("failure", "meaning", "reaction", "told when it was the last"),
+        ("failure", "meaning", "reaction", "held against", "told when it was the last"),
         [
-            (code(kind), meanings.get(kind.name, ""), code(REACTIONS[kind].then), _told(kind))
+            (code(kind), meanings.get(kind.name, ""), code(REACTIONS[kind].then), REACTIONS[kind].blame, _told(kind))
             for kind in sorted(FailureKind)
         ],
     )

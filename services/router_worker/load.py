@@ -10,7 +10,7 @@ from typing import Final
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.measures import WorkerMeasures
 from shared.contracts import Lane
-from shared.load import HeldBack, LaneLoad, WorkerLoad
+from shared.load import DeploymentHealth, HeldBack, LaneLoad, WorkerLoad
 
 __all__ = ["LetIn", "Load", "Stall", "named"]
 
@@ -50,10 +50,12 @@ class Load:
         self,
         lanes: Mapping[Lane, WatermarkSubscriber],
         measures: WorkerMeasures,
+        deployments: Callable[[], Mapping[str, DeploymentHealth]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lanes = lanes
         self._measures = measures
+        self._deployments = deployments
         self._clock = clock
         self._stalls = {lane: Stall() for lane in lanes}
         self._let_in: dict[tuple[Lane, str], LetIn] = {}
@@ -62,7 +64,11 @@ class Load:
 
     def look(self) -> WorkerLoad:
         self._beat += 1
-        return WorkerLoad(beat=self._beat, lanes={lane: self._of(lane, each) for lane, each in self._lanes.items()})
+        return WorkerLoad(
+            beat=self._beat,
+            lanes={lane: self._of(lane, each) for lane, each in self._lanes.items()},
+            deployments=dict(self._deployments()),
+        )
 
     def _of(self, lane: Lane, subscriber: WatermarkSubscriber) -> LaneLoad:
         slots = subscriber.slots

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import structlog
 from pydantic_core import from_json, to_json
 
+from services.router_worker.calls import ProviderCalls
 from services.router_worker.events import AttemptEvent, Failed
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import ProviderCalls, Unreachable
+from services.router_worker.ports import Unreachable
 from services.router_worker.routing.plan import Candidate
 from shared.blobs import BlobMissingError, Blobs, BlobsAwayError, Part, blob_key
 from shared.clock import Clock
@@ -31,7 +32,7 @@ _LATE = Failure(FailureKind.DEADLINE, "The job's deadline passed before its larg
 
 
 class CollectingCalls:
-    """`ports.ProviderCalls` that fetches what was left in the blob store; only so many such bodies are here at once."""
+    """`calls.ProviderCalls` that fetches what was left in the blob store; only so many such bodies are here at once."""
 
     def __init__(self, calls: ProviderCalls, blobs: Blobs, clock: Clock, *, at_once: int) -> None:
         self._calls = calls
@@ -47,10 +48,13 @@ class CollectingCalls:
         resume_text: str | None,
         deadline: datetime,
         *,
+        key: int = 0,
         traceparent: str | None = None,
     ) -> AsyncGenerator[AttemptEvent, None]:
         def call(whole: Job) -> AsyncGenerator[AttemptEvent, None]:
-            return self._calls.attempt(whole, candidate, attempt_id, resume_text, deadline, traceparent=traceparent)
+            return self._calls.attempt(
+                whole, candidate, attempt_id, resume_text, deadline, key=key, traceparent=traceparent
+            )
 
         return call(job) if job.body_blob is None else self._collected(job, job.body_blob, deadline, call)
 

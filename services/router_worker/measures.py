@@ -1,6 +1,6 @@
 """What of a worker's life is measured: one method per thing that happens, none of them blocks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -9,12 +9,17 @@ from aiokafka import TopicPartition
 from prometheus_client import Gauge
 
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
+from services.router_worker.failures import FailureKind
+from services.router_worker.governing.post import Posts
 from services.router_worker.outcome import AttemptBegun
+from services.router_worker.resilience.breaker import State
 from shared.contracts import AttemptFinished, JobEnded, Lane
 from shared.telemetry import metrics
 from shared.telemetry.instruments import Instruments, Reading
 
 __all__ = ["LaneMeasures", "WorkerMeasures"]
+
+_STATES: Final[Mapping[State, int]] = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 _NEWEST_COUNTS: Final = 0.05
 """How much the latest job moves the mean: some twenty of them are what it remembers."""
@@ -80,6 +85,8 @@ class WorkerMeasures:
         self._quota_seconds = instruments.histogram(metrics.QUOTA_SECONDS)
         self._quota_leases = instruments.counter(metrics.QUOTA_LEASES)
         self._quota_share = instruments.gauge(metrics.QUOTA_SHARE)
+        self._probes = instruments.counter(metrics.PROBES)
+        self._openings = instruments.counter(metrics.BREAKER_OPENINGS)
         self._pace: dict[str, _Pace] = {lane: _Pace() for lane in Lane}
 
     def of_lane(self, lane: str) -> LaneMeasures:
@@ -102,12 +109,18 @@ class WorkerMeasures:
             metrics.WATERMARK_AGE, lambda: _by_partition([subscriber.commits.ages() for subscriber in subscribers])
         )
 
-    def watch_lines(self, lines: Mapping[str, Callable[[Lane], int]]) -> None:
-        """How many wait for a permit at each deployment."""
+    def watch_posts(self, posts: Posts) -> None:
+        """How many wait for a permit at each deployment, and whether it may be called."""
         level = self._instruments.gauge(metrics.QUOTA_WAITING)
-        for deployment, waiting in lines.items():
+        for keeper in (keeper for post in posts.values() for keeper in post.keepers):
             for lane in Lane:
-                level.labels(deployment, lane).set_function(partial(waiting, lane))
+                level.labels(keeper.deployment, lane).set_function(partial(keeper.account.gate.waiting, lane))
+        self._instruments.readings(
+            metrics.BREAKER_STATE, lambda: [((post.name,), _STATES[post.state()]) for post in posts.values()]
+        )
+        self._instruments.readings(
+            metrics.KEYS_IN_USE, lambda: [((post.name,), post.keys_in_use()) for post in posts.values()]
+        )
 
     def _watch_lane(self, lane: str, subscriber: WatermarkSubscriber) -> None:
         def level(metric: metrics.Level) -> Gauge:
@@ -164,6 +177,12 @@ class WorkerMeasures:
 
     def slowed(self, deployment: str, share: float) -> None:
         self._quota_share.labels(deployment).set(share)
+
+    def opened(self, deployment: str, because: FailureKind, *, heard: bool) -> None:
+        self._openings.labels(deployment, because, "heard" if heard else "found").inc()
+
+    def probed(self, deployment: str, outcome: str) -> None:
+        self._probes.labels(deployment, outcome).inc()
 
     def restarted(self, model: str, cause: str) -> None:
         self._restarts.labels(model, cause).inc()

@@ -1,19 +1,15 @@
 """What running a job needs from the world, named for the need."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from services.router_worker.events import AttemptEvent, Chunk, RateLimit
-from services.router_worker.failures import Failure
+from services.router_worker.events import Chunk
 from services.router_worker.outcome import AttemptBegun
-from services.router_worker.routing.plan import Candidate
-from services.router_worker.routing.steps import Openings
 from shared.contracts import AttemptFinished, Job, JobEnded, TokenUsage
-from shared.ids import AttemptId, JobId
+from shared.ids import JobId
 from shared.job_log import Entry, EventType
 
 __all__ = [
@@ -30,10 +26,7 @@ __all__ = [
     "Measures",
     "Outcomes",
     "Owned",
-    "Permit",
-    "Permits",
     "Place",
-    "ProviderCalls",
     "RunningElsewhere",
     "Shadows",
     "Taken",
@@ -190,53 +183,6 @@ class Journals(Protocol):
         self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]
     ) -> JobLog:
         """`claim` are the fields to restore should Redis lose them; the owner keeps it up to date."""
-        ...
-
-
-class ProviderCalls(Protocol):
-    def attempt(
-        self,
-        job: Job,
-        candidate: Candidate,
-        attempt_id: AttemptId,
-        resume_text: str | None,
-        deadline: datetime,
-        *,
-        traceparent: str | None = None,
-    ) -> AsyncGenerator[AttemptEvent, None]:
-        """One call. Never raises for a failure of the provider: `Failed` or `Finished` is the last event.
-
-        Closing the iterator, or cancelling whoever waits for it, closes the provider's connection at once.
-        """
-        ...
-
-
-class Permit(Protocol):
-    """To call one deployment once. Nothing blocks, nothing raises."""
-
-    @property
-    def candidate(self) -> Candidate: ...
-
-    def hear(self, limits: Sequence[RateLimit]) -> None:
-        """What the answer's headers say."""
-        ...
-
-    def end(self, used: int | None, failure: Failure | None) -> None:
-        """The call is over, and used so many tokens, if anybody knows."""
-        ...
-
-
-class Permits(Protocol):
-    """Who may call which deployment when, so that its limits are kept by all workers together."""
-
-    def openings(self, candidates: Sequence[Candidate], job: Job) -> Openings: ...
-
-    def take(self, candidate: Candidate, job: Job) -> Permit:
-        """For one that is neither parked nor full, as `openings` has just told."""
-        ...
-
-    async def queue(self, candidates: Sequence[Candidate], job: Job, until: datetime) -> Permit | None:
-        """Wait at all of them for the first that lets the job in; None when nobody does, or one is parked meanwhile."""
         ...
 
 

@@ -28,6 +28,8 @@ class Run:
     attempts: list[AttemptFinished] = field(default_factory=list)
     """Those that have ended, former workers' included, in order."""
     current: Attempt | None = None
+    met: dict[str, str] = field(default_factory=dict)
+    """What was last found to keep it from a deployment, by the deployment's name."""
 
 
 @dataclass(frozen=True, slots=True)

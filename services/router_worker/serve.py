@@ -196,7 +196,7 @@ class Server:
             status=verdict.status,
             epoch=run.taken.epoch,
             attempts=run.attempts,
-            plan=explained(run.plan, run.attempts),
+            plan=explained(run.plan, run.attempts, run.met),
             response=run.assembler.response(),
             error=verdict.error,
             now=now,

@@ -13,13 +13,14 @@ import structlog
 
 from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
+from services.router_worker.calls import Permit, Permits, ProviderCalls
 from services.router_worker.events import Chunk, LimitsTold
 from services.router_worker.failures import Failure
 from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Begun, Claims, Measures, Permit, Permits, ProviderCalls, Taken, TokenEstimates
+from services.router_worker.ports import Begun, Claims, Measures, Taken, TokenEstimates
 from services.router_worker.resilience.reactions import REACTIONS, Blame
-from services.router_worker.routing.explain import Running, explained
+from services.router_worker.routing.explain import Running, explained, met_by
 from services.router_worker.routing.journey import (
     AttemptFailed,
     Call,
@@ -37,7 +38,7 @@ from services.router_worker.routing.journey import (
     advance,
     begin,
 )
-from services.router_worker.routing.steps import Admitted, Openings, Queue
+from services.router_worker.routing.steps import OPEN, Admitted, Openings, Queue
 from services.router_worker.routing.traffic import Traffic
 from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
 from services.router_worker.running import Why
@@ -145,7 +146,10 @@ class Traveller:
         return permit, Admitted(permit.candidate.name, now)
 
     def _openings(self, run: Run) -> Openings:
-        return self.permits.openings(run.plan.candidates, run.job)
+        openings = self.permits.openings(run.plan.candidates, run.job)
+        if openings is not OPEN:
+            run.met.update(met_by(openings))
+        return openings
 
     async def note(self, run: Run, name: str, value: bytes) -> None:
         """Write into the claim what the next owner would have to know; learn from it whether to go on."""
@@ -171,7 +175,7 @@ class Traveller:
         self.traffic.began(candidate.name)
         try:
             before = run.attempts[-1] if run.attempts else None
-            plan = explained(run.plan, [*run.attempts, Running(candidate.name)])
+            plan = explained(run.plan, [*run.attempts, Running(candidate.name)], run.met)
             begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before, plan)
             if before is not None and begun.role is AttemptRole.FAILOVER:
                 self.measures.failed_over(job.model, before.error_kind or "worker_lost")
@@ -186,24 +190,28 @@ class Traveller:
         finally:
             permit.end(used, failure)
             self.traffic.ended(candidate.name)
-        return await self._conclude(run, attempt)
+        return await self._conclude(run, attempt, permit)
 
     async def _listen(self, run: Run, attempt: Attempt, call: Call, permit: Permit) -> None:
         job = run.job
         name, resume_text = attempt_id(job.id, call.attempt), run.assembler.text if call.resume else None
         calls = self.providers.attempt(
-            job, call.candidate, name, resume_text, job.deadline, traceparent=run.traceparent
+            job, call.candidate, name, resume_text, job.deadline, key=permit.key, traceparent=run.traceparent
         )
+        answered = False
         async with aclosing(calls) as events:
             async for event in events:
                 attempt.take(event, attempt.first_output_at or self.clock())
+                if attempt.first_output_at is not None and not answered:
+                    answered = True
+                    permit.answered()
                 if isinstance(event, Chunk):
                     if job.streamed:
                         run.log.show(event)
                 elif isinstance(event, LimitsTold):
                     permit.hear(event.limits)
 
-    async def _conclude(self, run: Run, attempt: Attempt) -> Sequence[Event]:
+    async def _conclude(self, run: Run, attempt: Attempt, permit: Permit) -> Sequence[Event]:
         now = self.clock()
         estimate = await self.estimates.usage(run.job, attempt.assembler.output) if attempt.needs_estimate else None
         status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
@@ -216,7 +224,16 @@ class Traveller:
         _log_failure(finished, attempt.failure, attempt.evidence)
         await self.note(run, f"f{finished.attempt}", finished.to_bytes())
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        return [*shown, AttemptFailed(attempt.failure, now, jitter, resumable=attempt.assembler.is_resumable)]
+        return [
+            *shown,
+            AttemptFailed(
+                attempt.failure,
+                now,
+                jitter,
+                resumable=attempt.assembler.is_resumable,
+                another_key=permit.another_key(),
+            ),
+        ]
 
     def _remember(self, attempt: Attempt, now: datetime) -> None:
         """How long its deployment took to say something, for those who choose by it."""

@@ -1,8 +1,9 @@
 """What `sluice.yaml` may say of an account with a provider."""
 
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, HttpUrl, JsonValue, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, JsonValue, SecretStr, model_validator
 
 from shared.config.names import Name
 from shared.config.quirks import QUIRKS, Quirks
@@ -25,6 +26,8 @@ class Provider(BaseModel):
     `bedrock` the host of a region: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
     """
     api_key: SecretStr | None = None
+    keys: tuple[SecretStr, ...] = ()
+    """Instead of `api_key`, several that take turns. Limits of a deployment are those of each of them."""
     auth: Name = "key"
     """How calls prove who we are.
 
@@ -42,6 +45,11 @@ class Provider(BaseModel):
     ca_file: Path | None = None
     """Certificates (PEM) by which the server is known, instead of the public ones: one that signed its own, or an
     authority of your own. Read by the workers."""
+    probe: Annotated[str, Field(pattern=r"^/[!-~]*$")] | None = "/models"
+    """Behind `base_url`: asked for by GET, without a key, before a deployment that was left alone is tried again.
+
+    Any answer below 500 will do. With `null` nothing is asked, and a job's call is the first to try it.
+    """
     price_as: Name | None = None
     """The provider's name in the price book, where it is not this section's own name."""
     drop: tuple[str, ...] = ()
@@ -51,6 +59,17 @@ class Provider(BaseModel):
     """
     quirks: Quirks = Quirks()
     """Where it differs from what its dialect does."""
+
+    @property
+    def accounts(self) -> tuple["Provider", ...]:
+        """The section for each key alone; itself where there are not several."""
+        return tuple(self.model_copy(update={"api_key": key, "keys": ()}) for key in self.keys) or (self,)
+
+    @model_validator(mode="after")
+    def _one_way_to_name_keys(self) -> Self:
+        if self.keys and self.api_key is not None:
+            raise ValueError("has `api_key` and `keys`; put that key among the others")
+        return self
 
     @model_validator(mode="before")
     @classmethod

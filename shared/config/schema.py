@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from shared.config.budgets import Budget, Budgets
 from shared.config.names import Name
+from shared.config.patience import Breaker, Bulkhead, Retries, Seconds, Timeouts
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.providers import Provider
 from shared.config.quirks import Quirks
@@ -16,8 +17,10 @@ from shared.contracts import Interruption, Lane
 
 __all__ = [
     "Administrator",
+    "Breaker",
     "Budget",
     "Budgets",
+    "Bulkhead",
     "Caller",
     "Config",
     "Deployment",
@@ -40,40 +43,11 @@ __all__ = [
 
 _TENANT_PARTITIONS: Final = 2
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
 
 class Section(BaseModel):
     """An unknown key is an error, with its path: a typing mistake must not be a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Timeouts(Section):
-    """How long an attempt may take in each phase. All of them end at the job's deadline at the latest."""
-
-    connect_seconds: Seconds = 5
-    first_token_seconds: Seconds = 60
-    """From the call to its first output, where the answer is streamed."""
-    between_tokens_seconds: Seconds = 30
-    """The longest silence inside a stream; a provider's keep-alive comments do not count as a word."""
-    slowest_tokens_per_second: Annotated[float, Field(gt=0, le=10_000)] | None = None
-    """A stream that comes more slowly is given up, once it has begun; none when left out. Averaged over
-    `between_tokens_seconds` and more."""
-    total_seconds: Seconds = 600
-    """The whole attempt."""
-
-
-class Retries(Section):
-    """The journey's patience with one deployment, before it goes to the next."""
-
-    per_deployment: NonNegativeInt = 2
-    """How often one is asked again in a round of the plan."""
-    base_delay_seconds: Seconds = 0.5
-    """The longest pause after the first failure; it doubles with each, and the real pause is a random part of it."""
-    max_delay_seconds: Seconds = 20
-    rounds: PositiveInt = 2
-    """How many times the whole plan is walked through before the job fails."""
 
 
 class Quota(Section):
@@ -112,6 +86,8 @@ class Deployment(Section):
     """For `weighted`, `round-robin` and `least-in-flight`."""
     limits: Quota = Quota()
     """What the provider's account may use of this model."""
+    bulkhead: Bulkhead | None = None
+    """So that a slow deployment does not take all slots of a worker."""
     timeouts: Timeouts | None = None
     """Instead of the model's, or the file's."""
 
@@ -188,6 +164,8 @@ class Config(Section):
     budgets: Budgets = Budgets()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
+    breaker: Breaker | None = Breaker()
+    """When a deployment that keeps failing is left alone for a while; `null` switches that off."""
     limits: Limits = Limits()
     retention: Retention = Retention()
     on_interrupt: Interruption = Interruption.RESTART

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import JsonValue
 
-from shared.config import pricing, quirks, schema, tenants
+from shared.config import patience, pricing, providers, quirks, schema, tenants
 from shared.config.schema import Config
 from shared.contracts import JsonObject
 
@@ -50,7 +50,7 @@ def _docstrings() -> dict[str, dict[str, str]]:
     """Class, field, and the string below the field. Read from the source on demand, since importing must stay quick."""
     return {
         statement.name: dict(_documented(statement.body))
-        for module in (schema, tenants, quirks, pricing)
+        for module in (schema, tenants, providers, quirks, pricing, patience)
         for statement in ast.parse(inspect.getsource(module)).body
         if isinstance(statement, ast.ClassDef)
     }

@@ -128,6 +128,11 @@ class Keyspace:
         return f"{self.prefix}:directory"
 
     @property
+    def breakers(self) -> str:
+        """HASH: deployment, until when the workers leave it alone, how often in a row, why."""
+        return f"{self.prefix}:breakers"
+
+    @property
     def refollow_channel(self) -> str:
         """Ids of jobs whose log was refilled: their readers must follow again, for the flush forgot them too."""
         return f"{self.prefix}:refollow"

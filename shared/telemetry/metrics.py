@@ -163,6 +163,26 @@ QUOTA_SHARE = Level(
     "ratio",
 )
 
+# Router worker: which deployments are left alone; named as above
+BREAKER_STATE = Level(
+    "sluice_breaker_state", "Whether calls may begin: 0 yes, 1 a few that try it, 2 none for now.", ("deployment",)
+)
+BREAKER_OPENINGS = Count(
+    "sluice_breaker_openings_total",
+    "Times a deployment was left alone, by what failed last; `found` by the worker itself, or `heard` from another.",
+    ("deployment", "kind", "cause"),
+)
+PROBES = Count(
+    "sluice_probes_total",
+    "Times a deployment that was left alone was asked after; `answered`, or what failed.",
+    ("deployment", "outcome"),
+)
+KEYS_IN_USE = Level(
+    "sluice_keys_in_use",
+    "How many of the configured keys the provider takes, as far as the worker knows; 0 when it takes none.",
+    ("deployment",),
+)
+
 # Router worker: the job log
 FLUSH_SECONDS = Spread("sluice_log_flush_seconds", "One round trip of the flusher.", (), "seconds")
 FLUSH_ENTRIES = Spread("sluice_log_flush_entries", "Entries in one flush.", (), "things", _SIZES)

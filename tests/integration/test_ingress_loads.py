@@ -52,7 +52,7 @@ def is_served(backlogs: Backlogs) -> bool:
 async def test_a_worker_lives_as_long_as_what_it_shows_changes(
     redis: Redis, keyspace: Keyspace, backlogs: Backlogs, watch: Watch
 ) -> None:
-    loads = RedisLoads(redis, keyspace, backlogs, watch)
+    loads = RedisLoads(redis, keyspace, backlogs, clock=watch)
     for beat in range(3):
         await redis.hset(keyspace.loads, "w1", IDLE.model_copy(update={"beat": beat}).to_bytes())
         await loads.look()
@@ -70,13 +70,13 @@ async def test_what_cannot_be_read_is_no_worker(
     redis: Redis, keyspace: Keyspace, backlogs: Backlogs, watch: Watch
 ) -> None:
     await redis.hset(keyspace.loads, "w1", b'{"of": "another version"}')
-    await RedisLoads(redis, keyspace, backlogs, watch).look()
+    await RedisLoads(redis, keyspace, backlogs, clock=watch).look()
     assert not is_served(backlogs)
 
 
 async def test_while_redis_is_away_nobody_knows(keyspace: Keyspace, backlogs: Backlogs, watch: Watch) -> None:
     backlogs.told([IDLE])
     nowhere = redis_client("redis://127.0.0.1:9/0", call_seconds=0.5)
-    await RedisLoads(nowhere, keyspace, backlogs, watch).look()
+    await RedisLoads(nowhere, keyspace, backlogs, clock=watch).look()
     assert backlogs.wait(Lane.INTERACTIVE, "acme", "gpt-4o") is None
     await nowhere.aclose(close_connection_pool=True)

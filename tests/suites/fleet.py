@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -195,19 +195,27 @@ async def running_fleet(
     limits: Mapping[str, object] = MappingProxyType({}),
     dialects: Mapping[str, str] = MappingProxyType({}),
     strategy: str = "priority",
+    settings: Mapping[str, object] = MappingProxyType({}),
+    keys: Sequence[str] = (),
+    wrong_keys: Sequence[str] = (),
 ) -> AsyncIterator[Fleet]:
     """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all, by the `strategy`,
     except those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers
     keep are. A model is spoken to in OpenAI's dialect, if `dialects` names no other.
+    `settings` are added to the file. The workers have `keys`, and behind them `wrong_keys`, which nobody takes.
     """
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(
             running_simulator(
-                Config(models=scripts, quotas={name: quota for name in scripts if quota and name not in apart})
+                Config(
+                    models=scripts,
+                    quotas={name: quota for name in scripts if quota and name not in apart},
+                    api_keys=tuple(keys),
+                )
             )
         )
         serving = [model for model in scripts if model not in apart]
-        at = {"base_url": f"{simulator.url}/v1", "quirks": quirks}
+        at = {"base_url": f"{simulator.url}/v1", "quirks": quirks, "keys": [*keys, *wrong_keys]}
         served = {
             model: {
                 "provider": dialects.get(model, "sim"),
@@ -221,6 +229,7 @@ async def running_fleet(
             "providers": {"sim": at, **{dialect: {**at, "dialect": dialect} for dialect in dialects.values()}},
             "models": models | {name: {"deployments": [served[name]]} for name in scripts},
             "retries": {"per_deployment": 0, "base_delay_seconds": 0.05},
+            **settings,
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))
         redis = await stack.enter_async_context(Redis.from_url(servers.redis_url))

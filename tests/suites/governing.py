@@ -2,23 +2,28 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from operator import itemgetter
 
-from services.router_worker.governing.governor import Governor, keepers_of
-from services.router_worker.governing.ports import Dealt, Leases
+from services.router_worker.failures import FailureKind
+from services.router_worker.governing.governor import Governor
+from services.router_worker.governing.news import BreakerNews
+from services.router_worker.governing.ports import Dealt, Leases, Sharing
+from services.router_worker.governing.posting import posts_of
 from services.router_worker.ports import Unreachable
 from services.router_worker.quota.book import Ask, Book, deal
 from services.router_worker.quota.lesson import Lesson, Noted
+from services.router_worker.resilience.breaker import Opened
 from services.router_worker.routing.plan import Candidate
 from shared.clock import utc_now
 from shared.config.schema import Config, Timeouts
 from shared.contracts import Door, Interruption, Job, Lane
 from shared.ids import new_job_id
 
-__all__ = ["BookHere", "Counts", "a_job", "candidate", "governing"]
+__all__ = ["BookHere", "Counts", "SharedHere", "a_config", "a_job", "candidate", "governing"]
 
 
 @dataclass(slots=True)
@@ -35,7 +40,7 @@ class BookHere:
         if self.away:
             raise Unreachable("away")
         self.asks.append(ask)
-        now = asyncio.get_running_loop().time() + 5_000
+        now = utc_now().timestamp()
         self.books[account], lease = deal(self.books.get(account, Book()), ask, now)
         noted = self.lessons.get(account, Noted())
         if new is not None and known.version == noted.version:
@@ -44,12 +49,33 @@ class BookHere:
 
 
 @dataclass(slots=True)
+class SharedHere:
+    """The port `Sharing`, in memory; several workers may share it."""
+
+    until: dict[str, tuple[float, Opened]] = field(default_factory=dict)
+    told: int = 0
+    away: bool = False
+
+    async def share(self, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unreachable("away")
+        self.told += 1
+        now = asyncio.get_running_loop().time()
+        for name, each in opened.items():
+            self.until[name] = max(self.until.get(name, (0.0, each)), (now + each.seconds, each), key=itemgetter(0))
+        return {name: replace(each, seconds=until - now) for name, (until, each) in self.until.items() if until > now}
+
+
+@dataclass(slots=True)
 class Counts:
-    """The port `GateMeasures`."""
+    """The ports `GateMeasures`, `GuardMeasures` and `ProbeMeasures`."""
 
     waits: list[float] = field(default_factory=list)
     leases: Counter[str] = field(default_factory=Counter)
     share: float = 1.0
+    openings: Counter[str] = field(default_factory=Counter)
+    probes: Counter[str] = field(default_factory=Counter)
 
     def let_in(self, deployment: str, lane: Lane, waited_seconds: float) -> None:
         self.waits.append(waited_seconds)
@@ -60,12 +86,29 @@ class Counts:
     def slowed(self, deployment: str, share: float) -> None:
         self.share = share
 
+    def opened(self, deployment: str, because: FailureKind, *, heard: bool) -> None:
+        self.openings["heard" if heard else "found"] += 1
 
-def a_config(limits: dict[str, dict[str, object]]) -> Config:
+    def probed(self, deployment: str, outcome: str) -> None:
+        self.probes[outcome] += 1
+
+
+def a_config(
+    limits: Mapping[str, Mapping[str, object]],
+    breaker: Mapping[str, object] | None = None,
+    bulkhead: Mapping[str, object] | None = None,
+    keys: int = 0,
+) -> Config:
     """A model `m`, and its deployments with their limits."""
-    deployments = [{"provider": "p", "model": name, "limits": each} for name, each in limits.items()]
+    deployments = [
+        {"provider": "p", "model": name, "limits": each, "bulkhead": bulkhead} for name, each in limits.items()
+    ]
     return Config.model_validate(
-        {"providers": {"p": {"base_url": "http://localhost"}}, "models": {"m": {"deployments": deployments}}}
+        {
+            "providers": {"p": {"base_url": "http://localhost", "keys": [f"key-{number}" for number in range(keys)]}},
+            "models": {"m": {"deployments": deployments}},
+            "breaker": breaker,
+        }
     )
 
 
@@ -93,18 +136,29 @@ def a_job(lane: Lane = Lane.BATCH, *, seconds: float = 60, tokens: int = 10, **b
 
 @asynccontextmanager
 async def governing(
-    leases: Leases, limits: dict[str, dict[str, object]], *, worker: str = "w1", counts: Counts | None = None
+    leases: Leases,
+    limits: Mapping[str, Mapping[str, object]],
+    *,
+    worker: str = "w1",
+    counts: Counts | None = None,
+    breaker: Mapping[str, object] | None = None,
+    bulkhead: Mapping[str, object] | None = None,
+    keys: int = 0,
+    sharing: Sharing | None = None,
 ) -> AsyncIterator[Governor]:
     """Runs as long as the block; leaving it is as if the worker were killed."""
     shift = utc_now().timestamp() - asyncio.get_running_loop().time()
-    keepers = keepers_of(a_config(limits), worker, leases, counts or Counts(), shift=shift)
-    governor = Governor(keepers, utc_now)
-    running = asyncio.create_task(governor.run())
+    posts = posts_of(a_config(limits, breaker, bulkhead, keys), worker, leases, counts or Counts(), shift=shift)
+    governor = Governor(posts, utc_now)
+    running = [asyncio.create_task(governor.run())]
+    if sharing is not None:
+        running.append(asyncio.create_task(BreakerNews(posts, sharing).run()))
     try:
         yield governor
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        for each in running:
+            each.cancel()
+        await asyncio.wait(running)
 
 
 async def began(governor: Governor, names: Sequence[str], job: Job) -> str:

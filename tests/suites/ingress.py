@@ -15,6 +15,7 @@ from services.ingress.api.admin.desk import Administrators, Desk
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
+from services.ingress.availability import Availability
 from services.ingress.backlogs import Backlogs
 from services.ingress.callers import Callers
 from services.ingress.incidents import Incidents
@@ -28,7 +29,7 @@ from services.ingress.takings import Takings
 from shared.clock import utc_now
 from shared.config import hash_key
 from shared.config.schema import Caller as CallerSection
-from shared.config.schema import Tenant
+from shared.config.schema import Model, Tenant
 from shared.contracts import (
     AttemptStatus,
     AttemptSummary,
@@ -247,6 +248,9 @@ def memory_ingress(
         job_log=job_log,
         archive=archive,
         models=models,
+        availability=Availability(
+            {name: Model.model_validate({"deployments": [{"provider": "p"}]}) for name in models}
+        ),
         claim_checks=claim_checks,
         incidents=incidents,
         body_bytes=body_bytes,

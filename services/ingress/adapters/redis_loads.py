@@ -1,16 +1,15 @@
-"""Reads what the workers show of how busy they are. Those live whose field goes on changing."""
+"""Reads what the workers show of themselves and of their deployments. Those live whose field goes on changing."""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from services.ingress.adapters.redis_log import as_unavailable
-from services.ingress.backlogs import Backlogs
 from services.ingress.ports import UnavailableError
 from shared.job_log import Keyspace
 from shared.load import SHOWN_SECONDS, WorkerLoad
@@ -29,13 +28,23 @@ class _Shown:
     since: float
 
 
+class Hearer(Protocol):
+    """Nothing blocks, nothing raises."""
+
+    def told(self, workers: Collection[WorkerLoad]) -> None: ...
+
+    def unknown(self) -> None:
+        """Nobody can tell."""
+        ...
+
+
 class RedisLoads:
     def __init__(
-        self, redis: Redis, keyspace: Keyspace, backlogs: Backlogs, clock: Callable[[], float] = time.monotonic
+        self, redis: Redis, keyspace: Keyspace, *hearers: Hearer, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._redis = redis
         self._key = keyspace.loads
-        self._backlogs = backlogs
+        self._hearers = hearers
         self._clock = clock
         self._shown: dict[bytes, _Shown] = {}
 
@@ -53,11 +62,13 @@ class RedisLoads:
                 if silent := self._silent_for(_FORGOTTEN_SECONDS):
                     await self._redis.hdel(self._key, *silent)
         except UnavailableError:
-            self._backlogs.unknown()
+            for hearer in self._hearers:
+                hearer.unknown()
             return
         dead = self._silent_for(_LIVES_SECONDS)
         living = [shown.load for worker, shown in self._shown.items() if shown.load and worker not in dead]
-        self._backlogs.told(living)
+        for hearer in self._hearers:
+            hearer.told(living)
 
     def _keep(self, fields: Mapping[bytes, bytes]) -> None:
         now = self._clock()

@@ -14,6 +14,7 @@ from services.ingress.api.embeddings import embedding_routes
 from services.ingress.api.events import event_routes
 from services.ingress.api.health import health_routes
 from services.ingress.api.jobs import job_routes
+from services.ingress.api.model_health import model_health_routes
 from services.ingress.api.models import model_routes
 from services.ingress.api.openapi import described_by
 
@@ -33,6 +34,7 @@ def create_app(doors: Doors, desk: Desk, probes: ASGIApp, *, version: str) -> AS
     chat_routes(app, doors)
     embedding_routes(app, doors)
     model_routes(app, doors)
+    model_health_routes(app, doors)
     job_routes(app, doors)
     event_routes(app, doors)
     health_routes(app, probes)

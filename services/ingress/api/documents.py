@@ -7,7 +7,7 @@ from starlette.responses import Response
 from services.ingress.admission.chat_body import ChatBody
 from services.ingress.admission.embeddings_body import EmbeddingsBody
 from services.ingress.api.parameters import CHAT_HEADERS, JOB_HEADERS, LAST_EVENT_ID, described
-from services.ingress.api.schemas import ErrorBody, JobList, JobObject, LineAnswer, ModelList, ModelObject
+from services.ingress.api.schemas import ErrorBody, HealthObject, JobList, JobObject, LineAnswer, ModelList, ModelObject
 from shared.contracts import Endpoint
 from shared.job_log import EventType
 
@@ -18,6 +18,7 @@ __all__ = [
     "EMBEDDINGS",
     "EVENTS",
     "GET_JOB",
+    "HEALTH",
     "LIST_JOBS",
     "LIST_MODELS",
     "MODEL",
@@ -183,6 +184,13 @@ LIST_MODELS: Final[dict[str, Any]] = {
     "tags": ["OpenAI"],
     "summary": "List the models this key may ask for",
     "responses": {200: {"model": ModelList}, **_errors(401, 405, 500)},
+}
+
+HEALTH: Final[dict[str, Any]] = {
+    "operation_id": "health",
+    "tags": ["Operation"],
+    "summary": "Whether the models this key may ask for can be served now",
+    "responses": {200: {"model": HealthObject}, **_errors(401, 405, 500)},
 }
 
 MODEL: Final[dict[str, Any]] = {

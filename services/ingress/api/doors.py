@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from services.ingress.admission import Caller, Manner, ModelFacts, Refused, Wishes, read_request, read_wishes
 from services.ingress.api.problems import ProblemError, of_refused
 from services.ingress.api.upload import LargeBodies
+from services.ingress.availability import Availability
 from services.ingress.callers import Callers
 from services.ingress.incidents import Incidents
 from services.ingress.ports import ClaimChecks, JobArchive, JobLog
@@ -45,6 +46,7 @@ class Doors:
     job_log: JobLog
     archive: JobArchive
     models: Mapping[str, ModelFacts]
+    availability: Availability
     claim_checks: ClaimChecks
     incidents: Incidents
     body_bytes: int

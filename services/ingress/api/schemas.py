@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.contracts import AttemptSummary, Endpoint, JsonObject, PlanEntry
 
@@ -10,11 +10,13 @@ __all__ = [
     "Cost",
     "ErrorBody",
     "ErrorDetail",
+    "HealthObject",
     "JobLinks",
     "JobList",
     "JobObject",
     "JobState",
     "LineAnswer",
+    "ModelHealthObject",
     "ModelList",
     "ModelObject",
     "UsageObject",
@@ -51,6 +53,19 @@ class ModelObject(Body):
 class ModelList(Body):
     object: Literal["list"] = "list"
     data: list[ModelObject]
+
+
+class ModelHealthObject(Body):
+    id: str
+    status: Literal["available", "fallback", "unavailable", "unknown"]
+    """`fallback`: only another model would answer. `unavailable`: a job would wait. `unknown`: no worker has told."""
+    retry_at: AwareDatetime | None = None
+    """When one of its own deployments may be called again."""
+
+
+class HealthObject(Body):
+    object: Literal["health"] = "health"
+    data: list[ModelHealthObject]
 
 
 class PromptDetails(Body):

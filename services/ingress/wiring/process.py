@@ -32,6 +32,7 @@ from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.api.app import create_app
 from services.ingress.api.doors import Doors, Patience
 from services.ingress.api.upload import LargeBodies
+from services.ingress.availability import Availability
 from services.ingress.backlogs import Backlogs
 from services.ingress.incidents import Incidents
 from services.ingress.pacing import Pacing
@@ -104,6 +105,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             redis, keyspace, settings.replica, followers, servers[Dependency.REDIS], directory.watch.wake
         )
         backlogs = Backlogs(config.weights, config.batch_partitions, instruments)
+        availability = Availability(config.models)
         archive = PostgresArchive(
             await _pool(stack, settings, most=_ARCHIVE_CONNECTIONS),
             servers[Dependency.POSTGRES],
@@ -133,6 +135,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             job_log=job_log,
             archive=archive,
             models=served.known,
+            availability=availability,
             claim_checks=claim_checks,
             incidents=incidents,
             body_bytes=config.limits.body_bytes,
@@ -144,6 +147,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
 
         async def take(fresh: Config) -> None:
             served.take(fresh)
+            availability.take(fresh.models)
             pacing.go_by(rate_terms(fresh))
             money.go_by(pricing_of(fresh, served.known))
             submissions.go_by(served.house_rules(fresh))
@@ -159,7 +163,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             _running(
                 records=records.run(),
                 listener=listener.run(),
-                loads=RedisLoads(redis, keyspace, backlogs).run(),
+                loads=RedisLoads(redis, keyspace, backlogs, availability).run(),
                 archive=archive.run(),
                 directory=directory.watch.run(),
                 incidents=incidents.run(),

@@ -1,4 +1,4 @@
-"""Keeps one deployment's gate: lets in those who wait, and asks the book for leases on behalf of all of them."""
+"""Keeps the gate of one key to a deployment: lets in those who wait, and asks the book for leases for all of them."""
 
 import asyncio
 import random
@@ -15,7 +15,10 @@ from services.router_worker.ports import Unreachable
 from services.router_worker.quota.account import Account
 from services.router_worker.quota.book import Ask
 from services.router_worker.quota.gate import Waiting
+from services.router_worker.resilience.guard import Guard
+from services.router_worker.resilience.keys import NEW_KEY
 from services.router_worker.routing.plan import Candidate
+from shared.contracts import Job
 
 __all__ = ["Keeper", "Ticket"]
 
@@ -53,16 +56,41 @@ class Ticket(Waiting):
 class Keeper:
     """`run` must run as long as anybody calls. Everything else happens at once."""
 
-    def __init__(self, deployment: str, account: Account[Ticket], leases: Leases, measures: GateMeasures) -> None:
-        """`deployment` is its name to people."""
+    def __init__(
+        self,
+        deployment: str,
+        number: int,
+        account: Account[Ticket],
+        guard: Guard,
+        leases: Leases,
+        measures: GateMeasures,
+    ) -> None:
+        """`deployment` is its name to people, `number` that of its key; the guard is that of the account's gate."""
         self.deployment = deployment
+        self.number = number
         self.account = account
+        self.key = NEW_KEY
+        self._guard = guard
         self._leases = leases
         self._measures = measures
         self._stirred = asyncio.Event()
         self._watchers: list[Callable[[], None]] = []
         self._wakes_at = _AWAKE
         self._alone_until = -inf
+
+    def free_at(self, now: float) -> float:
+        """When one may stand in line here, if not now: while its key rests, or its provider wants quiet for long."""
+        held = self.account.gate.held_until if self.account.holds_long(now) else now
+        return max(self.key.until, held, now)
+
+    def cost(self, job: Job) -> int:
+        """Tokens, of nobody who does not count them."""
+        account = self.account
+        return account.expectation.of(job) if account.gate.terms.tokens is not None else 0
+
+    def may_pass(self, job: Job, now: float) -> bool:
+        """Whether a call may begin at once."""
+        return self.free_at(now) <= now and self.account.gate.may_pass(job.lane, self.cost(job), now)
 
     def stir(self) -> None:
         """Something has changed."""
@@ -71,10 +99,10 @@ class Keeper:
     def nudge(self, now: float) -> None:
         """A call has come or gone: that alone does not wake the keeper, unless it has to do something sooner now."""
         gate = self.account.gate
-        if gate.terms.free or (gate.is_empty and self._wakes_at < now + _SOON_ENOUGH):
+        if gate.is_empty and (gate.terms.free or self._wakes_at < now + _SOON_ENOUGH):
             return
         due = self._due(now)
-        if due is not None and due < self._wakes_at:
+        if gate.terms.free or (due is not None and due < self._wakes_at):
             self._stirred.set()
 
     def watch(self, moved: Callable[[], None]) -> None:
@@ -118,7 +146,7 @@ class Keeper:
 
     def _let_in(self, now: float) -> None:
         gate = self.account.gate
-        if gate.held_until > now and self.account.holds_long(now):
+        if self._guard.is_shut(now) or self.free_at(now) > now:
             for ticket in gate.dismiss():
                 ticket.call_up(None)
             return

@@ -1,13 +1,16 @@
 """What governing needs from the world, named for the need."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.router_worker.failures import FailureKind
 from services.router_worker.quota.book import Ask, Lease
 from services.router_worker.quota.lesson import Lesson, Noted
+from services.router_worker.resilience.breaker import Opened
 from shared.contracts import Lane
 
-__all__ = ["Dealt", "GateMeasures", "Leases"]
+__all__ = ["Dealt", "GateMeasures", "GuardMeasures", "Leases", "ProbeMeasures", "Probes", "Sharing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +43,40 @@ class GateMeasures(Protocol):
 
     def slowed(self, deployment: str, share: float) -> None:
         """So much of the limit is used since the provider refused; 1 when all of it is."""
+        ...
+
+
+class GuardMeasures(Protocol):
+    """Whoever counts what the breakers do. Nothing blocks, nothing raises."""
+
+    def opened(self, deployment: str, because: FailureKind, *, heard: bool) -> None:
+        """A breaker has opened; `heard`, because another worker's has."""
+        ...
+
+
+class Sharing(Protocol):
+    """What the workers tell each other of their breakers."""
+
+    async def share(self, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
+        """Tell which deployments this worker leaves alone, and hear which any does, each for the longest time told.
+
+        May block for the Redis time limit; raises Unreachable.
+        """
+        ...
+
+
+class Probes(Protocol):
+    async def probe(self, provider: str, seconds: float) -> FailureKind | None:
+        """Whether anybody answers there, asked for nothing that costs; what failed, or None.
+
+        Never raises; blocks for so many seconds at most.
+        """
+        ...
+
+
+class ProbeMeasures(Protocol):
+    """Whoever counts. Nothing blocks, nothing raises."""
+
+    def probed(self, deployment: str, outcome: str) -> None:
+        """It has `answered`, or what failed."""
         ...

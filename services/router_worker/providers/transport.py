@@ -28,6 +28,7 @@ from services.router_worker.providers.credentials import credentials_for
 from services.router_worker.providers.dialect import Dialect, Envelope, HttpCall, envelope_of
 from services.router_worker.providers.pace import Pace
 from services.router_worker.providers.packets import PacketTransport, packets_of
+from services.router_worker.providers.refusals import kind_of_status
 from services.router_worker.providers.registry import DIALECTS
 from services.router_worker.providers.signing import Credentials, NoCredentialsError
 from services.router_worker.providers.strangers import Witness, in_its_place, stranger
@@ -82,7 +83,7 @@ class Providers:
     def __init__(self, providers: Mapping[str, Provider], clock: Clock) -> None:
         self._providers = providers
         self._clock = clock
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[tuple[str, int], _Line] = {}
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -108,9 +109,10 @@ class Providers:
                     headers={"user-agent": f"sluice/{version('sluice')}", "accept-encoding": "identity"},
                 )
             )
-            credentials = credentials_for(provider)
-            opened.push_async_callback(credentials.close)
-            self._lines[name] = _Line(client, credentials, provider)
+            for number, account in enumerate(provider.accounts):
+                credentials = credentials_for(account)
+                opened.push_async_callback(credentials.close)
+                self._lines[name, number] = _Line(client, credentials, account)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -125,14 +127,16 @@ class Providers:
         resume_text: str | None,
         deadline: datetime,
         *,
+        key: int = 0,
         traceparent: str | None = None,
     ) -> AsyncGenerator[AttemptEvent, None]:
-        """Call the candidate and yield what it says.
+        """Call the candidate, with that key of its provider, and yield what it says.
 
         Never raises for what a provider does: the last event is `Finished` or `Failed`, at `deadline` at the latest.
         Cancelling it, or closing it (`contextlib.aclosing`), has closed the provider's connection when that returns.
         """
-        provider = self._providers[candidate.provider]
+        line = self._lines[candidate.provider, key]
+        provider = line.provider
         dialect = DIALECTS[provider.dialect]
         call = dialect.encode(job, candidate, provider, resume_text)
         if isinstance(call, Unsupported):
@@ -140,12 +144,21 @@ class Providers:
         headers = {**call.headers, "x-client-request-id": attempt_id}
         if traceparent is not None:
             headers["traceparent"] = traceparent
-        line = self._lines[candidate.provider]
         left = Deadline(deadline).seconds_left(self._clock())
         patience = Patience.of(candidate.timeouts, left, asyncio.get_running_loop().time())
         return _events(
             line, replace(call, headers=headers), dialect, envelope_of(job, candidate, provider, resume_text), patience
         )
+
+    async def probe(self, provider: str, seconds: float) -> FailureKind | None:
+        """The port `Probes`: any answer will do that is no fault of the server."""
+        section, client = self._providers[provider], self._lines[provider, 0].client
+        url = str(section.base_url).rstrip("/") + (section.probe or "")
+        try:
+            async with asyncio.timeout(seconds), client.stream("GET", url, timeout=seconds) as response:
+                return kind_of_status(response.status_code) if response.is_server_error else None
+        except (TimeoutError, *_NETWORK) as error:
+            return FailureKind.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else _mishap(error).kind
 
     def lacks(self, job: Job, candidate: Candidate) -> Unsupported | None:
         """What of the job the candidate could not be asked for; a request that is not here yet is looked at later."""

@@ -14,6 +14,7 @@ from services.router_worker.quota.cost import Expectation
 from services.router_worker.quota.gate import Gate, Waiting
 from services.router_worker.quota.lesson import Lesson, Noted, Refusal, is_over, learned, share_of
 from services.router_worker.quota.terms import Advertised, heard, terms_of
+from services.router_worker.resilience.guard import Guard
 from shared.config.schema import Quota
 
 __all__ = ["Account"]
@@ -27,10 +28,10 @@ _SHORT_HOLD: Final = 1.0
 
 
 class Account(Generic[W]):
-    def __init__(self, name: str, worker: str, quota: Quota, shift: float) -> None:
+    def __init__(self, name: str, worker: str, quota: Quota, shift: float, guard: Guard | None = None) -> None:
         """`shift` is what to add to the worker's clock to get the book's, as far as that is known at first."""
         self.name = name
-        self.gate: Gate[W] = Gate(worker)
+        self.gate: Gate[W] = Gate(worker, guard)
         self.expectation = Expectation()
         self.noted = Noted()
         self.drawn: Lesson | None = None

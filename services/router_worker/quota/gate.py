@@ -15,10 +15,12 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import Final, Generic, TypeVar
 
 from services.router_worker.quota.book import Ask, Lease, Terms
 from services.router_worker.quota.stock import ANY_SIZE, Stock
+from services.router_worker.resilience.guard import Guard
 from shared.contracts import Lane
 
 __all__ = ["Gate", "Waiting"]
@@ -47,21 +49,26 @@ _NEVER: Final = float("-inf")
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A call in the line. Only its gate changes `waits`."""
+    """A call in the line. Only its gate changes `waits` and `era`."""
 
     lane: Lane
     tokens: int
     waits: bool = True
+    era: int = 0
+    """As the guard counts them, once it was let in."""
 
 
 W = TypeVar("W", bound=Waiting)
 
 
 class Gate(Generic[W]):
-    """Of one deployment. `terms` and `held_until`, before which nobody may call, are for others to set."""
+    """Of one deployment, or of one key to it. `terms` and `held_until`, before which nobody may call, are for others to
+    set; the `guard` is that of the deployment.
+    """
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, guard: Guard | None = None) -> None:
         self._worker = worker
+        self._guard = guard or Guard()
         self.terms = Terms()
         self.held_until = _NEVER
         self.running = 0
@@ -94,19 +101,19 @@ class Gate(Generic[W]):
 
     def may_pass(self, lane: Lane, tokens: int, now: float) -> bool:
         """Whether a call may begin at once, without joining the line."""
-        if self.terms.free:
-            return now >= self.held_until
-        behind_others = self._waiting[lane] or self._waiting[Lane.INTERACTIVE]
-        return now >= self.held_until and not behind_others and self._fits(lane, tokens, now)
+        if now < self.held_until or self._waiting[lane] or self._waiting[Lane.INTERACTIVE]:
+            return False
+        return self._fits(lane, tokens, now)
 
-    def enter(self, tokens: int, now: float) -> None:
-        """A call begins that may."""
+    def enter(self, tokens: int, now: float) -> int:
+        """A call begins that may; its era, as the guard counts them."""
         if self.terms.paced:
             leased = self._stock.take(tokens, now)
             self._refund += leased - tokens if self.terms.tokens is not None and leased != ANY_SIZE else 0
         self.running += 1
         self._starts.append(now)
         self._mean_tokens += (tokens - self._mean_tokens) * _NEWEST_COUNTS
+        return self._guard.enter()
 
     def admit(self, now: float) -> list[W]:
         """Those who may begin now; they wait no longer."""
@@ -115,16 +122,17 @@ class Gate(Generic[W]):
             while line and now >= self.held_until:
                 first = line[0]
                 if first.waits:
-                    if not (self.terms.free or self._fits(first.lane, first.tokens, now)):
+                    if not self._fits(first.lane, first.tokens, now):
                         return admitted
                     self.leave(first)
-                    self.enter(first.tokens, now)
+                    first.era = self.enter(first.tokens, now)
                     admitted.append(first)
                 line.popleft()
         return admitted
 
     def end(self, reckoned: int, used: int | None) -> None:
-        """A call is over that was reckoned to take so many tokens; None when nobody knows what it used."""
+        """A call is over that was reckoned to take so many tokens; None when nobody knows what it used. Whoever
+        knows how it ended tells the guard."""
         self.running -= 1
         if used is not None and self.terms.tokens is not None:
             self._refund += reckoned - used
@@ -152,7 +160,9 @@ class Gate(Generic[W]):
         """Whether as many wait, or come, as will be let in soon: more would only stand in a line that is first come,
         first served.
         """
-        return not self.terms.free and self._waiting[lane] + on_way >= self._soon()
+        if self.terms.free and self._guard.most == inf:
+            return False
+        return self._waiting[lane] + on_way >= self._soon()
 
     def rate(self, now: float) -> float:
         """Calls that began in the last second."""
@@ -166,7 +176,7 @@ class Gate(Generic[W]):
         """When to ask the book; None while there is nothing to ask."""
         if self.terms.free:
             return None
-        if self._wants_openings() or self._lacks_places():
+        if self._wants_openings(now) or self._lacks_places():
             soon = self._asked_at + _PROMPT if self._newcomer else self._ask_at
             return max(soon, self.held_until)
         if self.terms.paced and self._spare(now) > len(self._stock):
@@ -179,7 +189,7 @@ class Gate(Generic[W]):
 
     def ask(self, now: float) -> Ask:
         """What to ask of the book. Then comes `told`, or nothing when nobody could be asked."""
-        interactive, batch = self._uncovered()
+        interactive, batch = self._uncovered(now)
         spare = self._spare(now)
         refund, self._refund = self._refund, 0
         self._asked_at, self._ask_at, self._newcomer = now, now + _PATIENCE, False
@@ -225,6 +235,8 @@ class Gate(Generic[W]):
         return (each for line in (self._interactive, self._batch) for each in line if each.waits)
 
     def _fits(self, lane: Lane, tokens: int, now: float) -> bool:
+        if self._guard.room(now) <= 0:
+            return False
         if self.terms.places is not None and self.running >= self._places_of(lane):
             return False
         return not self.terms.paced or self._stock.has(tokens, now)
@@ -232,17 +244,17 @@ class Gate(Generic[W]):
     def _places_of(self, lane: Lane) -> float:
         return self._places if lane is Lane.INTERACTIVE else self._batch_places
 
-    def _wants_openings(self) -> bool:
-        waiting = self._waiting.total()
-        if not self.terms.paced or not waiting:
+    def _wants_openings(self, now: float) -> bool:
+        waiting = min(self._waiting.total(), self._guard.room(now))
+        if not self.terms.paced or waiting <= 0:
             return False
-        return waiting > len(self._stock) or (self.terms.tokens is not None and any(self._uncovered()))
+        return waiting > len(self._stock) or (self.terms.tokens is not None and any(self._uncovered(now)))
 
-    def _uncovered(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The tokens of those who wait and for whom nothing is in stock, by lane."""
+    def _uncovered(self, now: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The tokens of those who wait, might begin, and for whom nothing is in stock, by lane."""
         if not self.terms.paced:
             return (), ()
-        first = islice(self._in_order(), len(self._stock) + _AT_ONCE)
+        first = islice(self._in_order(), int(min(self._guard.room(now), len(self._stock) + _AT_ONCE)))
         calls = self._stock.uncovered([(each.lane is Lane.BATCH, each.tokens) for each in first])[:_AT_ONCE]
         return tuple(cost for batch, cost in calls if not batch), tuple(cost for batch, cost in calls if batch)
 
@@ -254,7 +266,7 @@ class Gate(Generic[W]):
 
     def _soon(self) -> float:
         """How many could be let in within half a second."""
-        soon = float("inf") if self.terms.places is None else self.terms.places
+        soon = min(self._guard.most, inf if self.terms.places is None else self.terms.places)
         if self.terms.requests is not None:
             soon = min(soon, _SOON / self.terms.requests.unit)
         if self.terms.tokens is not None:

@@ -1,6 +1,7 @@
 """How long to wait before asking a deployment again. Pure: the jitter, from [0, 1), is handed in."""
 
 from datetime import timedelta
+from typing import assert_never
 
 from shared.config.schema import Retries
 
@@ -11,8 +12,16 @@ _MOST_DOUBLINGS = 32
 
 
 def pause(retries: Retries, failures: int, jitter: float) -> timedelta:
-    """After the n-th failure, counted from 0: exponential with full jitter, lest all callers come back together."""
-    return _ceiling(retries, failures) * jitter
+    """After the n-th failure, counted from 0."""
+    match retries.pauses:
+        case "fixed":
+            return _ceiling(retries, 0)
+        case "exponential":
+            return _ceiling(retries, failures)
+        case "full-jitter":
+            return _ceiling(retries, failures) * jitter
+        case _:
+            assert_never(retries.pauses)
 
 
 def parking(retries: Retries, limits: int, retry_after: timedelta | None, jitter: float) -> timedelta:

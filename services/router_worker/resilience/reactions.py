@@ -1,13 +1,13 @@
-"""What does each kind of failure call for? A table; without a reaction to every kind the import fails."""
+"""What does each kind of failure call for? One reaction to each; the type checker knows when one is missing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from services.router_worker.failures import Cause, FailureKind
 
-__all__ = ["REACTIONS", "Blame", "Reaction", "Then", "cause_of", "complete"]
+__all__ = ["REACTIONS", "Blame", "Reaction", "Then", "cause_of", "reaction_to"]
 
 
 class Then(StrEnum):
@@ -31,6 +31,8 @@ class Blame(StrEnum):
     """Whom a failure speaks against: a breaker counts the deployment's own, not a caller's mistakes."""
 
     DEPLOYMENT = "deployment"
+    KEY = "key"
+    """The account behind the key: another key of the same deployment is asked at once, if there is one."""
     CALLER = "caller"
     NOBODY = "nobody"
 
@@ -41,49 +43,52 @@ class Reaction:
     blame: Blame
 
 
-def complete(table: Mapping[FailureKind, Reaction]) -> Mapping[FailureKind, Reaction]:
-    missing = [kind for kind in FailureKind if kind not in table]
-    if missing:
-        raise TypeError(f"no reaction to {', '.join(missing)}")
-    return table
+def reaction_to(kind: FailureKind) -> Reaction:  # noqa: C901, PLR0911, PLR0912 - a case for each reaction
+    """The type checker sees to it that no kind is left out."""
+    match kind:
+        case (
+            FailureKind.CONNECT
+            | FailureKind.TLS
+            | FailureKind.REDIRECTED
+            | FailureKind.OVERLOADED
+            | FailureKind.UNKNOWN
+        ):
+            return Reaction(Then.SWITCH, Blame.DEPLOYMENT)
+        case (
+            FailureKind.CONNECT_TIMEOUT
+            | FailureKind.FIRST_TOKEN_TIMEOUT
+            | FailureKind.STALL
+            | FailureKind.TOO_SLOW
+            | FailureKind.TOTAL_TIMEOUT
+        ):
+            return Reaction(Then.LEAVE, Blame.DEPLOYMENT)
+        case FailureKind.CUT | FailureKind.SERVER_ERROR | FailureKind.REQUEST_TIMEOUT:
+            return Reaction(Then.RETRY, Blame.DEPLOYMENT)
+        case FailureKind.MALFORMED | FailureKind.EMPTY | FailureKind.IN_STREAM_ERROR:
+            return Reaction(Then.RETRY, Blame.DEPLOYMENT)
+        case FailureKind.CONFLICT:
+            return Reaction(Then.RETRY, Blame.NOBODY)
+        case FailureKind.RATE_LIMITED:
+            return Reaction(Then.PARK, Blame.KEY)
+        case FailureKind.QUOTA_EXHAUSTED | FailureKind.AUTH | FailureKind.PERMISSION:
+            return Reaction(Then.BAR, Blame.KEY)
+        case FailureKind.MODEL_NOT_FOUND:
+            return Reaction(Then.BAR, Blame.DEPLOYMENT)
+        case FailureKind.UNSUPPORTED | FailureKind.FORBIDDEN:
+            return Reaction(Then.BAR, Blame.CALLER)
+        case FailureKind.CONTENT_FILTER | FailureKind.CONTEXT_TOO_LONG | FailureKind.TOO_LARGE:
+            return Reaction(Then.OTHER_MODEL, Blame.CALLER)
+        case FailureKind.BAD_REQUEST:
+            return Reaction(Then.GIVE_UP, Blame.CALLER)
+        case FailureKind.BODY_LOST:
+            return Reaction(Then.GIVE_UP, Blame.NOBODY)
+        case FailureKind.DEADLINE:
+            return Reaction(Then.EXPIRE, Blame.NOBODY)
+        case _:
+            assert_never(kind)
 
 
-_D, _C, _N = Blame.DEPLOYMENT, Blame.CALLER, Blame.NOBODY
-
-REACTIONS: Final = complete(
-    {
-        FailureKind.CONNECT: Reaction(Then.SWITCH, _D),
-        FailureKind.TLS: Reaction(Then.SWITCH, _D),
-        FailureKind.CONNECT_TIMEOUT: Reaction(Then.LEAVE, _D),
-        FailureKind.FIRST_TOKEN_TIMEOUT: Reaction(Then.LEAVE, _D),
-        FailureKind.STALL: Reaction(Then.LEAVE, _D),
-        FailureKind.TOO_SLOW: Reaction(Then.LEAVE, _D),
-        FailureKind.TOTAL_TIMEOUT: Reaction(Then.LEAVE, _D),
-        FailureKind.CUT: Reaction(Then.RETRY, _D),
-        FailureKind.REDIRECTED: Reaction(Then.SWITCH, _D),
-        FailureKind.RATE_LIMITED: Reaction(Then.PARK, _N),
-        FailureKind.QUOTA_EXHAUSTED: Reaction(Then.BAR, _D),
-        FailureKind.OVERLOADED: Reaction(Then.SWITCH, _D),
-        FailureKind.SERVER_ERROR: Reaction(Then.RETRY, _D),
-        FailureKind.CONFLICT: Reaction(Then.RETRY, _N),
-        FailureKind.REQUEST_TIMEOUT: Reaction(Then.RETRY, _D),
-        FailureKind.MALFORMED: Reaction(Then.RETRY, _D),
-        FailureKind.EMPTY: Reaction(Then.RETRY, _D),
-        FailureKind.IN_STREAM_ERROR: Reaction(Then.RETRY, _D),
-        FailureKind.CONTENT_FILTER: Reaction(Then.OTHER_MODEL, _C),
-        FailureKind.CONTEXT_TOO_LONG: Reaction(Then.OTHER_MODEL, _C),
-        FailureKind.TOO_LARGE: Reaction(Then.OTHER_MODEL, _C),
-        FailureKind.BAD_REQUEST: Reaction(Then.GIVE_UP, _C),
-        FailureKind.UNSUPPORTED: Reaction(Then.BAR, _C),
-        FailureKind.FORBIDDEN: Reaction(Then.BAR, _C),
-        FailureKind.AUTH: Reaction(Then.BAR, _D),
-        FailureKind.PERMISSION: Reaction(Then.BAR, _D),
-        FailureKind.MODEL_NOT_FOUND: Reaction(Then.BAR, _D),
-        FailureKind.BODY_LOST: Reaction(Then.GIVE_UP, _N),
-        FailureKind.DEADLINE: Reaction(Then.EXPIRE, _N),
-        FailureKind.UNKNOWN: Reaction(Then.SWITCH, _D),
-    }
-)
+REACTIONS: Final[Mapping[FailureKind, Reaction]] = {kind: reaction_to(kind) for kind in FailureKind}
 
 _CAUSES: Final[Mapping[FailureKind, Cause]] = {
     FailureKind.CONTEXT_TOO_LONG: Cause.CONTEXT_TOO_LONG,

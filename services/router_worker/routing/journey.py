@@ -10,8 +10,12 @@ Theory. Each candidate of the plan has a standing: when it may be asked again, h
 the plan it has used up, whether it is barred. Most decisions are then one question, `_next`: of those that are still
 open, who may be asked first? Failures only change standings. A `RETRY` is the exception that stays with its candidate.
 
+What holds for all jobs comes from outside, as openings. Whom nobody is to call now (`NotNow`) is waited for like one
+that has failed here; what the waiting costs, the reaction to its failure says: for a limit it is free, for a deployment
+that is left alone it may be done as often as there are rounds, and a key that is no good is not waited for at all.
 Deployments have limits, which jobs share. Of those that serve the same model, one that is not full is preferred to
-waiting for one that is; another model is not asked for that reason, because it gives another answer.
+waiting for one that is; another model, which gives another answer, is asked for that reason only where the operator has
+said how long a job may stand in line.
 
 Before the first output is shown, failover is silent. After it, the policy decides: `fail` ends the job, `continue` goes
 on behind the text where the next candidate can, and anything else restarts, which the readers are told.
@@ -24,7 +28,7 @@ from typing import assert_never
 from services.router_worker.failures import Cause, Failure, FailureKind
 from services.router_worker.resilience.backoff import parking, pause
 from services.router_worker.resilience.deadline import Deadline
-from services.router_worker.resilience.reactions import REACTIONS, Then, cause_of
+from services.router_worker.resilience.reactions import REACTIONS, Blame, Then, cause_of
 from services.router_worker.routing.plan import Plan
 from services.router_worker.routing.standing import Journey, Standing, View
 from services.router_worker.routing.steps import (
@@ -133,6 +137,8 @@ def _recover(journey: Journey, event: AttemptFailed, openings: Openings) -> tupl
 
 def _judged(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
     """The journey after a failure has changed the standings."""
+    if event.another_key and REACTIONS[event.failure.kind].blame is Blame.KEY:
+        return replace(journey, staying=True)
     match then:
         case Then.BAR:
             return _bar(journey, journey.plan.candidates[journey.here].name)
@@ -204,16 +210,41 @@ def _next(journey: Journey, now: datetime, openings: Openings) -> tuple[Journey,
     """Whom to ask: who is stayed with, or the first to be free; of several, in the plan's order, round by round."""
     if not journey.deadline.allows(now):
         return _expire(journey)
+    journey = _aware(journey, openings)
     view = View(journey, now, openings)
-    open_ = [journey.here] if view.stays() else _open(journey)
+    open_ = [journey.here] if view.stays() else [each for each in _open(journey) if not view.is_hopeless(each)]
     if not open_:
-        return _give_up(journey, journey.last)
+        return _give_up(journey, journey.last or _obstacle(view, _open(journey)))
     first = min(open_, key=view.order)
     if view.free_at(first) <= now:
         return _enter(view, first, open_)
     if not journey.deadline.allows(view.free_at(first)):
-        return _give_up(journey, journey.last)
-    return journey, Wait(view.free_at(first), journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
+        return _give_up(journey, journey.last or _obstacle(view, [first]))
+    return _wait(view, first)
+
+
+def _aware(journey: Journey, openings: Openings) -> Journey:
+    """What keeps all jobs from a deployment that this one would ask has happened to it, too."""
+    if not openings.parked:
+        return journey
+    names = {journey.plan.candidates[index].name for index in _open(journey)}
+    found = (openings.parked[name].because for name in names & openings.parked.keys())
+    return replace(journey, met=journey.met | _met(*found))
+
+
+def _obstacle(view: View, indexes: list[int]) -> Failure | None:
+    found = [obstacle for index in indexes if (obstacle := view.obstacle(index)) is not None]
+    return min(found, key=lambda each: each.until).because if found else None
+
+
+def _wait(view: View, index: int) -> tuple[Journey, Step]:
+    journey, until, obstacle = view.journey, view.free_at(index), view.obstacle(index)
+    journey = replace(journey, in_line_since=None)
+    if obstacle is None:
+        return journey, Wait(until, journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
+    was = journey.standings[index]
+    standings = (*journey.standings[:index], replace(was, waits=was.waits + 1), *journey.standings[index + 1 :])
+    return replace(journey, standings=standings), Wait(until, obstacle.because.kind)
 
 
 def _enter(view: View, first: int, open_: list[int]) -> tuple[Journey, Step]:
@@ -224,15 +255,27 @@ def _enter(view: View, first: int, open_: list[int]) -> tuple[Journey, Step]:
     for index in ready:
         if not view.is_full(index):
             return _call(journey, index)
-    until = min([journey.deadline.at, *(view.free_at(index) for index in same if index not in ready)])
-    return journey, Queue(tuple(candidates[index] for index in ready), until)
+    weary, elsewhere = max(view.weary_at(index) for index in ready), _elsewhere(view, same)
+    if elsewhere and max(weary, view.free_at(elsewhere[0])) <= view.now:
+        return _call(replace(journey, met=journey.met | {Cause.OUTAGE}), elsewhere[0])
+    returns = [view.free_at(index) for index in same if index not in ready]
+    until = min([journey.deadline.at, *returns, *(max(weary, view.free_at(index)) for index in elsewhere)])
+    since = journey.in_line_since or view.now
+    return replace(journey, in_line_since=since), Queue(tuple(candidates[index] for index in ready), until)
+
+
+def _elsewhere(view: View, same: list[int]) -> list[int]:
+    """Who could be asked instead of these, of another model, if they leave the job standing too long."""
+    outage = replace(view.journey, met=view.journey.met | {Cause.OUTAGE})
+    others = [index for index in _open(outage) if index not in same]
+    return sorted((each for each in others if not view.is_hopeless(each) and not view.is_full(each)), key=view.order)
 
 
 def _call(journey: Journey, index: int) -> tuple[Journey, Step]:
     candidate = journey.plan.candidates[index]
     resume = journey.shown and journey.resumable and candidate.prefill and journey.policy is Interruption.CONTINUE
     call = Call(candidate, journey.attempts + 1, resume)
-    journey = replace(journey, here=index, staying=False, attempts=call.attempt)
+    journey = replace(journey, here=index, staying=False, attempts=call.attempt, in_line_since=None)
     if journey.shown and not resume:
         return replace(journey, shown=False), Restart(call)
     return journey, call

@@ -1,6 +1,6 @@
 """What can happen to a job, and what it can do next: the words of `journey.py`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.resilience.not_now import NotNow
 from services.router_worker.routing.plan import Candidate
 
 __all__ = [
@@ -51,6 +52,8 @@ class AttemptFailed:
     """Drawn from [0, 1)."""
     resumable: bool = True
     """Whether the output so far is plain text of one choice, behind which another attempt could go on."""
+    another_key: bool = False
+    """Whether its deployment can be called with another key at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,10 @@ Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted
 class Openings:
     """What is known of deployments beyond this job, by their names."""
 
-    parked: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
-    """Not to be called before."""
-    full: Collection[str] = frozenset()
-    """At their limit: a call has to wait for its turn, which may come any moment."""
+    parked: Mapping[str, NotNow] = field(default_factory=lambda: MappingProxyType({}))
+    full: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    """At their limit: a call has to wait for its turn, which may come any moment; after how many seconds one would
+    rather go to another model, None for never."""
 
 
 OPEN: Final = Openings()

@@ -38,6 +38,7 @@ GUARDED = [
     ("POST", "/v1/chat/completions"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/gpt-4o"),
+    ("GET", "/v1/health"),
     ("POST", "/v1/jobs"),
     ("GET", "/v1/jobs"),
     ("GET", "/v1/jobs/job_1"),

@@ -40,6 +40,7 @@ class Calls:
         resume_text: str | None,
         deadline: datetime,
         *,
+        key: int = 0,
         traceparent: str | None = None,
     ) -> AsyncGenerator[AttemptEvent, None]:
         self.seen.append(job)

@@ -39,7 +39,7 @@ async def test_a_call_waits_for_its_lease_and_the_wait_is_counted(book: BookHere
     counts = Counts()
     async with governing(book, {"a": {"requests_per_minute": 600}}, counts=counts) as governor, asyncio.timeout(9):
         job = a_job(Lane.INTERACTIVE)
-        assert governor.openings([A], job).full == {"p/a"}
+        assert governor.openings([A], job).full == {"p/a": None}
         permit = await governor.queue([A], job, job.deadline)
         assert permit is not None
         assert permit.candidate == A
@@ -106,7 +106,8 @@ async def test_a_refusal_keeps_everybody_away_for_as_long_as_the_provider_says(b
         failure = Failure(FailureKind.RATE_LIMITED, "slow down", retry_after=timedelta(seconds=30))
         one.take(A, a_job()).end(0, failure)
         parked = one.openings([A], a_job()).parked["p/a"]
-        assert timedelta(seconds=25) < parked - utc_now() < timedelta(seconds=31)
+        assert parked.because.kind is FailureKind.RATE_LIMITED
+        assert timedelta(seconds=25) < parked.until - utc_now() < timedelta(seconds=31)
         other.take(A, a_job()).end(0, REFUSED)  # it asks the book now, and hears of the other's lesson
         async with asyncio.timeout(TEST_SECONDS):
             while "p/a" not in other.openings([A], a_job()).parked:
@@ -129,7 +130,7 @@ async def test_limits_that_headers_tell_are_kept(book: BookHere) -> None:
         permit = governor.take(A, a_job())
         permit.hear([RateLimit(LimitKind.REQUESTS, 60, 59, timedelta(seconds=1))])
         permit.end(10, None)
-        assert governor.openings([A], a_job()).full == {"p/a"}
+        assert governor.openings([A], a_job()).full == {"p/a": None}
 
 
 async def test_while_the_book_is_away_a_worker_goes_on_with_less(book: BookHere) -> None:

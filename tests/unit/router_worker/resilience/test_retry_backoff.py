@@ -1,7 +1,9 @@
 """How long retries wait."""
 
 from datetime import timedelta
+from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,12 @@ counts = st.integers(0, 10_000)
 def test_a_pause_is_anywhere_below_a_ceiling_that_doubles() -> None:
     assert [pause(RETRIES, failures, 0.5).total_seconds() for failures in range(6)] == [0.5, 1, 2, 4, 5, 5]
     assert pause(RETRIES, 3, 0.0) == timedelta()
+
+
+@pytest.mark.parametrize(("pauses", "seconds"), [("fixed", [1, 1, 1, 1, 1, 1]), ("exponential", [1, 2, 4, 8, 10, 10])])
+def test_pauses_that_are_not_drawn(pauses: Literal["fixed", "exponential"], seconds: list[float]) -> None:
+    retries = RETRIES.model_copy(update={"pauses": pauses})
+    assert [pause(retries, failures, 0.5).total_seconds() for failures in range(6)] == seconds
 
 
 @given(counts, jitters)

@@ -1,8 +1,10 @@
 """Where a job goes when deployments are at their limit."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from services.router_worker.failures import Failure, FailureKind
+from services.router_worker.failures import Cause, Failure, FailureKind
+from services.router_worker.resilience.not_now import NotNow
 from services.router_worker.routing.journey import Journey, advance, begin
 from services.router_worker.routing.plan import Candidate, Plan
 from services.router_worker.routing.steps import (
@@ -22,6 +24,7 @@ from services.router_worker.routing.steps import (
 from shared.config.schema import Retries, Timeouts
 from shared.contracts import Interruption
 
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RETRIES = Retries(per_deployment=1, base_delay_seconds=1, max_delay_seconds=8, rounds=2)
 
@@ -42,11 +45,15 @@ def begun(*candidates: Candidate, openings: Openings, seconds: float = 600) -> t
 
 
 def full(*names: str) -> Openings:
-    return Openings(full=frozenset(names))
+    return Openings(full=dict.fromkeys(names))
+
+
+def not_now(seconds: float, kind: FailureKind = FailureKind.RATE_LIMITED) -> NotNow:
+    return NotNow(at(seconds), Failure(kind, "not now"))
 
 
 def test_a_deployment_that_others_know_to_be_parked_is_not_asked() -> None:
-    parked = Openings(parked={"a": at(30)})
+    parked = Openings(parked={"a": not_now(30)})
     assert begun(A, B, openings=parked)[1] == Call(B, 1)
     assert begun(A, openings=parked)[1] == Wait(at(30), FailureKind.RATE_LIMITED)
 
@@ -67,7 +74,7 @@ def test_another_model_is_not_asked_because_this_one_is_full() -> None:
 
 
 def test_the_line_is_left_when_another_deployment_returns() -> None:
-    openings = Openings(parked={"a": at(30)}, full=frozenset("b"))
+    openings = Openings(parked={"a": not_now(30)}, full={"b": None})
     journey, step = begun(A, B, openings=openings)
     assert step == Queue((B,), at(30))
     assert advance(journey, Waited(at(30)), full("b"))[1] == Call(A, 1)
@@ -94,3 +101,69 @@ def test_readers_are_told_of_a_restart_only_when_the_job_is_let_in() -> None:
     journey, step = advance(shown, AttemptFailed(Failure(FailureKind.CUT, "cut"), at(1), 0.0), full("a"))
     assert step == Queue((A,), at(600))
     assert advance(journey, Admitted("a", at(2)))[1] == Restart(Call(A, 2))
+
+
+def test_a_job_waits_for_one_that_is_left_alone_as_often_as_there_are_rounds_then_fails_with_the_reason() -> None:
+    journey, step = begun(A, openings=Openings(parked={"a": not_now(5, FailureKind.CONNECT)}))
+    assert step == Wait(at(5), FailureKind.CONNECT)
+    journey, step = advance(journey, Waited(at(5)), Openings(parked={"a": not_now(15, FailureKind.CONNECT)}))
+    assert step == Wait(at(15), FailureKind.CONNECT)
+    _, step = advance(journey, Waited(at(15)), Openings(parked={"a": not_now(30, FailureKind.CONNECT)}))
+    assert step == GiveUp(Failure(FailureKind.CONNECT, "not now"), Outcome.FAILED)
+
+
+def test_it_is_called_as_soon_as_it_is_left_alone_no_longer_however_often_the_job_has_waited() -> None:
+    journey, _ = begun(A, openings=Openings(parked={"a": not_now(5, FailureKind.CONNECT)}))
+    journey, _ = advance(journey, Waited(at(5)), Openings(parked={"a": not_now(15, FailureKind.CONNECT)}))
+    assert advance(journey, Waited(at(15)))[1] == Call(A, 1)
+
+
+def test_waiting_for_a_limit_is_free() -> None:
+    journey, step = begun(A, openings=Openings(parked={"a": not_now(1)}))
+    for second in range(1, 20):
+        assert step == Wait(at(second), FailureKind.RATE_LIMITED)
+        journey, step = advance(journey, Waited(at(second)), Openings(parked={"a": not_now(second + 1)}))
+
+
+def test_nobody_waits_for_a_key_that_is_no_good() -> None:
+    dead = Openings(parked={"a": NotNow(FOR_EVER, Failure(FailureKind.AUTH, "no key"))})
+    assert begun(A, openings=dead)[1] == GiveUp(Failure(FailureKind.AUTH, "no key"), Outcome.FAILED)
+    assert begun(A, B, openings=dead)[1] == Call(B, 1)
+
+
+def test_a_deployment_that_is_left_alone_opens_the_fallbacks_for_an_outage() -> None:
+    spare = replace(a_candidate("spare", serves="smaller"), after=frozenset({Cause.OUTAGE}))
+    alone = Openings(parked={"a": not_now(5, FailureKind.CONNECT)})
+    assert begun(A, spare, openings=alone)[1] == Call(spare, 1)
+    assert begun(A, spare, openings=full())[1] == Call(A, 1)
+
+
+def test_a_job_that_has_stood_in_line_for_long_enough_goes_to_another_model() -> None:
+    other = a_candidate("other", serves="smaller")
+    crowded = Openings(full={"a": 5})
+    journey, step = begun(A, other, openings=crowded)
+    assert step == Queue((A,), at(5))
+    journey, step = advance(journey, Waited(at(4)), crowded)
+    assert step == Queue((A,), at(5)), "it has waited for four of them already"
+    assert advance(journey, Waited(at(5)), crowded)[1] == Call(other, 1)
+
+
+def test_a_job_that_has_nowhere_else_to_go_stays_in_line() -> None:
+    journey, step = begun(A, B, openings=Openings(full={"a": 5, "b": 5}))
+    assert step == Queue((A, B), at(600))
+    assert advance(journey, Waited(at(9)), Openings(full={"a": 5, "b": 5}))[1] == Queue((A, B), at(600))
+
+
+def test_a_job_does_not_leave_the_line_for_a_model_that_cannot_be_called_either() -> None:
+    other = a_candidate("other", serves="smaller")
+    world = Openings(full={"a": 5}, parked={"other": not_now(30)})
+    journey, step = begun(A, other, openings=world)
+    assert step == Queue((A,), at(30))
+    assert advance(journey, Waited(at(10)), world)[1] == Queue((A,), at(30))
+
+
+def test_nobody_stays_with_a_deployment_that_others_have_found_broken_meanwhile() -> None:
+    failure = AttemptFailed(Failure(FailureKind.SERVER_ERROR, "no"), at(0), 0.5)
+    journey, _ = begun(A, B, openings=full())
+    alone = Openings(parked={"a": not_now(30, FailureKind.SERVER_ERROR)})
+    assert advance(journey, failure, alone)[1] == Call(B, 2)

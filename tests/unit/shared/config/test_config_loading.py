@@ -74,7 +74,7 @@ def test_an_unknown_key_deep_inside_names_the_keys_of_its_own_section() -> None:
 
     assert line == (
         "sluice.yaml:6: models.m.deployments[0].wait: unknown key; did you mean `weight`? "
-        "known: context_window, limits, model, name, provider, region, timeouts, weight"
+        "known: bulkhead, context_window, limits, model, name, provider, region, timeouts, weight"
     )
 
 

@@ -3,67 +3,60 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
-from redis.exceptions import RedisError
 
 from services.router_worker.consumption.burial import Burials
 from services.router_worker.consumption.handler import RecordHandler
-from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
+from services.router_worker.consumption.lane import DEFERRED
 from services.router_worker.consumption.register import GroupRegister
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
 from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
-from services.router_worker.fleet.leases import RedisLeases
 from services.router_worker.fleet.reading_marks import RedisReadingMarks
 from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.showing import Showing
 from services.router_worker.fleet.tells import Tells
-from services.router_worker.fleet.traffic import TrafficExchange
-from services.router_worker.governing.governor import Governor, Keepers, crowd_of, keepers_of
 from services.router_worker.health import Health
 from services.router_worker.load import Load
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
-from services.router_worker.planning import Planner, goes_by_cost, goes_by_traffic
 from services.router_worker.providers.transport import Providers
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.outcomes import KafkaOutcomes
 from services.router_worker.publishing.queue import KafkaJobQueue, Mover
-from services.router_worker.routing.traffic import Traffic
 from services.router_worker.running import RunningJobs
 from services.router_worker.serve import Server
-from services.router_worker.settings import OnStop, Settings
+from services.router_worker.settings import Settings
 from services.router_worker.travel import Traveller
+from services.router_worker.wiring.calling import Calling
+from services.router_worker.wiring.lanes import intakes
+from services.router_worker.wiring.leaving import cancelled, leave_fleet, leave_seat, let_go_of
 from shared.blobs import open_blobs
 from shared.burials import BurialLimit
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, let_go, partition_counts
+from shared.kafka import ensure_topics, partition_counts
 from shared.lifecycle import Startup
-from shared.prices.genai import price_book
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
 from shared.tokens import TokenCounter
-from shared.topics import JOBS, TIERS, TOPICS
+from shared.topics import TIERS, TOPICS
 
 __all__ = ["Worker", "wire"]
 
 log = structlog.get_logger("worker")
-
-_MOVES_AT_ONCE: Final = 64
-"""How many jobs may be on their way out of a tier."""
 
 _REDIS_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 8.0
@@ -120,13 +113,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         )
         tells = Tells(redis, keyspace, worker, running, claims)
         providers = await stack.enter_async_context(Providers(config.providers, utc_now))
-        keepers, governor = _governing(config, worker, RedisLeases(redis, keyspace), measures)
-        traffic = Traffic()
+        calling = Calling(config, worker, redis, keyspace, providers, measures)
         blobs = open_blobs(settings.blobs_url)
         calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
-        stack.push_async_callback(_let_go, admin.close, _ADMIN_SECONDS)
+        stack.push_async_callback(let_go_of, admin.close, _ADMIN_SECONDS)
         await startup.begin("kafka", admin.start())
 
         broker = _broker(settings, worker)
@@ -143,8 +135,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             queue=queue,
             traveller=Traveller(
                 claims,
-                governor,
-                traffic,
+                calling.governor,
+                calling.traffic,
                 calls,
                 TokenizerEstimates(TokenCounter()),
                 measures,
@@ -154,14 +146,14 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             ),
             measures=measures,
             running=running,
-            plan=_planner(config, providers, traffic).plan,
+            plan=calling.planner.plan,
             retention=config.retention,
             clock=utc_now,
         )
         marks, mover = RedisReadingMarks(redis, keyspace, worker), Mover(queue)
         lanes = {
             lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
-            for lane, intake in _intakes(settings, config, keepers).items()
+            for lane, intake in intakes(settings, config, calling.crowd).items()
         }
         for lane, subscriber in lanes.items():
             limit = BurialLimit(settings.dead_letters_most)
@@ -170,11 +162,12 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             handler = RecordHandler(serves, server.give_up, burials, marks)
             subscriber(handler.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
+        load = Load({lane: lanes[lane] for lane in Lane}, measures, calling.health)
 
         await startup.reach("redis", heartbeat.beat)
         await startup.reach("redis", seats.take)
-        stack.push_async_callback(_leave_fleet, heartbeat)
-        stack.push_async_callback(_leave_seat, seats, settings.on_stop)
+        stack.push_async_callback(leave_fleet, heartbeat)
+        stack.push_async_callback(leave_seat, seats, settings.on_stop)
         background = asyncio.create_task(
             _background(
                 heartbeat.run(),
@@ -182,34 +175,17 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 shadows.run(),
                 tells.run(),
                 seats.run(_renaming(lanes)),
-                governor.run(),
-                Showing(redis, keyspace, worker, Load({lane: lanes[lane] for lane in Lane}, measures).look).run(),
-                *(
-                    [TrafficExchange(redis, keyspace, worker, traffic, utc_now).run()]
-                    if goes_by_traffic(config)
-                    else []
-                ),
+                *calling.runs(),
+                Showing(redis, keyspace, worker, load.look).run(),
             ),
             name="background",
         )
-        stack.push_async_callback(_cancelled, background)
+        stack.push_async_callback(cancelled, background)
         health.watch(heartbeat, longest_silence=settings.dead_after_seconds, lanes=lanes)
-        stack.push_async_callback(_let_go, broker.stop, settings.drain_seconds + _CLOSE_SECONDS)
+        stack.push_async_callback(let_go_of, broker.stop, settings.drain_seconds + _CLOSE_SECONDS)
         await _begin(startup, broker)
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
-
-
-def _governing(config: Config, worker: str, leases: RedisLeases, measures: WorkerMeasures) -> tuple[Keepers, Governor]:
-    shift = utc_now().timestamp() - asyncio.get_running_loop().time()
-    keepers = keepers_of(config, worker, leases, measures, shift=shift)
-    measures.watch_lines({each.deployment: each.account.gate.waiting for each in keepers.values()})
-    return keepers, Governor(keepers, utc_now)
-
-
-def _planner(config: Config, providers: Providers, traffic: Traffic) -> Planner:
-    prices = price_book(config) if goes_by_cost(config) else None
-    return Planner(config, providers.lacks, traffic, prices, utc_now)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:
@@ -231,29 +207,6 @@ async def _begin(startup: Startup, broker: KafkaBroker) -> None:
     await startup.begin("kafka", broker.start())
 
 
-async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]], within_seconds: float) -> None:
-    await let_go(stop(), within_seconds=within_seconds)
-
-
-async def _leave_fleet(heartbeat: Heartbeat) -> None:
-    try:
-        await heartbeat.leave()
-    except (RedisError, OSError) as error:
-        log.info("heartbeat_runs_out", reason=repr(error))
-
-
-async def _leave_seat(seats: Seats, on_stop: OnStop) -> None:
-    try:
-        await (seats.leave_behind() if on_stop is OnStop.STAY else seats.clear_away())
-    except (RedisError, OSError) as error:
-        log.info("seat_runs_out", reason=repr(error))
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
 def _broker(settings: Settings, worker: str) -> KafkaBroker:
     return KafkaBroker(
         settings.kafka.servers,
@@ -267,31 +220,3 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
         logger=None,
         graceful_timeout=None,
     )
-
-
-def _intakes(settings: Settings, config: Config, keepers: Keepers) -> dict[str, Intake]:
-    delays = {tier.topic.at(settings.topic_prefix): tier.delay for tier in TIERS}
-    every_lane = Intake(
-        topics=(),
-        group="",
-        slots=_MOVES_AT_ONCE,
-        weights=config.weights,
-        session_timeout_ms=int(settings.session_seconds * 1000),
-        on_stop=settings.on_stop,
-    )
-    slots = {Lane.INTERACTIVE: settings.interactive_slots, Lane.BATCH: settings.batch_slots}
-    lanes: dict[str, Intake] = {
-        lane: replace(
-            every_lane,
-            topics=(topic.at(settings.topic_prefix),),
-            group=f"{settings.namespace}.workers.{lane}",
-            slots=slots[lane],
-            crowds=crowd_of(config, keepers, lane),
-            drain_seconds=settings.drain_seconds,
-        )
-        for lane, topic in JOBS.items()
-    }
-    deferred = replace(
-        every_lane, topics=tuple(delays), group=f"{settings.namespace}.workers.{DEFERRED}", weigh=in_tiers(delays)
-    )
-    return lanes | {DEFERRED: deferred}

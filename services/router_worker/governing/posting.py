@@ -1,0 +1,64 @@
+"""Which deployments does this worker call? The configuration in, a post for each out."""
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Protocol
+
+from services.router_worker.governing.governor import Crowd
+from services.router_worker.governing.keeper import Keeper
+from services.router_worker.governing.ports import GateMeasures, GuardMeasures, Leases
+from services.router_worker.governing.post import Post, Posts
+from services.router_worker.quota.account import Account
+from services.router_worker.resilience.guard import Guard
+from shared.config.schema import Config, Provider
+from shared.contracts import Lane
+
+__all__ = ["crowd_of", "posts_of"]
+
+
+class Measures(GateMeasures, GuardMeasures, Protocol):
+    """Both."""
+
+
+def posts_of(config: Config, worker: str, leases: Leases, measures: Measures, *, shift: float) -> Posts:
+    """One for each model that a provider is asked for, whatever it is called here.
+
+    `shift` is what to add to the loop's clock to get the seconds since the epoch.
+    """
+    posts: dict[tuple[str, str], Post] = {}
+    news = asyncio.Event()
+    for name, model in config.models.items():
+        for deployment in model.deployments:
+            asked = (deployment.provider, deployment.model or name)
+            written = "/".join(asked)
+            guard = Guard(config.breaker, deployment.bulkhead)
+            accounts = config.providers[deployment.provider].accounts
+            keepers = [
+                Keeper(
+                    written if len(accounts) == 1 else f"{written} key {number + 1}",
+                    number,
+                    Account(f"{written}@{_fingerprint(account)}", worker, deployment.limits, shift, guard),
+                    guard,
+                    leases,
+                    measures,
+                )
+                for number, account in enumerate(accounts)
+            ]
+            posts[asked] = Post(written, guard, keepers, config.retries, measures, news)
+    return posts
+
+
+def crowd_of(config: Config, posts: Posts, lane: Lane) -> Crowd:
+    """A model's own deployments count: nobody goes to a fallback because of a limit."""
+    models: Mapping[str, list[Keeper]] = {
+        name: [keeper for each in model.deployments for keeper in posts[each.provider, each.model or name].keepers]
+        for name, model in config.models.items()
+    }
+    return Crowd(lane, models)
+
+
+def _fingerprint(provider: Provider) -> str:
+    """Another key has another quota. It is short, and says nothing of the key."""
+    secret = provider.api_key.get_secret_value() if provider.api_key else ""
+    return blake2b(secret.encode(), digest_size=4).hexdigest()

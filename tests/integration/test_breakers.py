@@ -1,0 +1,150 @@
+"""Deployments that keep failing, before real workers, and what these tell each other in Redis."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from services.router_worker.failures import FailureKind
+from services.router_worker.fleet.breakers import RedisBreakers
+from services.router_worker.resilience.breaker import Opened
+from shared.contracts import JobEnded, JobStatus, PlanVerdict
+from shared.job_log import Keyspace
+from shared.redis import redis_client
+from simulator import Script
+from tests.suites.fleet import Fleet, Servers, Worker, a_job, running_fleet, until
+
+CONNECT, CUT = FailureKind.CONNECT, FailureKind.CUT
+DOWN = Script.model_validate({"tokens": 5, "status": 500})
+WELL = Script(tokens=5)
+
+Start = Callable[..., AbstractAsyncContextManager[Fleet]]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = redis_client(redis_url, call_seconds=2)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def keyspace(fresh_name: Callable[[str], str]) -> Keyspace:
+    return Keyspace(fresh_name("ns"))
+
+
+@pytest.fixture
+def start(kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[str], str]) -> Start:
+    def begin(breaker: dict[str, object], **scripts: Script) -> AbstractAsyncContextManager[Fleet]:
+        return running_fleet(
+            Servers(kafka_url, redis_url),
+            tmp_path,
+            fresh_name("fleet"),
+            scripts=scripts,
+            quirks={},
+            settings={"breaker": breaker},
+        )
+
+    return begin
+
+
+def asked(fleet: Fleet) -> Counter[str]:
+    return Counter(call.model for call in fleet.simulator.served())
+
+
+async def one_by_one(fleet: Fleet, count: int) -> list[JobEnded]:
+    ended = []
+    for number in range(count):
+        job = a_job(content=f"job {number}")
+        await fleet.submit(job)
+        ended += await fleet.ended(job)
+    return ended
+
+
+async def shows(worker: Worker, line: str) -> None:
+    """Wait until the worker's metrics say so."""
+    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+        while line not in (await client.get(f"http://127.0.0.1:{worker.probe_port}/metrics")).text:
+            await asyncio.sleep(0.02)
+
+
+async def test_of_what_is_told_the_latest_time_counts_and_what_is_over_is_gone(
+    redis: Redis, keyspace: Keyspace
+) -> None:
+    one, other = RedisBreakers(redis, keyspace), RedisBreakers(redis, keyspace)
+    assert await one.share({}) == {}
+    await one.share({"p/a": Opened(30, 3, CONNECT), "p/b": Opened(0.05, 1, CUT)})
+    told = await other.share({"p/a": Opened(5, 1, CUT), "p/c": Opened(20, 1, CUT)})
+    assert told.keys() >= {"p/a", "p/c"}
+    assert 29 < told["p/a"].seconds <= 30, "nobody makes it shorter"
+    assert (told["p/a"].openings, told["p/a"].because) == (3, CONNECT)
+    async with asyncio.timeout(10):
+        while "p/b" in await one.share({}):
+            await asyncio.sleep(0.01)
+    assert await redis.pttl(keyspace.breakers) <= 30_000
+
+
+async def test_what_nobody_understands_is_passed_over(redis: Redis, keyspace: Keyspace) -> None:
+    breakers = RedisBreakers(redis, keyspace)
+    await breakers.share({"p/a": Opened(30, 3, CONNECT)})
+    await redis.hset(keyspace.breakers, "p/b", f"{2**45} word of_a_later_version")
+    assert (await breakers.share({})).keys() == {"p/a"}
+
+
+async def test_a_deployment_that_keeps_failing_is_asked_no_more_by_any_worker_and_the_plan_says_why(
+    start: Start,
+) -> None:
+    async with start({"failures_in_a_row": 3, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+        await fleet.start_worker()
+        await fleet.start_worker()
+        ended = await one_by_one(fleet, 5)
+        for worker in fleet.workers:
+            await shows(worker, 'sluice_breaker_state{deployment="sim/a"} 2.0')
+        calls = asked(fleet)["a"]
+        assert calls <= 5, "at most two at the other worker before it heard of it"
+        ended += await one_by_one(fleet, 8)
+        assert asked(fleet)["a"] == calls, "both leave it alone"
+        assert {end.status for end in ended} == {JobStatus.SUCCEEDED}
+        entry = next(each for each in ended[-1].plan or () if each.deployment == "sim/a")
+        assert entry.verdict == PlanVerdict.SPARE
+        assert "not before" in entry.reason
+        assert "server_error" in entry.reason
+
+
+async def test_a_job_waits_until_its_only_deployment_is_tried_again(start: Start) -> None:
+    back = Script.model_validate({"tokens": 5, "status": 500, "first": 2})
+    async with start({"failures_in_a_row": 2, "open_seconds": 1, "probes": 1}, a=back) as fleet:
+        await fleet.start_worker()
+        first, *others = [a_job(content=f"job {number}") for number in range(6)]
+        await fleet.submit(first)
+        await until(lambda: asked(fleet)["a"] == 2, "it fails twice")
+        await fleet.submit(*others)
+        ended = await fleet.ended(*others)
+        assert {end.status for end in ended} == {JobStatus.SUCCEEDED}
+        assert asked(fleet)["a"] == 2 + 5, "nobody was refused but by the first two calls"
+
+
+async def test_a_callers_own_mistakes_keep_nobody_from_a_deployment(start: Start) -> None:
+    strict = Script.model_validate({"tokens": 5, "status": 400, "first": 4})
+    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=strict) as fleet:
+        await fleet.start_worker()
+        ended = await one_by_one(fleet, 5)
+        assert [end.status for end in ended] == [JobStatus.FAILED] * 4 + [JobStatus.SUCCEEDED]
+
+
+async def test_a_worker_that_cannot_reach_redis_for_a_while_still_leaves_it_alone(start: Start) -> None:
+    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+        await fleet.start_worker()
+        await one_by_one(fleet, 3)
+        assert asked(fleet)["a"] == 2
+        await fleet.redis.delete(fleet.keyspace.breakers)  # as FLUSHALL does it
+        await one_by_one(fleet, 2)
+        assert asked(fleet)["a"] == 2
+        async with asyncio.timeout(10):
+            while not await fleet.redis.hexists(fleet.keyspace.breakers, "sim/a"):
+                await asyncio.sleep(0.02)
