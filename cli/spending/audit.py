@@ -16,7 +16,8 @@ def audit(
     until: Annotated[str, typer.Option(metavar="WHEN", help="To before that hour.")] = "now",
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Compare the ledger with its sums, with the usage events and with the results, and name every difference.
+    """Compare the ledger with its sums, budgets and their books in Redis among them, with the usage events and with the
+    results, and name every difference.
 
     Compared are the calls and jobs that ended in whole hours (UTC). An event that accounting has not been past yet is
     no difference; how many there are is told. Exit code 4 when there are differences. None are expected: run it

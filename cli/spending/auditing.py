@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli.environment import Environment
 from cli.kafka import Reading, reading
 from cli.spending.asking import ledger
+from cli.spending.budget_checks import budgets_compared
 from cli.spending.topic_checks import Told, UsageCheck, ends_compared
 from services.accounting.ledger.agreement import (
     Difference,
@@ -69,6 +70,7 @@ async def audited(environment: Environment, span: Span) -> Audit:
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(ledger(environment))
         differences = list(await roll_up_differences(engine, span.since, span.until))
+        differences += await budgets_compared(environment, engine, span.since)
         ends = await stack.enter_async_context(reading(environment.kafka, topics[:1], since=begin))
         opened_at = await database_time(engine)
         usage = await stack.enter_async_context(reading(environment.kafka, topics[1:], since=begin))

@@ -2,12 +2,13 @@
 
 from shared.budgets.reserving import Deployments, Need, worst_case
 from shared.budgets.rules import BudgetRule, Use, rules_of
-from shared.budgets.scripts import DROP, HOLD, OPEN, SETTLE, STATE, Held, held_entry, parse_held
+from shared.budgets.scripts import DROP, HOLD, OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 
 __all__ = [
     "DROP",
     "HOLD",
     "OPEN",
+    "READ",
     "SETTLE",
     "STATE",
     "BudgetRule",

@@ -16,7 +16,7 @@ nine million dollars.
 
 from typing import Final, NamedTuple
 
-__all__ = ["DROP", "HOLD", "OPEN", "SETTLE", "STATE", "Held", "held_entry", "parse_held"]
+__all__ = ["DROP", "HOLD", "OPEN", "READ", "SETTLE", "STATE", "Held", "held_entry", "parse_held"]
 
 _RUN: Final = """
 local function run()
@@ -133,6 +133,14 @@ for i = at, at + budgets - 1 do redis.call('HSET', book, 'k:' .. ARGV[i], 1) end
 for i = at + budgets + windows * 3, #ARGV, 2 do hold(book, holds, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', book, 'run', run())
 return 1
+"""
+)
+
+READ: Final = (
+    _RUN
+    + """
+-- KEYS: book, holds. Returns whether the book is open, and all fields of both, as they are in one moment.
+return {is_open(KEYS[1]) and 1 or 0, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2])}
 """
 )
 

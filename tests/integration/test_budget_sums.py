@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.ledger.alert_store import PostgresAlerts
+from services.accounting.ledger.budget_agreement import budget_differences
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for
@@ -174,7 +176,7 @@ async def test_a_job_is_settled_when_it_has_ended_and_every_call_is_in_the_ledge
     await jobs.accept([job], {})
     [held] = (await store.held("acme")).items()
     assert (held[0], held[1].nanodollars, held[1].windows) == (job.id, 5, ("total month",))
-    await jobs.end([an_end(job.id)], {})
+    await jobs.end([an_end(job.id).model_copy(update={"ended_at": datetime.now(UTC)})], {})
     assert (await store.settle(["acme"], [job.id]))["acme"].jobs == ()
     await record(engine, an_attempt(job=job.id, usage=TokenUsage(output=10)))
     settled = (await store.settle(["acme"], [job.id]))["acme"]
@@ -214,3 +216,30 @@ async def test_who_has_hard_budgets_is_told(engine: AsyncEngine) -> None:
     assert (await store.hard())["acme"].opened
     await keep_rules(engine, [replace(a_rule(), hard=False)])
     assert await store.hard() == {}
+
+
+async def test_a_job_one_of_whose_calls_never_comes_holds_nothing_for_ever(engine: AsyncEngine) -> None:
+    await keep_rules(engine, [a_rule(per="total")])
+    jobs, store = PostgresJobs(engine, Retention()), PostgresBudgets(engine)
+    job = a_job().model_copy(update={"reserved": Reserved(nanodollars=5, windows=("total month",))})
+    await jobs.accept([job], {})
+    await jobs.end([an_end(job.id)], {})  # yesterday
+    assert (await store.settle(["acme"], [job.id]))["acme"].jobs == (job.id,)
+
+
+async def test_the_audit_names_a_budget_that_is_not_the_sum_of_the_ledger(engine: AsyncEngine) -> None:
+    rules = [
+        a_rule("month", time_zone="Asia/Kolkata"),
+        a_rule("day", per="day", team="red"),
+        a_rule("total", per="total", tag=("team", "red")),
+    ]
+    await keep_rules(engine, rules)
+    now = datetime.now(UTC)
+    await record(engine, charging(0.5, now, team="red"), charging(0.25, now), charging(1, now - timedelta(days=1)))
+    since = now - timedelta(hours=25)
+    assert await budget_differences(engine, since) == []
+    async with engine.begin() as connection:
+        await connection.execute(text("update budget_spend set spent_nanodollars = spent_nanodollars - 1"))
+    told = {each.what.partition(" ")[2]: (each.first, each.second) for each in await budget_differences(engine, since)}
+    assert {what.rpartition(" ")[2] for what in told} == {"month", "day", "total"}
+    assert told[f"{now:%Y-%m-%d} day"] == ("500000000", "499999999")

@@ -7,8 +7,9 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.accounting.budgets.comparing import Book
 from services.accounting.ports import AwayError, Figure, Settled
-from shared.budgets import OPEN, SETTLE, STATE, Held, held_entry, parse_held
+from shared.budgets import OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 from shared.job_log import Keyspace
 
 __all__ = ["RedisBooks"]
@@ -23,6 +24,7 @@ class RedisBooks:
         self._state = redis.register_script(STATE)
         self._settle = redis.register_script(SETTLE)
         self._open = redis.register_script(OPEN)
+        self._read = redis.register_script(READ)
 
     async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -45,10 +47,27 @@ class RedisBooks:
         with _translated():
             await self._open(self._keyspace.budgets(tenant), words)
 
+    async def read(self, tenant: str) -> Book:
+        """All of it, as it is in one moment. Raises AwayError."""
+        with _translated():
+            is_open, book, holds = await self._read(self._keyspace.budgets(tenant))
+        fields = {name.decode(): int(value) for name, value in _pairs(book) if name != b"run"}
+        return Book(
+            is_open=bool(is_open),
+            spent={name[2:]: value for name, value in fields.items() if name.startswith("s:")},
+            revisions={name[2:]: value for name, value in fields.items() if name.startswith("r:")},
+            held={name[2:]: value for name, value in fields.items() if name.startswith("h:")},
+            holds={job.decode(): parse_held(entry) for job, entry in _pairs(holds)},
+        )
+
     async def holds(self, tenant: str) -> Mapping[str, Held]:
         with _translated():
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(self._keyspace.budgets(tenant)[1]))
         return {job.decode(): parse_held(entry) for job, entry in found.items()}
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def _figures(figures: Sequence[Figure]) -> Iterator[Word]:

@@ -20,15 +20,19 @@ _HARD: Final = """
 """
 _OPENED: Final = "update budgets set opened_at = now() where tenant = any($1) and hard and opened_at is null"
 
-# A job is settled when it has ended and the ledger has a row for each of its calls.
+# A job is settled when it has ended and the ledger has a row for each of its calls. Of one whose events were no events,
+# and went to the dead letters, it never has them all: that is waited for no longer than an hour.
 _SETTLE: Final = """
     with due as (
         select j.job_id from unnest($1::text[], $2::double precision[]) as w (job_id, keyed_at)
         join jobs j on j.job_id = w.job_id
         where j.settled_at is null and j.status <> 'queued'
-          and jsonb_array_length(coalesce(j.attempts, '[]'::jsonb)) <= (
-              select count(*) from usage_ledger l
-              where l.job_id = w.job_id and l.keyed_at = to_timestamp(w.keyed_at)
+          and (
+              j.ended_at < now() - interval '1 hour'
+              or jsonb_array_length(coalesce(j.attempts, '[]'::jsonb)) <= (
+                  select count(*) from usage_ledger l
+                  where l.job_id = w.job_id and l.keyed_at = to_timestamp(w.keyed_at)
+              )
           )
         order by j.job_id for update of j
     )
