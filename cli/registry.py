@@ -94,5 +94,5 @@ def _root() -> None:
 def _epilog() -> str:
     """Blocks that begin with \\b are printed as they stand."""
     codes = "\n".join(f"  {code.value:<5}{meaning}" for code, meaning in MEANINGS.items())
-    variables = "\n".join(f"  {name:<16}{meaning}" for name, meaning in VARIABLES.items())
+    variables = "\n".join(f"  {name:<18}{meaning}" for name, meaning in VARIABLES.items())
     return f"\b\nEnvironment, before what the running stack says:\n{variables}\n\n\b\nExit codes:\n{codes}"
