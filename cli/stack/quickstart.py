@@ -14,7 +14,16 @@ __all__ = ["KEY_ID", "TENANT", "config_text", "lasting_admin_key", "lasting_key"
 TENANT: Final = "default"
 KEY_ID: Final = "quickstart"
 
-_MODELS: Final = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "o4-mini")
+_MODELS: Final = (
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-5",
+    "gpt-5-mini",
+    "o4-mini",
+    "text-embedding-3-small",
+)
 
 _SIMULATED: Final = {"default": {"tokens": [40, 120], "first_token": [0.15, 0.4], "gap": 0.02}}
 """About the pace of a small hosted model, so that a stream is seen streaming."""
