@@ -18,9 +18,29 @@ from shared.backoff import Backoff
 from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config
 
-__all__ = ["Difference", "TopicsReport", "ensure_topics", "let_go", "new_producer", "partition_counts", "until_begun"]
+__all__ = [
+    "REBALANCE_MS",
+    "REQUEST_MS",
+    "Difference",
+    "TopicsReport",
+    "ensure_topics",
+    "let_go",
+    "new_producer",
+    "partition_counts",
+    "until_begun",
+]
 
 log = structlog.get_logger("kafka")
+
+REQUEST_MS: Final = 15_000
+"""How long a request may go unanswered. A connection whose other end has vanished without a word is given up after
+this, and what waits for Kafka, such as a job's end, waits no longer than that.
+"""
+
+REBALANCE_MS: Final = 12_000
+"""How long a group waits for members that live to join again. Longer than a session, so that one that died is missed
+first; shorter than a request, because joining is one.
+"""
 
 _SETTLE_SECONDS: Final = 15.0
 _LAST_SECONDS: Final = 1.0
@@ -55,7 +75,7 @@ async def ensure_topics(kafka: KafkaAccess | str, prefix: str, topics: Sequence[
     """
     wanted = {topic.at(prefix): topic for topic in topics}
     async with AsyncExitStack() as closing:
-        admin = AIOKafkaAdminClient(**_client(kafka), client_id="sluice-topics", request_timeout_ms=15_000)
+        admin = AIOKafkaAdminClient(**_client(kafka), client_id="sluice-topics", request_timeout_ms=REQUEST_MS)
         closing.push_async_callback(admin.close)
         await admin.start()
         present = set(await admin.list_topics()) & wanted.keys()
@@ -80,7 +100,7 @@ def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes:
         linger_ms=0,
         compression_type="lz4" if has_lz4() else None,
         max_request_size=max_request_bytes,
-        request_timeout_ms=15_000,
+        request_timeout_ms=REQUEST_MS,
     )
 
 

@@ -43,7 +43,7 @@ from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import JobEnded
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, let_go, until_begun
+from shared.kafka import REQUEST_MS, ensure_topics, let_go, until_begun
 from shared.lifecycle import Startup
 from shared.prices import PriceBook
 from shared.prices.current import CurrentPrices
@@ -211,6 +211,7 @@ def _broker(settings: Settings) -> KafkaBroker:
         client_id=_CLIENT,
         acks="all",
         enable_idempotence=True,
+        request_timeout_ms=REQUEST_MS,
         allow_auto_create_topics=False,
         apply_types=False,
         logger=None,

@@ -100,7 +100,7 @@ class Begun(StrEnum):
 
 class Liveness(Protocol):
     async def lives(self, worker: str) -> bool:
-        """Whether that worker's heartbeat is seen. Raises RedisError when nobody can tell: unknown is not dead."""
+        """Whether that worker's heartbeat is seen. Raises Unreachable when nobody can tell: unknown is not dead."""
         ...
 
 

@@ -20,6 +20,7 @@ from faststream.middlewares import AckPolicy
 
 from services.accounting.ports import AwayError, Consumed, Place, Reach, Record
 from shared.groups import member_id_of
+from shared.kafka import REBALANCE_MS
 
 __all__ = ["Intake", "Source"]
 
@@ -31,12 +32,12 @@ _DAY_MS: Final = 86_400_000
 _HEARTBEAT_MS: Final = 1000
 """A member learns with its next heartbeat that the group is being dealt anew; until then everybody waits for it."""
 
-_REBALANCE_MS: Final = 30_000
 _IDLE_MS: Final = 250
 _GATHER_MS: Final = 200
 _GATHER_BYTES: Final = 65_536
 """Kafka answers when so much has come together, or after so long: a transaction of few rows costs as much as one of
 many, and nobody waits for a row."""
+
 _COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
 
@@ -77,7 +78,7 @@ class Intake:
             max_poll_interval_ms=_DAY_MS,
             session_timeout_ms=int(source.session_seconds * 1000),
             heartbeat_interval_ms=_HEARTBEAT_MS,
-            rebalance_timeout_ms=_REBALANCE_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
             parser=_as_it_is,
             decoder=_records,
         )

@@ -30,7 +30,7 @@ from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
 from shared.groups import member_id_of
 from shared.ids import JobId, derived_job_id
-from shared.kafka import let_go
+from shared.kafka import REBALANCE_MS, REQUEST_MS, let_go
 from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
@@ -71,6 +71,7 @@ def submit_broker(kafka: KafkaAccess, client_id: str) -> KafkaBroker:
         allow_auto_create_topics=False,
         # A topic that is created later is found within this time.
         metadata_max_age_ms=30_000,
+        request_timeout_ms=REQUEST_MS,
         apply_types=False,
         logger=None,
     )
@@ -108,7 +109,7 @@ class SubmitTopics:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             max_poll_interval_ms=_DAY_MS,
-            rebalance_timeout_ms=30_000,
+            rebalance_timeout_ms=REBALANCE_MS,
             parser=_as_it_is,
             decoder=_records,
         )

@@ -19,6 +19,7 @@ from services.router_worker.consumption.subscriber import WatermarkSubscriber
 
 if TYPE_CHECKING:
     from faststream.kafka.configs import KafkaBrokerConfig
+from shared.kafka import REBALANCE_MS
 
 __all__ = ["raw_value", "subscribe"]
 
@@ -59,7 +60,7 @@ def subscribe(
             "partition_assignment_strategy": [_own_assignor()],
             "session_timeout_ms": intake.session_timeout_ms,
             "heartbeat_interval_ms": intake.heartbeat_interval_ms,
-            "rebalance_timeout_ms": 30_000,
+            "rebalance_timeout_ms": REBALANCE_MS,
             "max_poll_interval_ms": _DAY_MS,  # the poll loop waits for free slots; liveness is watched otherwise
         },
         no_reply=True,

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.router_worker.ports import Unreachable
 from shared.job_log import LIVES, REMEMBER, Keyspace
 
 __all__ = ["Heartbeat"]
@@ -61,6 +62,9 @@ class Heartbeat:
         await self._redis.delete(self._keyspace.heartbeat(self._worker))
 
     async def lives(self, worker: str) -> bool:
-        """Raises RedisError when Redis is away: unknown is not dead."""
+        """Raises Unreachable when Redis is away: unknown is not dead."""
         keys = [self._keyspace.heartbeat(worker), self._keyspace.heartbeat_memory(worker)]
-        return bool(await self._lives(keys, [self._dead_after_ms]))
+        try:
+            return bool(await self._lives(keys, [self._dead_after_ms]))
+        except (RedisError, OSError) as error:
+            raise Unreachable(f"Redis: {error!r}") from error

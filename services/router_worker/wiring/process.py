@@ -46,7 +46,7 @@ from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, partition_counts
+from shared.kafka import REQUEST_MS, ensure_topics, partition_counts
 from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
@@ -215,6 +215,7 @@ def _broker(settings: Settings, worker: str) -> KafkaBroker:
         acks="all",
         enable_idempotence=True,
         linger_ms=2,
+        request_timeout_ms=REQUEST_MS,
         allow_auto_create_topics=False,
         apply_types=False,
         logger=None,
