@@ -11,7 +11,7 @@ from cli.submission.door import Door
 from cli.submission.http_door import HttpDoor
 from cli.submission.topic_door import TopicDoor
 from cli.submission.waiting import GatewayWait, TopicWait, Wait
-from shared.config import ConfigError, load_config
+from shared.config import ConfigError, load_config, public_id
 from shared.errors import OperatorError
 from shared.topics import SUBMIT
 
@@ -54,9 +54,10 @@ def _gateway(environment: Environment, manner: Manner) -> Iterator[Opened]:
 
 @contextmanager
 def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
-    topic = SUBMIT.at(environment.topic_prefix)
+    topic, key = SUBMIT.at(environment.topic_prefix), None
     try:
-        bound = load_config(environment.config, environment.variables).submit_topics.get(SUBMIT.name)
+        config = load_config(environment.config, environment.variables)
+        bound = config.submit_topics.get(SUBMIT.name)
     except ConfigError as error:
         # A producer needs no configuration; it only cannot know which jobs its records become.
         if manner.waits:
@@ -68,10 +69,23 @@ def _topic(environment: Environment, manner: Manner) -> Iterator[Opened]:
                 f"{environment.config} binds the topic {SUBMIT.name} to no caller: add it to submit_topics."
             )
         tenant = bound.tenant
+        if bound.signed:
+            key = _signing_key(environment, manner)
+            tenant = next((name for name, each in config.tenants.items() if public_id(key) in each.keys), None)
+            if manner.waits and tenant is None:
+                raise OperatorError("--wait needs a key of the configuration, to know which jobs its records become.")
     headers = [(name, text.encode()) for name, text in manner.wishes("sluice-").items()]
-    door = TopicDoor(environment.kafka, topic, headers, tenant)
+    door = TopicDoor(environment.kafka, topic, headers, tenant, key)
     wait = TopicWait(environment.kafka, environment.topic_prefix)
     yield Opened(door, wait, f"{environment.kafka.value} {topic} {manner.model} {manner.lane} {manner.feature}")
+
+
+def _signing_key(environment: Environment, manner: Manner) -> str:
+    """Raises OperatorError."""
+    key = manner.key or (environment.key.value if environment.key else "")
+    if public_id(key) is None:
+        raise OperatorError(f"The records of {SUBMIT.name} are signed: set SLUICE_API_KEY to the key that signs them.")
+    return key
 
 
 DOORS: Final[dict[str, Callable[[Environment, Manner], AbstractContextManager[Opened]]]] = {

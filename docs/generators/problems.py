@@ -31,6 +31,7 @@ _REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.KEY_REUSED: "The `Idempotency-Key` was used for another request.",
         Reason.OVERLOADED: "What others have waiting in the lane is expected to outlast the job's deadline.",
         Reason.OWN_BACKLOG: "What the tenant itself has waiting in the lane is expected to outlast the job's deadline.",
+        Reason.INVALID_SIGNATURE: "A record is not signed, wrongly, or too long ago (submit topics).",
         Reason.ABOVE_RATE: "More requests or tokens in a minute, or interactive jobs at once, than a limit allows.",
         Reason.LARGER_THAN_RATE: "The request alone takes more tokens than a limit allows in a minute.",
         Reason.INSUFFICIENT_QUOTA: "A budget has not enough left; with `retry-after` where jobs under way hold it.",

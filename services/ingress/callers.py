@@ -36,6 +36,7 @@ class Callers:
             for key_id, section in tenant.keys.items()
         ]
         self._named = {caller.key_id: caller for caller, _ in sections}
+        self._sections = {caller.key_id: section for caller, section in sections}
         self._configured = {section.hash: Answer(caller, section.expires) for caller, section in sections}
         self._tenant_limits = {name: limits_of(section.limits) for name, section in tenants.items()}
         self._directory = directory
@@ -60,7 +61,7 @@ class Callers:
             return Turned.EXPIRED if expired else configured.found
         recalled = self._keyring.recall(digest, now)
         if recalled is not None:
-            return recalled
+            return recalled.found
         key_id = public_id(key)
         if key_id is None:
             return Turned.UNKNOWN
@@ -69,6 +70,24 @@ class Callers:
         answer = self._under_the_file(_judged(None if key_id in self._named else stored, digest, now))
         self._keyring.remember(digest, answer, asked_at)
         return answer.found
+
+    async def signer(self, key_id: str) -> Answer:
+        """Who signs under this id, and the hashes of the key, of which either may have signed; or why nobody does.
+
+        Raises UnavailableError as `of_key` does.
+        """
+        now = self._clock()
+        if (section := self._sections.get(key_id)) is not None:
+            expired = section.expires is not None and now >= section.expires
+            return Answer(Turned.EXPIRED if expired else self._named[key_id], hashes=(section.hash,))
+        name = f"signer {key_id}"
+        recalled = self._keyring.recall(name, now)
+        if recalled is not None:
+            return recalled
+        asked_at = self._keyring.changes
+        answer = self._under_the_file(_signer(await self._directory.find(key_id), now))
+        self._keyring.remember(name, answer, asked_at)
+        return answer
 
     def _under_the_file(self, answer: Answer) -> Answer:
         """A tenant that has limits in the file has those, whosever key it is."""
@@ -89,15 +108,27 @@ def _judged(stored: StoredKey | None, digest: str, now: datetime) -> Answer:
     previous = hmac.compare_digest(digest, (stored and stored.previous_hash) or _NOBODYS)
     if stored is None or not (current or previous):
         return Answer(Turned.UNKNOWN)
+    ends = [stored.expires_at, None if current else stored.previous_until]
+    return _allowed(stored, min((end for end in ends if end is not None), default=None), now)
+
+
+def _signer(stored: StoredKey | None, now: datetime) -> Answer:
+    if stored is None:
+        return Answer(Turned.UNKNOWN)
+    overlaps = stored.previous_hash and stored.previous_until and now < stored.previous_until
+    hashes = (stored.hash, stored.previous_hash) if overlaps and stored.previous_hash else (stored.hash,)
+    ends = [stored.expires_at, stored.previous_until if overlaps else None]
+    answer = _allowed(stored, min((end for end in ends if end is not None), default=None), now)
+    return replace(answer, hashes=hashes)
+
+
+def _allowed(stored: StoredKey, until: datetime | None, now: datetime) -> Answer:
+    """Of somebody who has the right secret."""
     if stored.revoked:
         return Answer(Turned.REVOKED)
-    ends = [stored.expires_at, None if current else stored.previous_until]
-    until = min((end for end in ends if end is not None), default=None)
     if until is not None and now >= until:
         return Answer(Turned.EXPIRED)
-    if stored.blocked:
-        return Answer(Turned.BLOCKED, until)
-    return Answer(stored.caller, until)
+    return Answer(Turned.BLOCKED if stored.blocked else stored.caller, until)
 
 
 def limits_of(rates: Rates) -> Limits:

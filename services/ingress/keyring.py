@@ -38,6 +38,8 @@ class Answer:
     found: Caller | Turned
     until: datetime | None = None
     """When it has to be asked for again."""
+    hashes: tuple[str, ...] = ()
+    """As which the key is stored, where somebody wants to verify what it has signed."""
 
 
 class Keyring:
@@ -54,7 +56,7 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._right) + len(self._wrong)
 
-    def recall(self, digest: str, now: datetime) -> Caller | Turned | None:
+    def recall(self, digest: str, now: datetime) -> Answer | None:
         """None when it has to be looked up."""
         answers = self._right if digest in self._right else self._wrong
         answer = answers.get(digest)
@@ -64,7 +66,7 @@ class Keyring:
             del answers[digest]
             return None
         answers.move_to_end(digest)
-        return answer.found
+        return answer
 
     def remember(self, digest: str, answer: Answer, asked_at: int) -> None:
         """`asked_at` is what `changes` said before the answer was asked for."""

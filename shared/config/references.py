@@ -123,6 +123,8 @@ def _of_submit_topics(config: Config) -> Iterator[Wrong]:
         place = ("submit_topics", topic)
         if topic in _RESERVED:
             yield place, "this topic is Sluice's own; producers write to another one"
+        if bound.tenant is None or bound.caller is None:
+            continue  # its records are signed
         if bound.tenant not in config.tenants:
             yield from _known((*place, "tenant"), "tenant", bound.tenant, config.tenants)
             continue

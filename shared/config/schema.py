@@ -126,6 +126,8 @@ class Limits(Section):
     """The same of a batch job. A caller may ask for less than these, not for more."""
     schedule_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] = 86_400
     """How far ahead a job may be scheduled; its deadline counts from then."""
+    signature_seconds: Annotated[int, Field(gt=0, le=86_400)] = 3600
+    """How old the signature of a record may be; what is found later on a submit topic is set aside."""
     batch_above_rate: Literal["wait", "refuse"] = "wait"
     """What becomes of a batch job that comes faster than a limit of its key, team, tenant or model allows."""
     rates_without_redis: Literal["open", "closed"] = "open"

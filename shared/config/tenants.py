@@ -1,8 +1,8 @@
 """Who may ask, and as whom? Tenants, their teams and keys, administrators, and topics that submit as a key."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from shared.config.budgets import Budget
 from shared.config.names import Name, TimeZone
@@ -94,8 +94,19 @@ class Tenant(Section):
 
 
 class SubmitTopic(Section):
-    """Whoever may write to the topic submits as this caller: the broker's ACLs are the lock."""
+    """Who submits by this topic: one caller, named here, or whoever has signed the record."""
 
-    tenant: Name
-    caller: Name
+    tenant: Name | None = None
+    """Whoever may write to the topic submits as this caller: the broker's ACLs are the lock."""
+    caller: Name | None = None
+    """One of the tenant's keys in this file."""
+    signed: bool = False
+    """Instead of `tenant` and `caller`: every record is signed with the key it submits as (docs/tenants.md)."""
     lane: Lane = Lane.BATCH
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        named = (self.tenant is not None, self.caller is not None)
+        if named != (not self.signed, not self.signed):
+            raise ValueError("needs `tenant` and `caller`, or `signed: true` without them")
+        return self

@@ -7,10 +7,12 @@ import orjson
 import pytest
 
 from services.accounting.ledger.job_store import PostgresJobs
+from shared.config import hash_key, new_key
 from shared.config.schema import Retention
 from shared.contracts import DeadLetterReason, Door, Lane
-from tests.suites.ingress import CHAT, an_end, chat_body
-from tests.suites.served_ingress import Place, ServedIngress, serving_ingress, until
+from shared.signing import SIGNATURE, SIGNED_AT, SIGNED_BY, SIGNED_ID, signature, signing_secret
+from tests.suites.ingress import CHAT, KEY, OTHER_TENANTS_KEY, an_end, chat_body
+from tests.suites.served_ingress import Place, ServedIngress, serving_ingress, the_config, until
 
 
 @pytest.fixture
@@ -136,3 +138,39 @@ async def test_a_topic_and_http_share_their_tenants_keys(served: ServedIngress) 
         again = await client.post("/v1/jobs", content=chat_body(user="once"), headers={"idempotency-key": "a"})
     assert again.json()["id"] == served.worker.jobs[0].id
     assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_signed_records_are_jobs_of_whoever_signed_them_and_one_each(place: Place) -> None:
+    signed_topic = "orders.v1"
+    config = the_config(submit_topics={signed_topic: {"signed": True}})
+    async with serving_ingress(place, config=config) as served:
+        topic = signed_topic
+
+        async def publish(body: bytes, record_id: str, key: str = KEY, **changed: bytes) -> None:
+            at_ms, secret = int(time.time() * 1000), signing_secret(hash_key(key))
+            made = signature(secret, at_ms=at_ms, topic=place.topic_prefix + topic, record_id=record_id, body=body)
+            headers = {
+                SIGNED_BY: key.split("_")[1].encode(),
+                SIGNED_AT: str(at_ms).encode(),
+                SIGNED_ID: record_id.encode(),
+                SIGNATURE: made.encode(),
+            } | {name.replace("_", "-"): text for name, text in changed.items()}
+            for _ in range(2):  # whoever listens may publish it again
+                await served.producer.send_and_wait(place.topic_prefix + topic, body, headers=list(headers.items()))
+
+        await publish(chat_body(user="a"), "1")
+        await publish(chat_body(user="b"), "1", OTHER_TENANTS_KEY)
+        await publish(chat_body(user="c"), "2", new_key("web"))
+        await publish(chat_body(user="d"), "3", sluice_signed_id=b"4")
+        await publish(chat_body(user="e"), "5", sluice_signed_at=b"1700000000000")
+        await served.producer.send_and_wait(place.topic_prefix + topic, chat_body(user="f"))
+        await until(
+            lambda: len({(letter.partition, letter.offset) for letter in served.letters}) == 7,
+            "the others are set aside",
+        )
+        assert {(letter.code, letter.tenant) for letter in served.letters} == {("invalid_signature", None)}
+        await until(lambda: len({job.id for job in served.worker.jobs}) == 2, "two jobs")
+        assert {(job.tenant, job.caller, job.user) for job in served.worker.jobs} == {
+            ("acme", "web", "a"),
+            ("rival", "rival", "b"),
+        }

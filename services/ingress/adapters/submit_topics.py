@@ -9,7 +9,7 @@ header `sluice-idempotency-key`, or a CloudEvent's. While Kafka is away the batc
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -25,9 +25,10 @@ from services.ingress.adapters.attendance import Attendance
 from services.ingress.admission import Caller, CompletionRequest, Manner, Reason, Refused, read_request, read_wishes
 from services.ingress.ports import DeadLetterQueue, RecordTooLargeError, UnavailableError, UnconfirmedError
 from services.ingress.reception import Fresh, Known, Received, Reception
+from services.ingress.submitters import Submitter, Submitters
 from shared.backoff import Backoff
 from shared.clock import Clock
-from shared.contracts import DeadLetter, DeadLetterReason, Door, Lane
+from shared.contracts import DeadLetter, DeadLetterReason, Door
 from shared.groups import member_id_of
 from shared.ids import JobId, derived_job_id
 from shared.kafka import REBALANCE_MS, REQUEST_MS, let_go
@@ -35,7 +36,7 @@ from shared.kafka_access import KafkaAccess
 from shared.telemetry import Instruments, TraceContext
 from shared.telemetry.metrics import SUBMISSIONS
 
-__all__ = ["Binding", "SubmitTopics", "Terms", "submit_broker"]
+__all__ = ["SubmitTopics", "Terms", "submit_broker"]
 
 log = structlog.get_logger()
 
@@ -47,12 +48,6 @@ _DAY_MS: Final = 86_400_000
 """A batch waits for Kafka as long as it takes, and the consumer stays in its group."""
 _COMMIT_SECONDS: Final = 10
 _PATIENCE: Final = Backoff(base_seconds=0.2, cap_seconds=5.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    caller: Caller
-    lane: Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ class SubmitTopics:
     def __init__(
         self,
         broker: KafkaBroker,
-        bindings: Mapping[str, Binding],
+        submitters: Submitters,
         *,
         attendance: Attendance,
         terms: Terms,
@@ -90,7 +85,7 @@ class SubmitTopics:
         clock: Clock,
         instruments: Instruments,
     ) -> None:
-        self._bindings = bindings
+        self._submitters = submitters
         self._terms = terms
         self._reception = reception
         self._dead_letters = dead_letters
@@ -101,7 +96,7 @@ class SubmitTopics:
         self._attendance = attendance
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._subscriber = broker.subscriber(
-            *bindings,
+            *submitters.topics,
             group_id=attendance.group,
             batch=True,
             max_records=_BATCH,
@@ -149,7 +144,7 @@ class SubmitTopics:
                 await self.disconnect()
                 await asyncio.sleep(_PATIENCE.delay(failures, random.random()))  # noqa: S311 - jitter
             else:
-                log.info("submit_topics_followed", topics=sorted(self._bindings))
+                log.info("submit_topics_followed", topics=sorted(self._submitters.topics))
                 return
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
@@ -204,32 +199,36 @@ class SubmitTopics:
                 return reason
 
     async def _accept(self, record: ConsumerRecord) -> Received | Refused:
-        binding = self._bindings[record.topic]
         headers = [(name, value) for name, value in record.headers if value is not None]
-        request = self._read(record.value, headers, binding.lane)
+        texts = {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
+        submitter = await self._submitters.of(record.topic, texts, record.value or b"")
+        if isinstance(submitter, Refused):
+            return submitter
+        request = self._read(record.value, texts, submitter)
         if isinstance(request, Refused):
             return request
-        unix_ms = max(record.timestamp, 0)
-        place = (binding.caller.tenant, record.topic, str(record.partition), str(record.offset))
-        received = await self._receive(request, binding.caller, derived_job_id(unix_ms, *place), unix_ms)
+        job, unix_ms = _job_of(record, submitter)
+        received = await self._receive(request, submitter.caller, job, unix_ms)
         if isinstance(received, Refused):
             return received
         found = TraceContext.from_headers(headers)
         await self._reception.queue(received, found.child() if found else TraceContext.new())
         return received
 
-    def _read(
-        self, value: bytes | None, headers: Sequence[tuple[str, bytes]], lane: Lane
-    ) -> CompletionRequest | Refused:
+    def _read(self, value: bytes | None, texts: dict[str, str], submitter: Submitter) -> CompletionRequest | Refused:
         if value is None:
             return Refused(Reason.MALFORMED_JSON, "The record has no value.")
         if len(value) > self._terms.body_bytes:
             return Refused(Reason.TOO_LARGE, f"The record is larger than {self._terms.body_bytes} bytes.")
-        texts = {name.lower(): value.decode("utf-8", "replace") for name, value in headers}
-        if "ce_id" in texts:
+        if submitter.signed is not None:
+            # No other: what is not signed must not make another job of it.
+            texts[_KEY_HEADER] = f"signed {submitter.signed.record_id}"
+        elif "ce_id" in texts:
             texts.setdefault(_KEY_HEADER, f"{texts.get('ce_source', '')} {texts['ce_id']}")
         wishes = read_wishes(texts.get, "sluice-", key_header=_KEY_HEADER)
-        return wishes if isinstance(wishes, Refused) else read_request(value, Manner(Door.TOPIC, lane), wishes)
+        return (
+            wishes if isinstance(wishes, Refused) else read_request(value, Manner(Door.TOPIC, submitter.lane), wishes)
+        )
 
     async def _receive(
         self, request: CompletionRequest, caller: Caller, job: JobId, unix_ms: int
@@ -254,7 +253,7 @@ class SubmitTopics:
             reason=reason,
             message=message,
             code=code,
-            tenant=self._bindings[record.topic].caller.tenant,
+            tenant=self._submitters.tenant_of(record.topic),
             service="ingress",
             failed_at=self._clock(),
         )
@@ -271,6 +270,16 @@ class SubmitTopics:
                 await consumer.commit(offsets)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.warning("submission_commit_failed", reason=repr(error))
+
+
+def _job_of(record: ConsumerRecord, submitter: Submitter) -> tuple[JobId, int]:
+    """The id of its job, and the time that is in it: by the record's place, or by what was signed, wherever it is."""
+    if submitter.signed is not None:
+        at_ms = submitter.signed.at_ms
+        return derived_job_id(at_ms, submitter.caller.tenant, record.topic, "signed", submitter.signed.record_id), at_ms
+    at_ms = max(record.timestamp, 0)
+    place = (submitter.caller.tenant, record.topic, str(record.partition), str(record.offset))
+    return derived_job_id(at_ms, *place), at_ms
 
 
 _DEAD_LETTER_REASONS: Final = {

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     OWN_BACKLOG = "own_backlog"
     """The tenant's own jobs do."""
     NO_WORKERS = "no_workers"
+    INVALID_SIGNATURE = "invalid_signature"
+    """Of a record that must be signed."""
     ABOVE_RATE = "rate_limit_exceeded"
     """More is asked for in a minute, or at once, than the key, its team, its tenant or the model may."""
     LARGER_THAN_RATE = "request_exceeds_rate_limit"

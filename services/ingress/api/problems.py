@@ -96,6 +96,7 @@ _REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.OVERLOADED: (503, _SERVER),
     Reason.OWN_BACKLOG: (429, "rate_limit_error"),
     Reason.NO_WORKERS: (503, _SERVER),
+    Reason.INVALID_SIGNATURE: (401, _INVALID),
     Reason.ABOVE_RATE: (429, "rate_limit_error"),
     Reason.LARGER_THAN_RATE: (413, _INVALID),
     Reason.INSUFFICIENT_QUOTA: (429, "insufficient_quota"),

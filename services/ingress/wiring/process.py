@@ -158,7 +158,9 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=alive))
         app = cast("ASGIApplication", create_app(doors, directory.desk, health, version=version("sluice")))
-        following = topic_door(settings, config, directory.callers, reception, records, topics_exist, instruments)
+        following = topic_door(
+            settings, config, directory.callers, incidents, reception, records, topics_exist, instruments
+        )
         await stack.enter_async_context(
             _running(
                 records=records.run(),

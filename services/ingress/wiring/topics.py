@@ -12,8 +12,10 @@ from aiokafka.errors import KafkaError
 from services.ingress.adapters.kafka_queue import KafkaDeadLetters
 from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.callers import Callers
+from services.ingress.incidents import Incidents
 from services.ingress.reception import Reception
 from services.ingress.settings import IngressSettings
+from services.ingress.submitters import Binding, Submitters
 from shared.blobs import INLINE_BYTES
 from shared.clock import utc_now
 from shared.config.schema import Config
@@ -32,6 +34,7 @@ async def topic_door(
     settings: IngressSettings,
     config: Config,
     callers: Callers,
+    incidents: Incidents,
     reception: Reception,
     records: KafkaRecords,
     topics_exist: asyncio.Event,
@@ -47,14 +50,21 @@ async def topic_door(
     from aiokafka.admin import AIOKafkaAdminClient
 
     from services.ingress.adapters.attendance import Attendance
-    from services.ingress.adapters.submit_topics import Binding, SubmitTopics, Terms, submit_broker
+    from services.ingress.adapters.submit_topics import SubmitTopics, Terms, submit_broker
 
-    door = SubmitTopics(
-        submit_broker(settings.kafka, settings.replica),
+    submitters = Submitters(
         {
-            settings.topic_prefix + topic: Binding(callers.named(bound.caller), bound.lane)
+            settings.topic_prefix + topic: Binding(callers.named(bound.caller) if bound.caller else None, bound.lane)
             for topic, bound in config.submit_topics.items()
         },
+        callers,
+        incidents,
+        counts_for=timedelta(seconds=config.limits.signature_seconds),
+        clock=utc_now,
+    )
+    door = SubmitTopics(
+        submit_broker(settings.kafka, settings.replica),
+        submitters,
         attendance=Attendance(
             AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
             f"{settings.namespace}.submissions",
