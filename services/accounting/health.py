@@ -36,7 +36,7 @@ class Line:
     """One kind of record, from its topics to its table."""
 
     name: str
-    intake: Intake
+    intake: Intake[Any]
     recording: Recording[Any]
     absence: Suspicion = field(default_factory=lambda: Suspicion(_REJOIN_SECONDS))
     """Of its consumer, from its group, while Kafka answers."""

@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -29,7 +30,7 @@ from shared.burials import BurialLimit
 from shared.clock import Clock
 from shared.contracts import DeadLetter, DeadLetterReason
 
-__all__ = ["Keep", "Recording"]
+__all__ = ["Keep", "Reading", "Recording"]
 
 log = structlog.get_logger("accounting")
 
@@ -40,6 +41,18 @@ Keep = Callable[[Sequence[M], Consumed], Awaitable[Added]]
 
 _PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=5)
 _MESSAGE_LIMIT: Final = 500
+_AT_ONCE: Final = 250
+"""Records read before others have a turn: the batch before is on its way to the database meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[M]):
+    """A batch that was read and is not recorded yet."""
+
+    readable: Sequence[tuple[Record, M]]
+    letters: Sequence[DeadLetter]
+    consumed: Consumed
+    newest_ms: int
 
 
 class Recording(Generic[M]):
@@ -68,18 +81,27 @@ class Recording(Generic[M]):
 
     async def take(self, records: Sequence[Record]) -> Consumed:
         """Afterwards every record is in the database or in the dead letters. Blocks while a server is away."""
+        return await self.record(await self.read(records))
+
+    async def read(self, records: Sequence[Record]) -> Reading[M]:
+        """Nothing has happened yet when it returns. Does not hold up the loop."""
         readable: list[tuple[Record, M]] = []
         letters: list[DeadLetter] = []
-        for record in records:
+        for number, record in enumerate(records):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             try:
                 readable.append((record, self._read(record.value or b"")))
             except UnreadableError as error:
                 letters.append(self._letter(record, error.reason, str(error)))
-        await self._bury(letters)
-        consumed = _reach(records)
-        await self._keep_all(readable, consumed)
-        self._meter.caught_up_to(records[-1].timestamp)
-        return consumed
+        return Reading(readable, letters, _reach(records), records[-1].timestamp)
+
+    async def record(self, reading: Reading[M]) -> Consumed:
+        """As `take`, of what has been read."""
+        await self._bury(reading.letters)
+        await self._keep_all(reading.readable, reading.consumed)
+        self._meter.caught_up_to(reading.newest_ms)
+        return reading.consumed
 
     async def _keep_all(self, readable: Sequence[tuple[Record, M]], consumed: Consumed) -> None:
         messages = [message for _, message in readable]

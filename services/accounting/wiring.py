@@ -129,6 +129,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         settling = Settling(PostgresBudgets(engine), books, noted, arrivals.complete, utc_now, patience)
         alerts = Alerts(PostgresAlerts(engine), _ears(settings, config, broker))
         stack.push_async_callback(_let_go, broker.stop)
+        stack.push_async_callback(_closed, lines)
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
 
@@ -181,7 +182,7 @@ def _lines(
             clock=utc_now,
             most_letters=settings.dead_letters_most,
         )
-        return Line(source.name, Intake(broker, source, recording.take), recording)
+        return Line(source.name, Intake(broker, source, recording.read, recording.record), recording)
 
     def source(name: str, batch_records: int, *topics: Topic) -> Source:
         names = tuple(topic.at(settings.topic_prefix) for topic in topics)
@@ -230,6 +231,10 @@ async def _background(lines: Sequence[Line], rounds: Sequence[Coroutine[Any, Any
             group.create_task(each)
         for line in lines:
             group.create_task(_faultless(line), name=line.name)
+
+
+async def _closed(lines: Sequence[Line]) -> None:
+    await asyncio.gather(*(line.intake.close(_GRACE_SECONDS) for line in lines))
 
 
 async def _faultless(line: Line) -> None:

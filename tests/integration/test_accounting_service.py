@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 
 from services.accounting.consumption.intake import Intake, Source
 from services.accounting.ports import Consumed, Record
+from services.accounting.ports import Place as PlaceOfRecord
 from shared.contracts import DeadLetter, DeadLetterReason
 from shared.kafka import ensure_topics, new_producer
 from shared.topics import DEAD_LETTERS, JOBS_BATCH, RESULTS, USAGE
@@ -76,18 +77,20 @@ async def test_bad_records_go_to_the_dead_letters_and_hold_up_nothing(place: Pla
     good = attempts(20)
     odd = an_attempt(user="a\x00b")
     too_much = an_attempt().model_copy(update={"epoch": 2**40})
-    records = as_records([*good[:10], odd, too_much, *good[10:]])
+    no_day = an_attempt().to_bytes().replace(b'"ended_at":"2026-11-20', b'"ended_at":"2026-11-31')
+    records = [*as_records([*good[:10], odd, too_much, *good[10:]]), ("k", no_day)]
     await produce(producer, place, USAGE, [("k", b"no json"), *records[:12], ("k", b'{"tenant": 1}'), *records[12:]])
     async with accounting(place):
         await recorded(place, len(good) + 1)
     assert await place.rows("select end_user from usage_ledger where end_user is not null") == [("a\ufffdb",)]
-    letters = await dead_letters(place, 3)
+    letters = await dead_letters(place, 4)
     assert sorted(letter.reason for letter in letters) == [
+        DeadLetterReason.SCHEMA,
         DeadLetterReason.SCHEMA,
         DeadLetterReason.SCHEMA,
         DeadLetterReason.UNDECODABLE,
     ]
-    assert {letter.value for letter in letters} == {b"no json", b'{"tenant": 1}', too_much.to_bytes()}
+    assert {letter.value for letter in letters} == {b"no json", b'{"tenant": 1}', too_much.to_bytes(), no_day}
     assert {(letter.topic, letter.service) for letter in letters} == {(USAGE.at(place.topic_prefix), "accounting")}
 
 
@@ -220,18 +223,55 @@ async def test_a_killed_process_neither_loses_nor_repeats_an_attempt(
     await assert_ledger_and_roll_up_hold(place, events)
 
 
+async def test_the_next_batch_is_read_while_one_is_written_and_no_further_one(
+    place: Place, producer: AIOKafkaProducer
+) -> None:
+    read, written, gate = list[int](), list[int](), asyncio.Event()
+
+    async def reading(records: Sequence[Record]) -> Sequence[Record]:
+        read.append(len(records))
+        return records
+
+    async def writing(records: Sequence[Record]) -> Consumed:
+        await gate.wait()
+        written.append(len(records))
+        return {PlaceOfRecord(record.topic, record.partition): record.offset + 1 for record in records}
+
+    async def two_are_in_hand() -> bool:
+        return len(read) == 2
+
+    async def all_are_written() -> bool:
+        return sum(written) == 60
+
+    await produce(producer, place, USAGE, as_records(attempts(60)))
+    broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)
+    source = Source("usage", (USAGE.at(place.topic_prefix),), f"{place.topic_prefix}.accounting.usage", 10)
+    intake = Intake(broker, source, reading, writing)
+    await broker.start()
+    await until(two_are_in_hand)
+    assert (len(read), written) == (2, [])
+    gate.set()
+    await until(all_are_written)
+    await intake.close(10)
+    assert sum((await committed(place, "usage")).values()) == 60
+    await broker.stop()
+
+
 async def test_a_batch_that_fails_for_an_unforeseen_reason_is_not_committed_past(
     place: Place, producer: AIOKafkaProducer
 ) -> None:
     taken: list[int] = []
 
-    async def take(records: Sequence[Record]) -> Consumed:
-        taken.append(len(records))
+    async def read(records: Sequence[Record]) -> int:
+        return len(records)
+
+    async def write(count: int) -> Consumed:
+        taken.append(count)
         raise ZeroDivisionError
 
     broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)
     source = Source("usage", (USAGE.at(place.topic_prefix),), f"{place.topic_prefix}.accounting.usage", 10)
-    intake = Intake(broker, source, take)
+    intake = Intake(broker, source, read, write)
     await produce(producer, place, USAGE, as_records(attempts(60)))
     await broker.start()
     with pytest.raises(ZeroDivisionError):

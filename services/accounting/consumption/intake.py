@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -41,8 +41,12 @@ many, and nobody waits for a row."""
 _COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
 
-Take = Callable[[Sequence[Record]], Awaitable[Consumed]]
-"""Afterwards the records are recorded, and it says up to where."""
+B = TypeVar("B")
+"""A batch that was read."""
+
+Read = Callable[[Sequence[Record]], Awaitable[B]]
+Write = Callable[[B], Awaitable[Consumed]]
+"""Afterwards what was read is recorded, and it says up to where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +58,20 @@ class Source:
     session_seconds: float = 6.0
 
 
-class Intake:
-    """One kind of record, batch by batch and one batch at a time."""
+class Intake(Generic[B]):
+    """One kind of record, batch by batch: while one is written into the database, the next is read."""
 
-    def __init__(self, broker: KafkaBroker, source: Source, take: Take) -> None:
+    def __init__(self, broker: KafkaBroker, source: Source, read: Read[B], write: Write[B]) -> None:
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Fails when a batch could not be recorded for a reason nobody foresaw. Nothing is taken after that."""
         self.group = source.group
         self._topics = source.topics
-        self._take = take
+        self._read = read
+        self._write = write
         self._in_hand = 0
         self._busy_since: float | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._closed = False
         self._subscriber = broker.subscriber(
             *source.topics,
             group_id=source.group,
@@ -120,20 +127,46 @@ class Intake:
             raise AwayError("Kafka has not told of all topics yet")
         return {Place(*partition): Reach(first[partition], end) for partition, end in ends.items()}
 
+    async def close(self, within_seconds: float) -> None:
+        """Take nothing more. What is being written then has so long to end; else it is read again at the next start."""
+        self._closed = True
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=within_seconds)
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
+
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
-        if self.fault.done():
+        if self.fault.done() or self._closed:
             return
-        self._in_hand, self._busy_since = len(records), time.monotonic()
+        self._in_hand += len(records)
         try:
-            consumed = await self._take(records)
-        except Exception as error:
-            # FastStream would log it and go on to the next batch, whose commit would then cover this one.
-            if not self.fault.done():
-                self.fault.set_exception(error)
-            raise
+            read = await self._read(records)
+        except Exception as error:  # noqa: BLE001 - told by the fault, which ends the process
+            self._fail(error)
+            return
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+        if self.fault.done() or self._closed:
+            return
+        self._writing = asyncio.create_task(self._record(read, len(records)), name=f"write {self.group}")
+
+    async def _record(self, read: B, count: int) -> None:
+        """Never raises."""
+        self._busy_since = time.monotonic()
+        try:
+            consumed = await self._write(read)
+        except Exception as error:  # noqa: BLE001 - told by the fault, which ends the process
+            # Nothing may be recorded behind it: a later commit would cover this one.
+            self._fail(error)
+            return
         finally:
-            self._in_hand, self._busy_since = 0, None
+            self._busy_since = None
+        self._in_hand -= count
         await self._commit(consumed)
+
+    def _fail(self, error: Exception) -> None:
+        if not self.fault.done():
+            self.fault.set_exception(error)
 
     async def _commit(self, consumed: Consumed) -> None:
         """A commit that fails costs a replay at the next start, and a replay changes nothing."""

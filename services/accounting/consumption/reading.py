@@ -24,7 +24,7 @@ _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 def read_usage(value: bytes) -> AttemptFields:
     """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger. And when
-    a moment in it does not exist: its price goes by one, and PostgreSQL would refuse the row.
+    its call began in no moment that exists: its price goes by that. The other moments PostgreSQL looks at.
     """
     event = _read(_attempt.validate_json, value)
     job, attempt = event["job_id"], event["attempt"]
@@ -32,9 +32,7 @@ def read_usage(value: bytes) -> AttemptFields:
         ids = f"attempt_id {event['attempt_id']!r}, job_id {job!r}, attempt {attempt}"
         raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
     try:
-        for moment in (event["accepted_at"], event["started_at"], event.get("first_token_at"), event["ended_at"]):
-            if moment:
-                minute_of(moment)
+        minute_of(event["started_at"])
     except ValueError as error:
         raise UnreadableError(DeadLetterReason.SCHEMA, f"no such moment: {error}") from error
     return event
