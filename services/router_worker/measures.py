@@ -85,6 +85,7 @@ class WorkerMeasures:
         self._quota_seconds = instruments.histogram(metrics.QUOTA_SECONDS)
         self._quota_leases = instruments.counter(metrics.QUOTA_LEASES)
         self._quota_share = instruments.gauge(metrics.QUOTA_SHARE)
+        self._hedges = instruments.counter(metrics.HEDGES)
         self._probes = instruments.counter(metrics.PROBES)
         self._openings = instruments.counter(metrics.BREAKER_OPENINGS)
         self._pace: dict[str, _Pace] = {lane: _Pace() for lane in Lane}
@@ -180,6 +181,9 @@ class WorkerMeasures:
 
     def opened(self, deployment: str, because: FailureKind, *, heard: bool) -> None:
         self._openings.labels(deployment, because, "heard" if heard else "found").inc()
+
+    def hedged(self, model: str, outcome: str) -> None:
+        self._hedges.labels(model, outcome).inc()
 
     def probed(self, deployment: str, outcome: str) -> None:
         self._probes.labels(deployment, outcome).inc()

@@ -89,11 +89,12 @@ def begin_attempt(
     now: datetime,
     before: AttemptFinished | None = None,
     plan: tuple[PlanEntry, ...] | None = None,
+    role: AttemptRole | None = None,
 ) -> AttemptBegun:
-    """`before` is the job's last call, whoever made it."""
+    """`before` is the job's last call, whoever made it; the role follows from it where nobody says otherwise."""
     return AttemptBegun(
         attempt=number,
-        role=_role(candidate, before),
+        role=role or _role(candidate, before),
         epoch=epoch,
         provider=candidate.provider,
         deployment=candidate.name,

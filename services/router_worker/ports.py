@@ -217,6 +217,10 @@ class Measures(Protocol):
         """What a record's job turned out to be."""
         ...
 
+    def hedged(self, model: str, outcome: str) -> None:
+        """A job was called for twice: the `first` or the `second` was heard, or `nobody`."""
+        ...
+
     def failed_over(self, model: str, cause: str) -> None:
         """A job goes on at another deployment."""
         ...

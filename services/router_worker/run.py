@@ -27,7 +27,8 @@ class Run:
     traceparent: str | None
     attempts: list[AttemptFinished] = field(default_factory=list)
     """Those that have ended, former workers' included, in order."""
-    current: Attempt | None = None
+    current: list[Attempt] = field(default_factory=list)
+    """Those that run; two, while one is slow to begin."""
     met: dict[str, str] = field(default_factory=dict)
     """What was last found to keep it from a deployment, by the deployment's name."""
 

@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from services.router_worker.assembly import Assembler
+from services.router_worker.conduct import Conductor
 from services.router_worker.outcome import Outcome, attempt_finished, job_ended, terminal_event
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import (
@@ -65,6 +66,7 @@ class Server:
     outcomes: Outcomes
     queue: JobQueue
     traveller: Traveller
+    conductor: Conductor
     measures: Measures
     running: RunningJobs
     plan: Callable[[Job], Plan]
@@ -176,7 +178,7 @@ class Server:
         job = run.job.model_copy(update={"not_before": until, "deferral": run.taken.epoch})
         await self.outcomes.charge(self._own(run), run.traceparent)
         await self.queue.put(job, run.traceparent)
-        await self.traveller.note(run, "deferral", b"%d" % run.taken.epoch)
+        await self.conductor.note(run, "deferral", b"%d" % run.taken.epoch)
         match run.interrupt.why:
             case Why.FENCED:
                 return False
@@ -189,8 +191,7 @@ class Server:
 
     async def _end(self, run: Run, verdict: Verdict) -> bool:
         now = self.clock()
-        if run.current is not None:
-            self.traveller.close(run, attempt_finished(run.job, run.current.close(AttemptStatus.CANCELLED, now)))
+        self._stop(run, AttemptStatus.CANCELLED, now)
         ended = job_ended(
             run.job,
             status=verdict.status,
@@ -227,15 +228,16 @@ class Server:
 
     async def _charge_own(self, run: Run) -> None:
         """Whoever took the job charges what the claim told of us. When Redis lost that, nobody but we can."""
-        self._abandon(run)
+        self._stop(run, AttemptStatus.ABANDONED, self.clock())
         await self.outcomes.charge(self._own(run), run.traceparent)
 
-    def _abandon(self, run: Run) -> AttemptFinished | None:
-        if run.current is None:
-            return None
-        lost = attempt_finished(run.job, run.current.close(AttemptStatus.ABANDONED, self.clock()))
-        self.traveller.close(run, lost)
-        return lost
+    def _stop(self, run: Run, status: AttemptStatus, now: datetime) -> list[AttemptFinished]:
+        """What ran runs no more, and is charged as this."""
+        stopped = []
+        for attempt in tuple(run.current):
+            stopped.append(attempt_finished(run.job, attempt.close(status, now)))
+            self.conductor.close(run, attempt, stopped[-1])
+        return stopped
 
     def _own(self, run: Run) -> list[AttemptFinished]:
         return [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
@@ -245,11 +247,11 @@ class Server:
 
         Whoever goes on charges it too, by the same message, from what the claim tells. But Redis may lose that first.
         """
-        lost = self._abandon(run)
+        lost = self._stop(run, AttemptStatus.ABANDONED, self.clock())
         with anyio.move_on_after(_CHARGE_SECONDS):  # nobody shall wait for the job because Kafka is away
             await self.outcomes.charge(self._own(run), run.traceparent)
-        if lost is not None:
-            await self.traveller.note(run, f"f{lost.attempt}", lost.to_bytes())
+        for each in lost:
+            await self.conductor.note(run, f"f{each.attempt}", each.to_bytes())
         await self.claims.hand_over(run.job.id, run.taken.epoch)
         log.info("handed_over")
 

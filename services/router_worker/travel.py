@@ -1,52 +1,40 @@
 """Walks one job's journey: makes the calls and waits that `routing/journey.py` decides, and charges every attempt."""
 
 import asyncio
-import random
-from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
-import anyio.lowlevel
 import orjson
 import structlog
 
 from services.router_worker.assembly import Assembler
-from services.router_worker.attempt import Attempt
-from services.router_worker.calls import Permit, Permits, ProviderCalls
-from services.router_worker.events import Chunk, LimitsTold
-from services.router_worker.failures import Failure
-from services.router_worker.outcome import AttemptBegun, abandoned, attempt_finished, begin_attempt, job_error
+from services.router_worker.calls import Permit, Permits
+from services.router_worker.conduct import Conductor
+from services.router_worker.outcome import AttemptBegun, abandoned, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Begun, Claims, Measures, Taken, TokenEstimates
-from services.router_worker.resilience.reactions import REACTIONS, Blame
-from services.router_worker.routing.explain import Running, explained, met_by
+from services.router_worker.ports import Claims, Measures, Taken
+from services.router_worker.routing.explain import met_by
 from services.router_worker.routing.journey import (
-    AttemptFailed,
     Call,
     Event,
-    FirstOutput,
     GiveUp,
     Journey,
     Listen,
     Restart,
     Step,
     Succeed,
-    Succeeded,
     Wait,
     Waited,
     advance,
     begin,
 )
-from services.router_worker.routing.steps import OPEN, Admitted, Openings, Queue
-from services.router_worker.routing.traffic import Traffic
+from services.router_worker.routing.steps import OPEN, Admitted, Hedge, Openings, Queue, Slow
 from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
-from services.router_worker.running import Why
 from services.router_worker.shown import read_back
 from shared.clock import Clock
 from shared.config.schema import Retries
-from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, JobStatus
-from shared.ids import attempt_id
+from shared.contracts import AttemptFinished, JobStatus
 from shared.job_log import EventType
 
 __all__ = ["Traveller"]
@@ -57,13 +45,18 @@ _MOST_DEATHS = 3
 """A record whose workers died so often may be what kills them."""
 
 
+@dataclass(slots=True)
+class _Calling:
+    """The journey while a call runs, beside which it may have another made."""
+
+    journey: Journey
+
+
 @dataclass(frozen=True, slots=True)
 class Traveller:
     claims: Claims
     permits: Permits
-    traffic: Traffic
-    providers: ProviderCalls
-    estimates: TokenEstimates
+    conductor: Conductor
     measures: Measures
     retries: Retries
     clock: Clock
@@ -117,12 +110,19 @@ class Traveller:
                     run.assembler = Assembler()
                     step = call
                 case Call():
-                    happened = await self._attempt(run, step, permit or self.permits.take(step.candidate, run.job))
-                    permit = None
+                    permit = permit or self.permits.take(step.candidate, run.job)
+                    calling = _Calling(journey)
+                    happened = await self.conductor.attempt(run, step, permit, partial(self._second, run, calling))
+                    permit, journey = None, calling.journey
                     for each in happened:
                         journey, step = advance(journey, each, self._openings(run))
-                case Listen():
+                case Listen() | Hedge():
                     raise AssertionError("a journey listens only while an attempt runs")
+
+    def _second(self, run: Run, calling: "_Calling") -> tuple[Call, Permit] | None:
+        """Whom to call beside a call that is slow."""
+        calling.journey, step = advance(calling.journey, Slow(self.clock()), self._openings(run))
+        return (step.call, self.permits.take(step.call.candidate, run.job)) if isinstance(step, Hedge) else None
 
     async def _wait(self, run: Run, step: Wait, *, shown: bool) -> bool:
         """True when it takes so long that the job is to wait elsewhere."""
@@ -151,98 +151,6 @@ class Traveller:
             run.met.update(met_by(openings))
         return openings
 
-    async def note(self, run: Run, name: str, value: bytes) -> None:
-        """Write into the claim what the next owner would have to know; learn from it whether to go on."""
-        run.claim[name] = value
-        begun = await until_answered(lambda: self.claims.note(run.job.id, run.taken.epoch, name, value))
-        if begun is Begun.FENCED:
-            run.interrupt.stop(Why.FENCED)
-        if begun is Begun.CANCEL:
-            run.interrupt.stop(Why.CANCELLED)
-        await anyio.lowlevel.checkpoint()
-
-    def close(self, run: Run, finished: AttemptFinished) -> None:
-        """The attempt has ended here: it is charged, and nothing runs any more."""
-        run.attempts.append(finished)
-        run.current = None
-        self.measures.attempt_ended(finished)
-
-    async def _attempt(self, run: Run, call: Call, permit: Permit) -> Sequence[Event]:
-        """Call one deployment until it ends; afterwards the attempt is charged and noted in the claim."""
-        job, candidate = run.job, call.candidate
-        used: int | None = 0
-        failure = None
-        self.traffic.began(candidate.name)
-        try:
-            before = run.attempts[-1] if run.attempts else None
-            plan = explained(run.plan, [*run.attempts, Running(candidate.name)], run.met)
-            begun = begin_attempt(candidate, call.attempt, run.taken.epoch, self.clock(), before, plan)
-            if before is not None and begun.role is AttemptRole.FAILOVER:
-                self.measures.failed_over(job.model, before.error_kind or "worker_lost")
-            await self.note(run, f"a{call.attempt}", begun.to_bytes())
-            run.log.note(EventType.PROGRESS, _json(step="attempt", attempt=call.attempt, deployment=candidate.name))
-            attempt = run.current = Attempt(job, begun, run.assembler)
-            self.measures.attempt_began(begun)
-            used = None
-            # Each token wakes every coroutine between its task and the socket; from a task of its own the way is short.
-            await asyncio.create_task(self._listen(run, attempt, call, permit), name=f"listens to {begun.deployment}")
-            used, failure = attempt.tokens, attempt.failure
-        finally:
-            permit.end(used, failure)
-            self.traffic.ended(candidate.name)
-        return await self._conclude(run, attempt, permit)
-
-    async def _listen(self, run: Run, attempt: Attempt, call: Call, permit: Permit) -> None:
-        job = run.job
-        name, resume_text = attempt_id(job.id, call.attempt), run.assembler.text if call.resume else None
-        calls = self.providers.attempt(
-            job, call.candidate, name, resume_text, job.deadline, key=permit.key, traceparent=run.traceparent
-        )
-        answered = False
-        async with aclosing(calls) as events:
-            async for event in events:
-                attempt.take(event, attempt.first_output_at or self.clock())
-                if attempt.first_output_at is not None and not answered:
-                    answered = True
-                    permit.answered()
-                if isinstance(event, Chunk):
-                    if job.streamed:
-                        run.log.show(event)
-                elif isinstance(event, LimitsTold):
-                    permit.hear(event.limits)
-
-    async def _conclude(self, run: Run, attempt: Attempt, permit: Permit) -> Sequence[Event]:
-        now = self.clock()
-        estimate = await self.estimates.usage(run.job, attempt.assembler.output) if attempt.needs_estimate else None
-        status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
-        finished = attempt_finished(run.job, attempt.close(status, now, estimate))
-        self.close(run, finished)
-        self._remember(attempt, now)
-        shown = [FirstOutput(attempt.first_output_at)] if run.job.streamed and attempt.first_output_at else []
-        if attempt.failure is None:
-            return [*shown, Succeeded(now)]
-        _log_failure(finished, attempt.failure, attempt.evidence)
-        await self.note(run, f"f{finished.attempt}", finished.to_bytes())
-        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        return [
-            *shown,
-            AttemptFailed(
-                attempt.failure,
-                now,
-                jitter,
-                resumable=attempt.assembler.is_resumable,
-                another_key=permit.another_key(),
-            ),
-        ]
-
-    def _remember(self, attempt: Attempt, now: datetime) -> None:
-        """How long its deployment took to say something, for those who choose by it."""
-        waited = ((attempt.first_output_at or now) - attempt.begun.started_at).total_seconds()
-        if attempt.first_output_at is not None:
-            self.traffic.answered(attempt.begun.deployment, waited, now.timestamp())
-        elif attempt.failure is not None and REACTIONS[attempt.failure.kind].blame is Blame.DEPLOYMENT:
-            self.traffic.failed(attempt.begun.deployment, waited, now.timestamp())
-
     async def _charge_former_owners(self, run: Run) -> bool:
         """Take over what earlier workers showed and noted, and charge the attempt that died with one.
 
@@ -269,7 +177,7 @@ class Traveller:
         run.attempts.append(lost)
         self.measures.attempt_inherited(lost)
         log.warning("attempt_abandoned", attempt=lost.attempt_id, outputs=outputs)
-        await self.note(run, f"f{begun.attempt}", lost.to_bytes())
+        await self.conductor.note(run, f"f{begun.attempt}", lost.to_bytes())
 
 
 def _verdict(step: Succeed | GiveUp) -> Verdict:
@@ -285,15 +193,6 @@ def _foregone(taken: Taken) -> Verdict | None:
     if taken.cancelled:
         return CANCELLED
     return KILLS_ITS_WORKERS if taken.deaths >= _MOST_DEATHS else None
-
-
-def _log_failure(finished: AttemptFinished, failure: Failure, evidence: str) -> None:
-    what = {"attempt": finished.attempt_id, "kind": failure.kind, "on": finished.deployment}
-    if failure.status is not None:
-        what["status"] = str(failure.status)
-    if evidence:
-        what["evidence"] = evidence
-    log.info("attempt_failed", **what)
 
 
 def _json(**fields: object) -> bytes:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from shared.config.budgets import Budget, Budgets
 from shared.config.names import Name
-from shared.config.patience import Breaker, Bulkhead, Retries, Seconds, Timeouts
+from shared.config.patience import Breaker, Bulkhead, Hedge, Retries, Seconds, Timeouts
 from shared.config.pricing import LongContext, PriceOverride
 from shared.config.providers import Provider
 from shared.config.quirks import Quirks
@@ -24,6 +24,7 @@ __all__ = [
     "Caller",
     "Config",
     "Deployment",
+    "Hedge",
     "Limits",
     "LongContext",
     "Model",
@@ -104,6 +105,7 @@ class Model(Section):
     `least-in-flight` takes who has the fewest calls of all workers, for its weight; `latency` the quicker of two drawn
     by lot, by the time to the first token; `cost` the cheapest for the job's tokens.
     """
+    hedge: Hedge | None = None
     fallbacks: tuple[str, ...] = ()
     """Models to go on with when no deployment of this one answers. The answer names the model that gave it."""
     fallbacks_for: FallbacksFor = FallbacksFor()

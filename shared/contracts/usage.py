@@ -85,6 +85,10 @@ class AttemptRole(StrEnum):
     """The deployment of the call before was asked again."""
     FAILOVER = "failover"
     """Another deployment was asked than in the call before."""
+    HEDGE = "hedge"
+    """Made beside a call that was slow to begin."""
+    HEDGE_LOSER = "hedge_loser"
+    """Of two calls beside each other the one that was not heard: it was stopped when the other began its answer."""
 
 
 class AttemptFinished(WireModel):

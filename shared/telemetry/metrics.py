@@ -139,6 +139,11 @@ FIRST_TOKEN_SECONDS = Spread(
 )
 ATTEMPTS_RUNNING = Level("sluice_attempts_running", "Provider calls open now.", ("provider", "deployment"))
 FAILOVERS = Count("sluice_failovers_total", "Jobs that went on to another deployment.", ("model", "cause"))
+HEDGES = Count(
+    "sluice_hedges_total",
+    "Second calls that were made beside slow ones; whether the `first` was heard, the `second`, or `nobody`.",
+    ("model", "outcome"),
+)
 RESTARTS = Count("sluice_restarts_total", "Answers begun again after a reader had seen a part.", ("model", "cause"))
 TOKENS = Count("sluice_tokens_total", "Tokens used, by bucket.", ("provider", "deployment", "kind"), "tokens")
 

@@ -198,6 +198,7 @@ async def running_fleet(
     settings: Mapping[str, object] = MappingProxyType({}),
     keys: Sequence[str] = (),
     wrong_keys: Sequence[str] = (),
+    hedge: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Fleet]:
     """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all, by the `strategy`,
     except those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers
@@ -224,7 +225,7 @@ async def running_fleet(
             }
             for model in scripts
         }
-        models = {"m": {"deployments": [served[model] for model in serving], "strategy": strategy}}
+        models = {"m": {"deployments": [served[model] for model in serving], "strategy": strategy, "hedge": hedge}}
         config = {
             "providers": {"sim": at, **{dialect: {**at, "dialect": dialect} for dialect in dialects.values()}},
             "models": models | {name: {"deployments": [served[name]]} for name in scripts},

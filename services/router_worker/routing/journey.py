@@ -1,7 +1,7 @@
 """What a job does next. Pure: (journey, event) -> (journey, step).
 
-Rule 1: every retry, failover and give-up decision lives in this file; what a kind of failure calls for is read from
-        `resilience/reactions.py`.
+Rule 1: every retry, failover and give-up decision lives in this file and, as far as a failure changes how a candidate
+        stands, in `judging.py`; what a kind of failure calls for is read from `resilience/reactions.py`.
 Rule 2: this file knows no provider, no transport and no clock; times and jitter arrive inside events.
 Rule 3: no step but `GiveUp` at or after the deadline, and no wait that ends there: a job that cannot be helped in time
         ends now, with the failure it had.
@@ -22,13 +22,13 @@ on behind the text where the next candidate can, and anything else restarts, whi
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from services.router_worker.failures import Cause, Failure, FailureKind
-from services.router_worker.resilience.backoff import parking, pause
 from services.router_worker.resilience.deadline import Deadline
-from services.router_worker.resilience.reactions import REACTIONS, Blame, Then, cause_of
+from services.router_worker.resilience.reactions import REACTIONS, Then
+from services.router_worker.routing.judging import causes_of, judged, open_to
 from services.router_worker.routing.plan import Plan
 from services.router_worker.routing.standing import Journey, Standing, View
 from services.router_worker.routing.steps import (
@@ -39,11 +39,14 @@ from services.router_worker.routing.steps import (
     Event,
     FirstOutput,
     GiveUp,
+    Hedge,
     Listen,
     Openings,
     Outcome,
+    Overtaken,
     Queue,
     Restart,
+    Slow,
     Step,
     Succeed,
     Succeeded,
@@ -86,11 +89,11 @@ def begin(
 ) -> tuple[Journey, Step]:
     """`attempts_so_far` and `shown` tell of an earlier worker that died over this job."""
     standings = (Standing(),) * len(plan.candidates)
-    met = _met(*(skipped.failure for skipped in plan.skipped))
+    met = causes_of(*(skipped.failure for skipped in plan.skipped))
     journey = Journey(plan, policy, retries, Deadline(deadline), standings, attempts_so_far, shown, met=met)
     if shown and policy is Interruption.FAIL:
         return _give_up(journey, Failure(FailureKind.CUT, "The worker that streamed this answer stopped."))
-    if not _open(journey):
+    if not open_to(journey):
         return _give_up(journey, _nobody(plan))
     return _next(journey, now, openings)
 
@@ -105,18 +108,24 @@ def _nobody(plan: Plan) -> Failure:
 
 def advance(journey: Journey, event: Event, openings: Openings = OPEN) -> tuple[Journey, Step]:
     match event:
-        case FirstOutput():
-            return replace(journey, shown=True), Listen()
+        case FirstOutput() | Overtaken():
+            return _heard(journey, event), Listen()
         case Succeeded():
             return journey, Succeed()
         case Waited():
             return _next(journey, event.now, openings)
         case Admitted():
             return _admitted(journey, event)
+        case Slow():
+            return _hedge(View(journey, event.now, openings))
         case AttemptFailed():
             return _recover(replace(journey, resumable=event.resumable), event, openings)
         case _:
             assert_never(event)
+
+
+def _heard(journey: Journey, event: FirstOutput | Overtaken) -> Journey:
+    return replace(journey, shown=True) if isinstance(event, FirstOutput) else replace(journey, here=journey.beside)
 
 
 def _admitted(journey: Journey, event: Admitted) -> tuple[Journey, Step]:
@@ -129,81 +138,10 @@ def _recover(journey: Journey, event: AttemptFailed, openings: Openings) -> tupl
     then = REACTIONS[event.failure.kind].then
     if then is Then.EXPIRE:
         return _expire(journey)
-    journey = replace(journey, last=event.failure, met=journey.met | _met(event.failure))
+    journey = replace(journey, last=event.failure, met=journey.met | causes_of(event.failure))
     if then is Then.GIVE_UP or (journey.shown and journey.policy is Interruption.FAIL):
         return _give_up(journey, event.failure)
-    return _next(_judged(journey, event, then), event.now, openings)
-
-
-def _judged(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
-    """The journey after a failure has changed the standings."""
-    if event.another_key and REACTIONS[event.failure.kind].blame is Blame.KEY:
-        return replace(journey, staying=True)
-    match then:
-        case Then.BAR:
-            return _bar(journey, journey.plan.candidates[journey.here].name)
-        case Then.OTHER_MODEL:
-            model = journey.plan.candidates[journey.here].serves
-            return _bar(journey, *(each.name for each in journey.plan.candidates if each.serves == model))
-        case Then.PARK:
-            return _stand(journey, _parked(journey, event))
-        case Then.RETRY | Then.SWITCH | Then.LEAVE:
-            return _failed(journey, event, then)
-        case Then.GIVE_UP | Then.EXPIRE:
-            return journey
-        case _:
-            assert_never(then)
-
-
-def _bar(journey: Journey, *names: str) -> Journey:
-    standings = tuple(
-        replace(standing, barred=True) if candidate.name in names else standing
-        for candidate, standing in zip(journey.plan.candidates, journey.standings, strict=True)
-    )
-    return replace(journey, standings=standings, staying=False)
-
-
-def _parked(journey: Journey, event: AttemptFailed) -> Standing:
-    was = journey.standings[journey.here]
-    length = parking(journey.retries, was.limits, event.failure.retry_after, event.jitter)
-    return replace(was, limits=was.limits + 1, not_before=event.now + length)
-
-
-def _failed(journey: Journey, event: AttemptFailed, then: Then) -> Journey:
-    was = journey.standings[journey.here]
-    asked_for = event.failure.retry_after or timedelta()
-    wait = max(pause(journey.retries, was.failures, event.jitter), asked_for)
-    failed = replace(was, failures=was.failures + 1, tries=was.tries + 1, not_before=event.now + wait)
-    alone = _open(journey) == [journey.here]
-    stays = then is not Then.LEAVE and (alone or (then is Then.RETRY and not asked_for))
-    if stays and failed.tries <= journey.retries.per_deployment:
-        return replace(_stand(journey, failed), staying=True)
-    return _stand(journey, replace(failed, tries=0, rounds=failed.rounds + 1))
-
-
-def _stand(journey: Journey, standing: Standing) -> Journey:
-    """The candidate that was asked last now stands like this, and others may be asked."""
-    standings = (*journey.standings[: journey.here], standing, *journey.standings[journey.here + 1 :])
-    return replace(journey, standings=standings, staying=False)
-
-
-def _open(journey: Journey) -> list[int]:
-    return [
-        index
-        for index, standing in enumerate(journey.standings)
-        if not standing.barred and standing.rounds < journey.retries.rounds and _is_due(journey, index)
-    ]
-
-
-def _is_due(journey: Journey, index: int) -> bool:
-    """A fallback for one kind of failure waits until that has happened."""
-    after = journey.plan.candidates[index].after
-    return not after or not after.isdisjoint(journey.met)
-
-
-def _met(*failures: Failure | None) -> frozenset[Cause]:
-    causes = (cause_of(failure.kind) for failure in failures if failure is not None)
-    return frozenset(cause for cause in causes if cause is not None)
+    return _next(judged(journey, event, then), event.now, openings)
 
 
 def _next(journey: Journey, now: datetime, openings: Openings) -> tuple[Journey, Step]:
@@ -212,9 +150,9 @@ def _next(journey: Journey, now: datetime, openings: Openings) -> tuple[Journey,
         return _expire(journey)
     journey = _aware(journey, openings)
     view = View(journey, now, openings)
-    open_ = [journey.here] if view.stays() else [each for each in _open(journey) if not view.is_hopeless(each)]
+    open_ = [journey.here] if view.stays() else [each for each in open_to(journey) if not view.is_hopeless(each)]
     if not open_:
-        return _give_up(journey, journey.last or _obstacle(view, _open(journey)))
+        return _give_up(journey, journey.last or _obstacle(view, open_to(journey)))
     first = min(open_, key=view.order)
     if view.free_at(first) <= now:
         return _enter(view, first, open_)
@@ -227,9 +165,9 @@ def _aware(journey: Journey, openings: Openings) -> Journey:
     """What keeps all jobs from a deployment that this one would ask has happened to it, too."""
     if not openings.parked:
         return journey
-    names = {journey.plan.candidates[index].name for index in _open(journey)}
+    names = {journey.plan.candidates[index].name for index in open_to(journey)}
     found = (openings.parked[name].because for name in names & openings.parked.keys())
-    return replace(journey, met=journey.met | _met(*found))
+    return replace(journey, met=journey.met | causes_of(*found))
 
 
 def _obstacle(view: View, indexes: list[int]) -> Failure | None:
@@ -267,8 +205,21 @@ def _enter(view: View, first: int, open_: list[int]) -> tuple[Journey, Step]:
 def _elsewhere(view: View, same: list[int]) -> list[int]:
     """Who could be asked instead of these, of another model, if they leave the job standing too long."""
     outage = replace(view.journey, met=view.journey.met | {Cause.OUTAGE})
-    others = [index for index in _open(outage) if index not in same]
+    others = [index for index in open_to(outage) if index not in same]
     return sorted((each for each in others if not view.is_hopeless(each) and not view.is_full(each)), key=view.order)
+
+
+def _hedge(view: View) -> tuple[Journey, Step]:
+    """Another deployment of the same model that may be called at once, if there is one."""
+    journey, candidates = view.journey, view.journey.plan.candidates
+    model = candidates[journey.here].serves
+    others = (index for index in open_to(journey) if index != journey.here and candidates[index].serves == model)
+    ready = [index for index in others if view.free_at(index) <= view.now and not view.is_full(index)]
+    if not ready or not journey.deadline.allows(view.now):
+        return journey, Listen()
+    beside = min(ready, key=view.order)
+    call = Call(candidates[beside], journey.attempts + 1)
+    return replace(journey, beside=beside, attempts=call.attempt), Hedge(call)
 
 
 def _call(journey: Journey, index: int) -> tuple[Journey, Step]:

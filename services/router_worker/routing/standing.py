@@ -45,6 +45,8 @@ class Journey:
     resumable: bool = False
     here: int = 0
     """The candidate that was asked last."""
+    beside: int = 0
+    """The candidate of the second call, if there is one."""
     staying: bool = False
     """It is to be asked again, whoever else is free."""
     last: Failure | None = None

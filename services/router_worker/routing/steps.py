@@ -19,11 +19,14 @@ __all__ = [
     "Event",
     "FirstOutput",
     "GiveUp",
+    "Hedge",
     "Listen",
     "Openings",
     "Outcome",
+    "Overtaken",
     "Queue",
     "Restart",
+    "Slow",
     "Step",
     "Succeed",
     "Succeeded",
@@ -69,7 +72,19 @@ class Admitted:
     now: datetime
 
 
-Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The call that runs is slow to begin its answer."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """The second call is heard from here on, the first one no more."""
+
+
+Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted | Slow | Overtaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,13 @@ class Call:
     """Counts the provider calls of the job, from 1."""
     resume: bool = False
     """Go on behind the text that was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """Make this call beside the one that runs."""
+
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +159,4 @@ class GiveUp:
     outcome: Outcome
 
 
-Step = Call | Restart | Wait | Queue | Listen | Succeed | GiveUp
+Step = Call | Hedge | Restart | Wait | Queue | Listen | Succeed | GiveUp

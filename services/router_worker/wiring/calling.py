@@ -6,6 +6,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from services.router_worker.calls import ProviderCalls
+from services.router_worker.conduct import Conductor
+from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.breakers import RedisBreakers
 from services.router_worker.fleet.leases import RedisLeases
 from services.router_worker.fleet.traffic import TrafficExchange
@@ -15,7 +18,9 @@ from services.router_worker.governing.posting import crowd_of, posts_of
 from services.router_worker.governing.probing import Prober
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.planning import Planner, goes_by_cost, goes_by_traffic
+from services.router_worker.ports import Claims
 from services.router_worker.providers.transport import Providers
+from services.router_worker.resilience.hedging import Hedging
 from services.router_worker.routing.traffic import Reading, Traffic
 from shared.clock import utc_now
 from shared.config.schema import Config
@@ -23,6 +28,7 @@ from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.load import DeploymentHealth
 from shared.prices.genai import price_book
+from shared.tokens import TokenCounter
 
 __all__ = ["Calling"]
 
@@ -47,10 +53,16 @@ class Calling:
         self._prober = Prober(asked_after, providers, measures)
         self.governor = Governor(self._posts, utc_now)
         self.traffic = Traffic()
+        self._measures = measures
+        self._hedging = Hedging({name: model.hedge for name, model in config.models.items() if model.hedge is not None})
         self._exchange = TrafficExchange(redis, keyspace, worker, self.traffic, utc_now)
         prices = price_book(config) if goes_by_cost(config) else None
         self.planner = Planner(config, providers.lacks, self.traffic, prices, utc_now)
         measures.watch_posts(self._posts)
+
+    def conductor(self, claims: Claims, calls: ProviderCalls) -> Conductor:
+        estimates = TokenizerEstimates(TokenCounter())
+        return Conductor(claims, self.traffic, calls, estimates, self._measures, self._hedging, utc_now)
 
     def crowd(self, lane: Lane) -> Crowd:
         return crowd_of(self._config, self._posts, lane)

@@ -17,7 +17,6 @@ from services.router_worker.consumption.lane import DEFERRED
 from services.router_worker.consumption.register import GroupRegister
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.subscription import raw_value, subscribe
-from services.router_worker.estimates import TokenizerEstimates
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
 from services.router_worker.fleet.reading_marks import RedisReadingMarks
@@ -51,7 +50,6 @@ from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
-from shared.tokens import TokenCounter
 from shared.topics import TIERS, TOPICS
 
 __all__ = ["Worker", "wire"]
@@ -125,6 +123,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
         counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
         queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, config.batch_partitions, utc_now)
+        conductor = calling.conductor(claims, calls)
         server = Server(
             worker=worker,
             claims=claims,
@@ -134,16 +133,9 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             outcomes=outcomes,
             queue=queue,
             traveller=Traveller(
-                claims,
-                calling.governor,
-                calling.traffic,
-                calls,
-                TokenizerEstimates(TokenCounter()),
-                measures,
-                config.retries,
-                utc_now,
-                longest_wait=TIERS[0].delay,
+                claims, calling.governor, conductor, measures, config.retries, utc_now, longest_wait=TIERS[0].delay
             ),
+            conductor=conductor,
             measures=measures,
             running=running,
             plan=calling.planner.plan,
@@ -162,7 +154,6 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             handler = RecordHandler(serves, server.give_up, burials, marks)
             subscriber(handler.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
-        load = Load({lane: lanes[lane] for lane in Lane}, measures, calling.health)
 
         await startup.reach("redis", heartbeat.beat)
         await startup.reach("redis", seats.take)
@@ -176,7 +167,9 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 tells.run(),
                 seats.run(_renaming(lanes)),
                 *calling.runs(),
-                Showing(redis, keyspace, worker, load.look).run(),
+                Showing(
+                    redis, keyspace, worker, Load({lane: lanes[lane] for lane in Lane}, measures, calling.health).look
+                ).run(),
             ),
             name="background",
         )

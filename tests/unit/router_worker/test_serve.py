@@ -84,6 +84,7 @@ async def served(world: AWorld) -> None:
         outcomes=around,
         queue=around,
         traveller=around,
+        conductor=around,
         measures=WorkerMeasures(Instruments("test")),
         running=RunningJobs(),
         plan=lambda _: Plan(()),

@@ -13,10 +13,14 @@ from services.router_worker.routing.steps import (
     Call,
     FirstOutput,
     GiveUp,
+    Hedge,
+    Listen,
     Openings,
     Outcome,
+    Overtaken,
     Queue,
     Restart,
+    Slow,
     Step,
     Wait,
     Waited,
@@ -167,3 +171,22 @@ def test_nobody_stays_with_a_deployment_that_others_have_found_broken_meanwhile(
     journey, _ = begun(A, B, openings=full())
     alone = Openings(parked={"a": not_now(30, FailureKind.SERVER_ERROR)})
     assert advance(journey, failure, alone)[1] == Call(B, 2)
+
+
+def test_beside_a_slow_call_another_deployment_of_the_same_model_is_called() -> None:
+    other = a_candidate("other", serves="smaller")
+    journey, _ = begun(A, other, B, openings=full())
+    journey, step = advance(journey, Slow(at(1)))
+    assert step == Hedge(Call(B, 2))
+    journey, step = advance(journey, Overtaken())
+    assert step == Listen()
+    journey, step = advance(journey, AttemptFailed(Failure(FailureKind.OVERLOADED, "no"), at(2), 0.5))
+    assert step == Call(A, 3), "what fails from here on is the second call"
+
+
+def test_nobody_is_called_beside_a_slow_call_who_is_full_or_not_to_be_called_or_the_only_one() -> None:
+    journey, _ = begun(A, B, openings=full())
+    for world in (full("b"), Openings(parked={"b": not_now(5)})):
+        assert advance(journey, Slow(at(1)), world)[1] == Listen()
+    alone, _ = begun(A, openings=full())
+    assert advance(alone, Slow(at(1)))[1] == Listen()
