@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 from devstack.stack import Stack, erase, running_stack
+from services.accounting.ledger.engine import engine_for
+from services.accounting.migrations import migrate
 from shared.ids import new_id
 
 # An example that takes long on a busy machine is not wrong: nothing is asserted about time.
@@ -57,12 +60,28 @@ def postgres_url(servers: Stack) -> str:
 
 
 @pytest.fixture
-async def database(postgres_url: str, fresh_name: Callable[[str], str]) -> AsyncIterator[str]:
-    """The URL of a new, empty database, dropped after the test."""
-    name = fresh_name("test")
-    await _execute(postgres_url, f'create database "{name}"')
-    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    await _execute(postgres_url, f'drop database "{name}" with (force)')
+async def empty_database(postgres_url: str, fresh_name: Callable[[str], str]) -> AsyncIterator[str]:
+    """The URL of a new database without anything in it, dropped after the test."""
+    async with _database(postgres_url, fresh_name("test"), template="template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def newest_schema(postgres_url: str) -> AsyncIterator[str]:
+    """The name of a database that is up to date: to copy it takes a tenth of what it takes to migrate another."""
+    name = new_id("schema")
+    async with _database(postgres_url, name, template="template1") as url:
+        engine = engine_for(url)
+        await migrate(engine)
+        await engine.dispose()
+        yield name
+
+
+@pytest.fixture
+async def database(postgres_url: str, newest_schema: str, fresh_name: Callable[[str], str]) -> AsyncIterator[str]:
+    """The URL of a new database with the newest schema and no rows, dropped after the test."""
+    async with _database(postgres_url, fresh_name("test"), template=newest_schema) as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,6 +94,13 @@ def topic_prefix(fresh_name: Callable[[str], str]) -> str:
 def fresh_name() -> Callable[[str], str]:
     """Makes names nobody has used before, of topics, consumer groups or Redis keys: `fresh_name("group")`."""
     return new_id
+
+
+@asynccontextmanager
+async def _database(postgres_url: str, name: str, *, template: str) -> AsyncIterator[str]:
+    await _execute(postgres_url, f'create database "{name}" template "{template}"')
+    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    await _execute(postgres_url, f'drop database "{name}" with (force)')
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -2,9 +2,7 @@
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.accounting.migrations import migrate
 from tests.architecture.documents import documents, fenced
 from tests.architecture.tree import name_of
 
@@ -16,7 +14,6 @@ QUERIES = {
 
 
 async def test_every_query_runs(database: str) -> None:
-    await _migrated(database)
     connection = await asyncpg.connect(database)
     try:
         for name, query in QUERIES.items():
@@ -26,11 +23,3 @@ async def test_every_query_runs(database: str) -> None:
                 pytest.fail(f"{name}: {error}")
     finally:
         await connection.close()
-
-
-async def _migrated(database: str) -> None:
-    engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://", 1))
-    try:
-        await migrate(engine)
-    finally:
-        await engine.dispose()

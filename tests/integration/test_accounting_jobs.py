@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.tables import jobs
-from services.accounting.migrations import migrate
 from shared.config.schema import Retention
 from shared.contracts import Job, JobEnded, JobError, JobStatus
 from shared.ids import JobId, new_job_id
@@ -25,7 +24,6 @@ BODY = {"model": "m1", "seed": 1.0, "messages": [{"role": "user", "content": "Wh
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

@@ -14,7 +14,6 @@ from services.accounting.charging import Entry
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.tables import usage_ledger
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from services.accounting.ports import Added, AwayError, Place, UnstorableError
 from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, UsageSource
 from shared.ids import derived_job_id, new_job_id
@@ -34,7 +33,6 @@ KILL_ALL_OTHERS = """
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

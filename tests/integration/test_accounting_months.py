@@ -13,7 +13,6 @@ from services.accounting.charging import Entry
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.months import LedgerMonths, Month
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from services.accounting.ports import AwayError
 from shared.contracts import AttemptStatus
 from shared.ids import derived_job_id
@@ -25,16 +24,17 @@ BOOK = OwnPrices((), GenaiPrices({}))
 
 
 @pytest.fixture
-async def empty(database: str) -> AsyncIterator[AsyncEngine]:
-    engine = engine_for(database)
+async def empty(empty_database: str) -> AsyncIterator[AsyncEngine]:
+    engine = engine_for(empty_database)
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
-async def engine(empty: AsyncEngine) -> AsyncEngine:
-    await migrate(empty)
-    return empty
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    engine = engine_for(database)
+    yield engine
+    await engine.dispose()
 
 
 def in_month(year: int, month: int, name: str = "a") -> Entry:

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.reports import Dimension, Tag, usage
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
@@ -20,7 +19,6 @@ from tests.suites.accounting import NOON, an_attempt, attempts, entered
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

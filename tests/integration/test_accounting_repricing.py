@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.repricing import Change, Rows, Scope, foreseen, reprice
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.config.schema import PriceOverride
 from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage
 from shared.ids import JobId
@@ -31,7 +30,6 @@ ALL = Scope(Rows.ALL, *ALWAYS)
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

@@ -24,8 +24,8 @@ def is_of_a_partition(what: Any, _name: str | None, kind: str, *_: object) -> bo
 
 
 @pytest.fixture
-async def empty(database: str) -> AsyncIterator[AsyncEngine]:
-    engine = engine_for(database)
+async def empty(empty_database: str) -> AsyncIterator[AsyncEngine]:
+    engine = engine_for(empty_database)
     yield engine
     await engine.dispose()
 
@@ -63,8 +63,8 @@ async def test_every_table_view_and_column_has_a_comment(migrated: AsyncEngine) 
         assert VIEWS | metadata.tables.keys() <= set((await connection.scalars(names)).all())
 
 
-async def test_several_processes_may_migrate_at_once(database: str) -> None:
-    engines = [engine_for(database) for _ in range(4)]
+async def test_several_processes_may_migrate_at_once(empty_database: str) -> None:
+    engines = [engine_for(empty_database) for _ in range(4)]
     await asyncio.gather(*map(migrate, engines))
     async with engines[0].connect() as connection:
         assert (await connection.scalars(text("select version_num from alembic_version"))).all() == [newest()]

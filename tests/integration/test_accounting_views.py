@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.config.schema import Retention
 from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage
 from shared.ids import new_job_id
@@ -39,7 +38,6 @@ TABLES = ("usage_ledger", "usage_hourly", "usage_daily", "latency_daily")
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

@@ -104,7 +104,6 @@ ENTRIES = 6
 async def written(database: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection of an all-mighty role to a log with some entries."""
     engine = engine_for(database)
-    await migrate(engine)
     await engine.dispose()
     connection = await asyncpg.connect(database)
     await write(connection)

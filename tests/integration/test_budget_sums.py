@@ -18,7 +18,6 @@ from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.repricing import Rows, Scope, reprice
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from services.accounting.ports import AwayError, UnstorableError
 from shared.config.schema import PriceOverride, Retention
 from shared.contracts import AttemptFinished, Reserved, TokenUsage
@@ -35,7 +34,6 @@ SPEND = "select budget, period, spent_nanodollars, unpriced_attempts from budget
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

@@ -8,7 +8,6 @@ import pytest
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.contracts import TokenUsage
 from shared.prices import OwnPrices
 from tests.suites.accounting import an_attempt, entered
@@ -23,7 +22,6 @@ def sluice(database: str, tmp_path: Path) -> Sluice:
 
 async def test_budgets_are_shown_as_a_table_and_as_json(database: str, sluice: Sluice) -> None:
     engine = engine_for(database)
-    await migrate(engine)
     empty = await sluice("budgets")
     assert (empty.code, empty.out) == (0, "")
     await keep_rules(engine, [a_rule(dollars=2), a_rule("total", per="total", tenant="rival", hard=False)])

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli.spending.exporting import FOLDER, export_day
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.blobs import open_blobs
 from shared.contracts import AttemptFinished
 from shared.prices import OwnPrices
@@ -30,7 +29,6 @@ PLACE = f"{FOLDER}/day=2026-11-19"
 @pytest.fixture
 async def engine(database: str) -> Any:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

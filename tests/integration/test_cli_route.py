@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli.exit_codes import ExitCode
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, AttemptStatus, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
@@ -97,7 +96,6 @@ async def test_a_model_that_is_not_there_is_told_with_those_that_are(sluice: Slu
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

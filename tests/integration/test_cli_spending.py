@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cli.exit_codes import ExitCode
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.contracts import AttemptFinished, TokenUsage
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
@@ -27,7 +26,6 @@ BOOK = OwnPrices((), GenaiPrices({}))
 @pytest.fixture
 async def engine(database: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database)
-    await migrate(engine)
     yield engine
     await engine.dispose()
 

@@ -13,7 +13,6 @@ import pytest
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
-from services.accounting.migrations import migrate
 from shared.prices import OwnPrices
 from tests.suites.accounting import an_attempt, entered
 from tests.suites.budgets import FlatPrices, a_rule
@@ -33,7 +32,6 @@ def as_grafana_sends_it(query: str) -> str:
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     engine = engine_for(database)
-    await migrate(engine)
     await keep_rules(engine, [a_rule()])
     at = datetime.now(UTC)
     events = [an_attempt(at=at), an_attempt(at=at, upstream="unpriced")]
