@@ -69,6 +69,7 @@ class Spending:
             input_tokens=input_tokens,
             output_tokens=self._most_output(request, model, self._pricing.longest_answers.get(request.model)),
             service_tier=tier if isinstance(tier, str) else None,
+            calls=self._pricing.deployments.calls(request.model),
         )
         places = self._pricing.deployments.of(request.model)
         amount = worst_case(need, places, self._pricing.book, self._clock())

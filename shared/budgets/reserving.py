@@ -1,7 +1,8 @@
 """What might a job cost at most? Pure: its tokens, and the prices of everybody who may answer it.
 
 It is a bound of one whole answer by the dearest of them. The input is what the model's own tokenizer is likely to count
-at most; the output is what the request, or else the model, allows. What nobody can know before is not in it:
+at most; the output is what the request, or else the model, allows. Where a slow call gets another beside it, two are
+held. What nobody can know before is not in it:
 searches that a provider makes, pictures that it counts in its own way, and a call that breaks and is made again. Such
 a job settles for what it really cost, and the next ones find that much less left.
 """
@@ -29,6 +30,8 @@ class Need:
     """Of all choices together."""
     service_tier: str | None = None
     """As the request asks for it."""
+    calls: int = 1
+    """So many at once, where a slow one gets a second beside it."""
 
 
 class Deployments:
@@ -36,9 +39,16 @@ class Deployments:
 
     def __init__(self, config: Config) -> None:
         self._places = {name: _places(config, name) for name in config.models}
+        self._hedged = {
+            name for name in config.models if any(config.models[each].hedge for each in _named(config, name))
+        }
 
     def of(self, model: str) -> Sequence[Place]:
         return self._places.get(model, ())
+
+    def calls(self, model: str) -> int:
+        """How many of them may be asked at once for one answer: all of them are paid."""
+        return 2 if model in self._hedged else 1
 
 
 def worst_case(need: Need, places: Iterable[Place], book: PriceBook, at: datetime) -> Nanodollars | None:
@@ -51,7 +61,7 @@ def worst_case(need: Need, places: Iterable[Place], book: PriceBook, at: datetim
             if amount is None:
                 return None
             most = max(most, amount)
-    return Nanodollars(most)
+    return Nanodollars(most * need.calls)
 
 
 def _most(need: Need, prices: Prices) -> int | None:
@@ -77,12 +87,16 @@ def _dearest(rates: Iterable[Rate | None], input_tokens: int) -> Nanodollars:
 
 
 def _places(config: Config, name: str) -> tuple[Place, ...]:
-    section = config.models[name]
-    kinds = type(section.fallbacks_for).model_fields
-    named = (name, *section.fallbacks, *(each for kind in kinds for each in getattr(section.fallbacks_for, kind)))
     found = (
         (deployment.provider, deployment.model or model)
-        for model in named
+        for model in _named(config, name)
         for deployment in config.models[model].deployments
     )
     return tuple(dict.fromkeys(found))
+
+
+def _named(config: Config, name: str) -> tuple[str, ...]:
+    """The model, and those that may answer in its place."""
+    section = config.models[name]
+    kinds = type(section.fallbacks_for).model_fields
+    return (name, *section.fallbacks, *(each for kind in kinds for each in getattr(section.fallbacks_for, kind)))

@@ -81,3 +81,19 @@ def test_the_dearest_who_may_answer_counts() -> None:
 def test_where_one_of_them_has_no_price_nobody_knows() -> None:
     places = Deployments(CONFIG).of("gpt-4o-mini")
     assert worst_case(Need(1, output_tokens=1), places, FlatPrices(), utc_now()) is None
+
+
+def test_a_model_whose_slow_calls_get_another_beside_them_is_held_twice() -> None:
+    models = {
+        "plain": {"deployments": [{"provider": "one"}], "fallbacks": ["quick"]},
+        "quick": {"deployments": [{"provider": "one"}, {"provider": "one", "model": "b"}], "hedge": {}},
+        "alone": {"deployments": [{"provider": "one"}]},
+    }
+    config = Config.model_validate({"providers": {"one": {"base_url": "http://a/v1"}}, "models": models})
+    deployments = Deployments(config)
+    assert [deployments.calls(model) for model in models] == [2, 2, 1]
+    once, twice = (
+        worst_case(Need(10, output_tokens=10, calls=calls), [("one", "m")], FlatPrices(), utc_now()) for calls in (1, 2)
+    )
+    assert once is not None
+    assert twice == 2 * once
