@@ -22,7 +22,15 @@ _LAST_SECONDS: Final = 1.0
 _APART: Final = 1000
 _KEPT: Final = 1000
 
-_TOLD: Final = frozenset({Reason.LANE_NOT_ALLOWED, Reason.MODEL_NOT_FOUND, Reason.ABOVE_RATE, Reason.LARGER_THAN_RATE})
+_TOLD: Final = frozenset(
+    {
+        Reason.LANE_NOT_ALLOWED,
+        Reason.MODEL_NOT_FOUND,
+        Reason.ABOVE_RATE,
+        Reason.LARGER_THAN_RATE,
+        Reason.INSUFFICIENT_QUOTA,
+    }
+)
 """Not what is only wrong, or came at a busy time."""
 
 _Kind = tuple[str, AuditAction, str, str]

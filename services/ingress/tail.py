@@ -64,8 +64,10 @@ class Tails:
             record = await self._job_log.look(job)
         except UnavailableError as error:
             record, unanswered = None, error
-        if record is not None:
-            return record if record.tenant == tenant else None
+        # Another tenant's goes the way of one that does not exist, to the archive: neither the answer nor how long it
+        # takes, nor a database that is away, tells the two apart.
+        if record is not None and record.tenant == tenant:
+            return record
         archived = await self._archive.find(tenant, job)
         if archived is None and unanswered is not None:
             raise unanswered
@@ -77,8 +79,10 @@ class Tails:
         Raises UnavailableError also when the log does not answer: it may hold more than the end.
         """
         record = await self._job_log.look(job)
-        if record is not None and (record.ended is not None or record.tenant != tenant):
-            return record if record.tenant == tenant else None
+        if record is not None and record.tenant != tenant:
+            record = None
+        if record is not None and record.ended is not None:
+            return record
         return await self._archive.find(tenant, job) or record
 
     @asynccontextmanager

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.usage_store import PostgresLedger
+from shared.audit import Event, append
 from shared.config.schema import Retention
-from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, AuditAction, TokenUsage
 from shared.ids import new_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
@@ -209,3 +210,28 @@ async def test_an_analyst_changes_nothing_and_comes_no_further(engine: AsyncEngi
     for attack in ATTACKS:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await analyst.ask(attack)
+
+
+async def test_nothing_that_an_analyst_may_read_tells_of_another_tenant(
+    engine: AsyncEngine, analyst: Analyst, database: str
+) -> None:
+    """Every table, view and column, also those that are made after this test."""
+    theirs = an_attempt(tenant="globex", model="globex-m", served="globex-m", upstream="globex-m", feature="globex-f")
+    await record(
+        engine, theirs.model_copy(update={"team": "globex-team", "caller": "globex-key"}), an_attempt(tenant="acme")
+    )
+    await PostgresJobs(engine, Retention()).accept([a_job(tenant="globex", user="globex-u"), a_job(tenant="acme")], {})
+    connection = await asyncpg.connect(database)
+    for tenant in ("globex", "acme"):
+        async with connection.transaction():
+            await append(connection, Event(tenant, NOON, "admin:ops", AuditAction.BLOCKED, f"tenant:{tenant}"))
+    await connection.close()
+    await analyst.come("acme")
+    columns = await analyst.ask(
+        "select table_name, string_agg(quote_ident(column_name), ', ') from information_schema.columns "
+        "where table_schema = 'public' group by 1"
+    )
+    assert {table for table, _ in columns} >= {*VIEWS, *TABLES, "jobs", "audit_log"}
+    seen = {table: await analyst.ask(f"select {listed} from {table}") for table, listed in columns}  # noqa: S608
+    assert [table for table, found in seen.items() if "globex" in repr(found)] == []
+    assert all(seen[table] for table in (*TABLES, "jobs", "audit_log", "usage_by_day"))

@@ -9,9 +9,10 @@ from starlette.types import Receive, Scope, Send
 from services.ingress.admission import Reason, Refused
 from services.ingress.api.edge import Edge
 from services.ingress.api.problems import of_refused
+from shared.ids import new_job_id
 from shared.telemetry import Instruments
 from tests.suites.asgi import Call
-from tests.suites.ingress import AUTH, KEY, NARROW_KEY, MemoryIngress, chat_body, memory_ingress
+from tests.suites.ingress import AUTH, KEY, NARROW_KEY, OTHER_TENANTS_KEY, MemoryIngress, chat_body, memory_ingress
 
 
 @pytest.fixture
@@ -260,3 +261,21 @@ async def test_the_document_tells_of_every_route_and_every_status(ingress: Memor
     for path, operations in paths.items():
         for operation in operations.values():
             assert bool(operation.get("security")) is path.startswith("/v1/")
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_another_tenants_job_is_answered_like_none_also_while_the_archive_is_away(
+    ingress: MemoryIngress, away: bool
+) -> None:
+    async with Call(ingress.app, "POST", "/v1/jobs", AUTH, chat_body()) as call:
+        await call.ended()
+    theirs, nobodys = orjson.loads(call.received)["id"], new_job_id()
+    ingress.archive.away = away
+    stranger = {"authorization": f"Bearer {OTHER_TENANTS_KEY}"}
+    for method, path in (("GET", "/v1/jobs/{}"), ("GET", "/v1/jobs/{}/events"), ("POST", "/v1/jobs/{}/cancel")):
+        answers = [await ask(ingress, method, path.format(job), stranger) for job in (theirs, nobodys)]
+        assert [answer.status for answer in answers] == [503 if away else 404] * 2
+        told = [
+            answer.received.replace(job.encode(), b"") for answer, job in zip(answers, (theirs, nobodys), strict=True)
+        ]
+        assert told[0] == told[1]

@@ -152,3 +152,12 @@ def test_no_two_records_are_signed_alike(body: bytes, other: bytes, record_id: s
     second = signature(secret, at_ms=1, topic="t", record_id=record_id, body=other)
     assert (first == second) is (body == other)
     assert first != signature(secret, at_ms=11, topic="t", record_id=record_id, body=body)
+
+
+async def test_a_key_that_nobody_has_is_refused_in_the_words_of_a_wrong_signature(world: World) -> None:
+    """Also to whoever knows what is compared with when there is nothing to compare with."""
+    made = signature(signing_secret(""), at_ms=unix_ms(NOON), topic=TOPIC, record_id="r-1", body=BODY)
+    nobodys = await world.of(headers(sluice_signed_by="nobody", sluice_signature=made))
+    wrong = await world.of(headers(sluice_signature="0" * 64))
+    assert isinstance(nobodys, Refused)
+    assert nobodys == wrong
