@@ -96,6 +96,8 @@ def _gateway(keys: Mapping[str, str]) -> str:
             "prices": [{"provider": name, "model": "*", **_PRICE} for name in PROVIDERS],
             # A link to a provider is away for seconds: nobody gives up before his deadline.
             "retries": {"per_deployment": 1, "base_delay_seconds": 0.1, "max_delay_seconds": 2, "rounds": 100},
+            # The shaky one fails more often than not, at both providers, and must succeed in time all the same.
+            "breaker": {"failures_in_a_row": 8, "failure_rate": None, "open_seconds": 1, "most_open_seconds": 2},
             "timeouts": _TIMES,
         },
         sort_keys=False,

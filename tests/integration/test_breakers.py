@@ -15,6 +15,7 @@ from services.router_worker.fleet.breakers import RedisBreakers
 from services.router_worker.resilience.breaker import Opened
 from shared.contracts import JobEnded, JobStatus, PlanVerdict
 from shared.job_log import Keyspace
+from shared.load import DeploymentHealth, WorkerLoad
 from shared.redis import redis_client
 from simulator import Script
 from tests.suites.fleet import Fleet, Servers, Worker, a_job, running_fleet, until
@@ -40,7 +41,9 @@ def keyspace(fresh_name: Callable[[str], str]) -> Keyspace:
 
 @pytest.fixture
 def start(kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[str], str]) -> Start:
-    def begin(breaker: dict[str, object], **scripts: Script) -> AbstractAsyncContextManager[Fleet]:
+    def begin(
+        breaker: dict[str, object] | None, bulkhead: dict[str, object] | None = None, **scripts: Script
+    ) -> AbstractAsyncContextManager[Fleet]:
         return running_fleet(
             Servers(kafka_url, redis_url),
             tmp_path,
@@ -48,9 +51,16 @@ def start(kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[
             scripts=scripts,
             quirks={},
             settings={"breaker": breaker},
+            bulkheads={"a": bulkhead},
         )
 
     return begin
+
+
+async def shown(fleet: Fleet) -> dict[str, DeploymentHealth]:
+    """By the only worker."""
+    loads = await fleet.redis.hvals(fleet.keyspace.loads)
+    return WorkerLoad.model_validate_json(loads[0]).deployments if loads else {}
 
 
 def asked(fleet: Fleet) -> Counter[str]:
@@ -148,3 +158,48 @@ async def test_a_worker_that_cannot_reach_redis_for_a_while_still_leaves_it_alon
         async with asyncio.timeout(10):
             while not await fleet.redis.hexists(fleet.keyspace.breakers, "sim/a"):
                 await asyncio.sleep(0.02)
+
+
+async def test_what_a_killed_worker_had_found_is_known_to_the_next_one(start: Start) -> None:
+    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+        first = await fleet.start_worker()
+        await one_by_one(fleet, 3)
+        first.process.kill()
+        await first.process.wait()
+        second = await fleet.start_worker()
+        await shows(second, 'sluice_breaker_state{deployment="sim/a"} 2.0')
+        await one_by_one(fleet, 2)
+        assert asked(fleet)["a"] == 2
+
+
+async def test_it_is_asked_after_before_a_job_tries_it_again(start: Start) -> None:
+    async with start({"failures_in_a_row": 2, "open_seconds": 2, "most_open_seconds": 2}, a=DOWN, b=WELL) as fleet:
+        worker = await fleet.start_worker()
+        await one_by_one(fleet, 3)
+        await shows(worker, 'sluice_probes_total{deployment="sim/a",outcome="answered"}')
+        assert asked(fleet)["a"] == 2, "nobody but the probe has asked"
+
+
+async def test_a_worker_shows_how_its_deployments_do(start: Start) -> None:
+    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+        await fleet.start_worker()
+        await one_by_one(fleet, 3)
+        async with asyncio.timeout(10):
+            while (seen := await shown(fleet)).get("sim/a", DeploymentHealth()).state != "open":
+                await asyncio.sleep(0.05)
+        assert seen["sim/a"].because == "server_error"
+        assert seen["sim/a"].until is not None
+        assert seen["sim/b"].state == "closed"
+        assert (seen["sim/b"].calls, seen["sim/b"].failures) == (3, 0)
+        assert seen["sim/b"].first_token_seconds is not None
+
+
+async def test_a_full_bulkhead_keeps_a_slow_deployment_from_taking_all_and_others_serve(start: Start) -> None:
+    slow = Script(tokens=5, first_token=2.0)
+    async with start(None, {"calls": 2, "wait_seconds": 0.1}, a=slow, b=WELL) as fleet:
+        await fleet.start_worker()
+        jobs = [a_job(content=f"job {number}") for number in range(10)]
+        await fleet.submit(*jobs)
+        ended = await fleet.ended(*jobs)
+        assert {end.status for end in ended} == {JobStatus.SUCCEEDED}
+        assert asked(fleet) == {"a": 2, "b": 8}

@@ -199,6 +199,7 @@ async def running_fleet(
     keys: Sequence[str] = (),
     wrong_keys: Sequence[str] = (),
     hedge: Mapping[str, object] | None = None,
+    bulkheads: Mapping[str, Mapping[str, object] | None] = MappingProxyType({}),
 ) -> AsyncIterator[Fleet]:
     """A fleet without workers yet. Each script is a model; `m`, if it is none, is served by all, by the `strategy`,
     except those `apart`, for whom neither the `quota` that the simulator enforces nor the `limits` that the workers
@@ -222,6 +223,7 @@ async def running_fleet(
                 "provider": dialects.get(model, "sim"),
                 "model": model,
                 "limits": {} if model in apart else dict(limits),
+                "bulkhead": bulkheads.get(model),
             }
             for model in scripts
         }
