@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cli.exit_codes import ExitCode
@@ -89,6 +90,11 @@ async def test_a_stack_is_used_from_another_terminal_and_ended_from_there(sluice
             lambda: sluice("usage", "--by", "model", "--json"), lambda found: found and found[0]["attempts"] == 5
         )
         assert (line["model"], line["unpriced_tokens"]) == ("gpt-4o", 0)
+        health = await until(lambda: sluice("health", "--json"), lambda found: found["workers"] == 1)
+        assert {each["state"] for each in health["deployments"].values()} == {"closed"}
+        async with httpx.AsyncClient(headers={"api-key": told.json["api_key"]}) as client:
+            models = (await client.get(f"{told.json['gateway_url']}/v1/health")).json()["data"]
+        assert {each["status"] for each in models} == {"available"}
         assert "ingress_listening" in (await sluice("logs", "ingress")).out
         foreign = await sluice("logs", "kafka")
         assert foreign.code == ExitCode.SETUP
