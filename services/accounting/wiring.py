@@ -61,7 +61,10 @@ log = structlog.get_logger("accounting")
 M = TypeVar("M")
 
 _LIVE: Final = frozenset(
-    {"prices", "providers", "models", "rules", "submit_topics", "timeouts", "retries", "limits", "on_interrupt"}
+    {
+        *("prices", "providers", "models", "rules", "submit_topics", "timeouts", "retries", "breaker", "limits"),
+        *("on_interrupt", "administrators"),
+    }
 )
 """What may change under it; all but the prices, and their names at the providers, it does not look at."""
 

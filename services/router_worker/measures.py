@@ -65,6 +65,7 @@ class LaneMeasures:
 
 class WorkerMeasures:
     def __init__(self, instruments: Instruments) -> None:
+        self._posts: Posts | None = None
         self._instruments = instruments
         self._attempts = instruments.counter(metrics.ATTEMPTS)
         self._failures = instruments.counter(metrics.ATTEMPT_FAILURES)
@@ -116,12 +117,16 @@ class WorkerMeasures:
         for keeper in (keeper for post in posts.values() for keeper in post.keepers):
             for lane in Lane:
                 level.labels(keeper.deployment, lane).set_function(partial(keeper.account.gate.waiting, lane))
-        self._instruments.readings(
-            metrics.BREAKER_STATE, lambda: [((post.name,), _STATES[post.state()]) for post in posts.values()]
-        )
-        self._instruments.readings(
-            metrics.KEYS_IN_USE, lambda: [((post.name,), post.keys_in_use()) for post in posts.values()]
-        )
+        if self._posts is None:
+            self._instruments.readings(metrics.BREAKER_STATE, self._breakers)
+            self._instruments.readings(metrics.KEYS_IN_USE, self._keys)
+        self._posts = posts
+
+    def _breakers(self) -> list[Reading]:
+        return [((post.name,), _STATES[post.state()]) for post in (self._posts or {}).values()]
+
+    def _keys(self) -> list[Reading]:
+        return [((post.name,), post.keys_in_use()) for post in (self._posts or {}).values()]
 
     def _watch_lane(self, lane: str, subscriber: WatermarkSubscriber) -> None:
         def level(metric: metrics.Level) -> Gauge:

@@ -71,7 +71,9 @@ _ADMIN_CONNECTIONS: Final = 3
 _KEY_CONNECTIONS: Final = 2
 """Of their own: whoever tries keys must not keep others from their jobs."""
 
-_LIVE: Final = frozenset({"providers", "models", "rules", "prices", "timeouts", "retries", "limits", "on_interrupt"})
+_LIVE: Final = frozenset(
+    {"providers", "models", "rules", "prices", "timeouts", "retries", "breaker", "limits", "on_interrupt"}
+)
 """What may change under it; the most of it, an ingress does not look at."""
 
 Run = Coroutine[Any, Any, None]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
-from services.router_worker.governing.governor import Crowd
+from services.router_worker.consumption.ports import Crowds
 from services.router_worker.settings import Settings
 from shared.config.schema import Config
 from shared.contracts import Lane
@@ -17,7 +17,7 @@ _MOVES_AT_ONCE: Final = 64
 """How many jobs may be on their way out of a tier."""
 
 
-def intakes(settings: Settings, config: Config, crowd: Callable[[Lane], Crowd]) -> dict[str, Intake]:
+def intakes(settings: Settings, config: Config, crowd: Callable[[Lane], Crowds]) -> dict[str, Intake]:
     delays = {tier.topic.at(settings.topic_prefix): tier.delay for tier in TIERS}
     every_lane = Intake(
         topics=(),

@@ -1,10 +1,10 @@
 """Who is who in a router worker. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -24,25 +24,24 @@ from services.router_worker.fleet.seats import Seats
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.fleet.showing import Showing
 from services.router_worker.fleet.tells import Tells
+from services.router_worker.generations import CurrentCrowd, Generations
 from services.router_worker.health import Health
 from services.router_worker.load import Load
-from services.router_worker.luggage import CollectingCalls, LeftAnswers
 from services.router_worker.measures import WorkerMeasures
-from services.router_worker.providers.transport import Providers
+from services.router_worker.providers.known import KNOWN
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.outcomes import KafkaOutcomes
 from services.router_worker.publishing.queue import KafkaJobQueue, Mover
 from services.router_worker.running import RunningJobs
-from services.router_worker.serve import Server
 from services.router_worker.settings import Settings
-from services.router_worker.travel import Traveller
-from services.router_worker.wiring.calling import Calling
+from services.router_worker.wiring.building import Builder
 from services.router_worker.wiring.lanes import intakes
 from services.router_worker.wiring.leaving import cancelled, leave_fleet, leave_seat, let_go_of
 from shared.blobs import open_blobs
 from shared.burials import BurialLimit
 from shared.clock import utc_now
 from shared.config.schema import Config
+from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.kafka import REQUEST_MS, ensure_topics, partition_counts
@@ -50,11 +49,19 @@ from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
 from shared.telemetry.probes import serving_probes
-from shared.topics import TIERS, TOPICS
+from shared.topics import TOPICS
 
 __all__ = ["Worker", "wire"]
 
 log = structlog.get_logger("worker")
+
+_LIVE: Final = frozenset(
+    {
+        *("providers", "models", "rules", "prices", "timeouts", "retries", "breaker"),
+        *("limits", "on_interrupt", "submit_topics", "administrators"),
+    }
+)
+"""What may change under it; at the latter ones it does not look."""
 
 _REDIS_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 8.0
@@ -110,10 +117,6 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             session_seconds=settings.session_seconds,
         )
         tells = Tells(redis, keyspace, worker, running, claims)
-        providers = await stack.enter_async_context(Providers(config.providers, utc_now))
-        calling = Calling(config, worker, redis, keyspace, providers, measures)
-        blobs = open_blobs(settings.blobs_url)
-        calls = CollectingCalls(providers, blobs, utc_now, at_once=settings.large_jobs)
         admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         stack.push_async_callback(let_go_of, admin.close, _ADMIN_SECONDS)
@@ -123,37 +126,36 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
         counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
         queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, config.batch_partitions, utc_now)
-        conductor = calling.conductor(claims, calls)
-        server = Server(
+        builder = Builder(
             worker=worker,
+            redis=redis,
+            keyspace=keyspace,
+            measures=measures,
+            running=running,
             claims=claims,
             shadows=shadows,
             journals=flusher,
-            answers=LeftAnswers(blobs, kept=timedelta(seconds=config.retention.large_answer_seconds)),
             outcomes=outcomes,
             queue=queue,
-            traveller=Traveller(
-                claims, calling.governor, conductor, measures, config.retries, utc_now, longest_wait=TIERS[0].delay
-            ),
-            conductor=conductor,
-            measures=measures,
-            running=running,
-            plan=calling.planner.plan,
+            blobs=open_blobs(settings.blobs_url),
+            large_jobs=settings.large_jobs,
             retention=config.retention,
-            clock=utc_now,
         )
+        generations = Generations(await builder.build(config, 1))
+        stack.push_async_callback(generations.close)
         marks, mover = RedisReadingMarks(redis, keyspace, worker), Mover(queue)
         lanes = {
             lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
-            for lane, intake in intakes(settings, config, calling.crowd).items()
+            for lane, intake in intakes(settings, config, lambda lane: CurrentCrowd(generations, lane)).items()
         }
         for lane, subscriber in lanes.items():
             limit = BurialLimit(settings.dead_letters_most)
             burials = Burials(outcomes, limit, measures.of_lane(lane), subscriber.halt, utc_now)
-            serves = mover if lane == DEFERRED else server
-            handler = RecordHandler(serves, server.give_up, burials, marks)
+            serves = mover if lane == DEFERRED else generations
+            handler = RecordHandler(serves, generations.give_up, burials, marks)
             subscriber(handler.handle, decoder=raw_value)
         measures.watch(lanes, shadows)
+        load = Load({lane: lanes[lane] for lane in Lane}, measures, generations.health)
 
         await startup.reach("redis", heartbeat.beat)
         await startup.reach("redis", seats.take)
@@ -166,10 +168,9 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 shadows.run(),
                 tells.run(),
                 seats.run(_renaming(lanes)),
-                *calling.runs(),
-                Showing(
-                    redis, keyspace, worker, Load({lane: lanes[lane] for lane in Lane}, measures, calling.health).look
-                ).run(),
+                generations.run(),
+                _rereading(settings, config, builder, generations, instruments).run(),
+                Showing(redis, keyspace, worker, load.look).run(),
             ),
             name="background",
         )
@@ -179,6 +180,15 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await _begin(startup, broker)
         log.info("worker_ready", worker=worker, slots=[lane.slots.free for lane in lanes.values()])
         yield Worker(worker, background)
+
+
+def _rereading(
+    settings: Settings, config: Config, builder: Builder, generations: Generations, instruments: Instruments
+) -> ConfigWatch:
+    async def take(fresh: Config) -> None:
+        generations.succeed(await builder.build(fresh, generations.current.number + 1))
+
+    return ConfigWatch(ConfigFile(settings.config_path, os.environ, KNOWN), config, take, _LIVE, instruments)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,82 @@
+"""A configuration that changes under all three services: what comes goes by it, what runs does not notice."""
+
+import asyncio
+import os
+import signal
+
+import httpx
+import openai
+import pytest
+import yaml
+
+from tests.e2e.test_openai_python import QUESTION, ledger
+from tests.suites.reader import Reader
+
+SLOW = {"tokens": 400, "gap": 0.02}
+DOLLARS_PER_MILLION = "7"
+
+
+async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(start_platform, client_of) -> None:
+    async with start_platform({"slow": SLOW, "gpt-4o": {"tokens": 5}}) as platform:
+        ingress, worker, accounting = await platform.start_all("ingress", "router_worker", "accounting")
+        key = platform.keys["acme"]
+        client = client_of(ingress.url, key)
+        file = platform.folder / "sluice.yaml"
+        config = yaml.safe_load(file.read_text())
+
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}) as poster:
+            running = (await poster.post(f"{ingress.url}/v1/jobs", json={"model": "slow", "messages": QUESTION})).json()
+            async with asyncio.timeout(20):
+                while not (seen := (await poster.get(f"{ingress.url}/v1/jobs/{running['id']}")).json())["plan"]:
+                    await asyncio.sleep(0.05)
+        assert (seen["status"], seen["plan"][0]["reason"]) == ("running", "number 1 by priority: running")
+
+        # Another name for a model, another price, and the model of the running job is gone.
+        config["models"] = {"fresh": {"deployments": [{"provider": "sim2", "model": "gpt-4o"}]}}
+        config["providers"] = {"sim2": {"base_url": f"{platform.simulator.url}/v1"}}
+        price = {"provider": "sim2", "model": "*", "input": DOLLARS_PER_MILLION, "output": DOLLARS_PER_MILLION}
+        config["prices"] = [price]
+        replaced(file, yaml.safe_dump(config))
+        for process in (ingress, worker, accounting):
+            os.kill(process.leashed.pid, signal.SIGHUP)
+        await tells(worker.url, 'sluice_config_readings_total{outcome="taken"} 1')
+        await tells(accounting.url, 'sluice_config_readings_total{outcome="taken"} 1')
+        await tells(ingress.url, 'sluice_config_readings_total{outcome="taken"} 1')
+
+        assert [model.id async for model in client.models.list()] == ["fresh"]
+        answer = await client.chat.completions.create(model="fresh", messages=QUESTION)
+        assert answer.choices[0].message.content
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(model="slow", messages=QUESTION)
+
+        # Wrong, and found by itself.
+        replaced(file, yaml.safe_dump(config | {"models": {"fresh": {"deployments": [{"provider": "nobody"}]}}}))
+        for process in (ingress, worker, accounting):
+            await tells(process.url, 'sluice_config_readings_total{outcome="refused"} 1', "sluice_config_refused 1")
+            assert "config_refused" in process.log.read_text()
+            assert "nobody" in process.log.read_text()
+        assert (await client.chat.completions.create(model="fresh", messages=QUESTION)).choices
+
+        result = (await Reader([ingress.url], key, running["id"]).read()).result
+        assert result["status"] == "succeeded"
+        assert result["usage"]["output"] == SLOW["tokens"]
+        assert len(result["attempts"]) == 1
+        rows = {row["model_asked"]: row for row in await ledger(platform, 3)}
+        tokens = rows["fresh"]["uncached_input_tokens"] + rows["fresh"]["output_tokens"]
+        assert rows["fresh"]["cost_nanodollars"] == tokens * int(DOLLARS_PER_MILLION) * 1000
+
+
+def replaced(file, text: str) -> None:
+    """In one step, as `mv` does it."""
+    beside = file.with_suffix(".next")
+    beside.write_text(text)
+    beside.replace(file)
+
+
+async def tells(url: str, *lines: str) -> None:
+    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+        while True:
+            told = (await client.get(f"{url}/metrics")).text
+            if all(line in told for line in lines):
+                return
+            await asyncio.sleep(0.05)
