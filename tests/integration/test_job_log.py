@@ -257,6 +257,34 @@ async def test_a_handed_over_job_is_taken_at_once_though_its_owner_lives(fleet: 
     assert taken.epoch == 2
 
 
+async def test_a_hand_over_that_the_server_has_lost_is_told_again(fleet: Fleet, redis: Redis) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.heartbeat.beat()
+    await first.take(job)
+    await first.claims.hand_over(job.id, 1)
+    await redis.hset(first.keyspace.job(job.id).claim, "owner", "first")  # as a replica has it that was behind
+    assert await second.take(job) == RunningElsewhere("first", 1)
+    repeating = asyncio.create_task(first.claims.run(every_seconds=0.02, forgets_within_seconds=0.1))
+    async with asyncio.timeout(5):
+        while isinstance(taken := await second.take(job), RunningElsewhere):
+            await asyncio.sleep(0.02)
+    repeating.cancel()
+    assert isinstance(taken, Taken)
+
+
+async def test_a_hand_over_that_is_told_again_takes_nothing_from_a_later_owner(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    for member in (first, second):
+        await member.heartbeat.beat()
+    await first.take(job)
+    await first.claims.hand_over(job.id, 1)
+    await second.take(job)
+    repeating = asyncio.create_task(first.claims.run(every_seconds=0.01, forgets_within_seconds=0.01))
+    await asyncio.sleep(0.1)
+    repeating.cancel()
+    assert await first.take(job) == RunningElsewhere("second", 2)
+
+
 async def test_a_cancel_mark_is_seen_at_the_next_note(fleet: Fleet) -> None:
     worker, job = fleet("w"), a_job()
     await worker.take(job)

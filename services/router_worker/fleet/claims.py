@@ -1,9 +1,12 @@
 """Who runs this job? The claim in Redis answers, and hands out the epoch that fences everybody else."""
 
+import asyncio
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -16,8 +19,13 @@ from shared.job_log import BEGIN, HAND_OVER, TAKE, Entry, EventType, Keyspace, e
 
 __all__ = ["RedisClaims"]
 
+_FORGETS_WITHIN_SECONDS: Final = 5.0
+"""Longer than what a server may lose when it dies, or a replica has not heard yet when it takes over."""
+
 
 class RedisClaims:
+    """`run` must run as long as claims are handed over."""
+
     def __init__(self, redis: Redis, keyspace: Keyspace, worker: str, liveness: Liveness) -> None:
         self._redis = redis
         self._keyspace = keyspace
@@ -26,6 +34,8 @@ class RedisClaims:
         self._take = redis.register_script(TAKE)
         self._note = redis.register_script(BEGIN)
         self._hand_over = redis.register_script(HAND_OVER)
+        self._handed_over: deque[tuple[float, JobId, int]] = deque()
+        """When, which and in which epoch: the oldest first."""
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         with _translated():
@@ -81,6 +91,25 @@ class RedisClaims:
             return Begun((await self._note([self._keyspace.job(job).claim], [epoch, field, value])).decode())
 
     async def hand_over(self, job: JobId, epoch: int) -> None:
+        await self._leave(job, epoch)
+        self._handed_over.append((time.monotonic(), job, epoch))
+
+    async def run(self, *, every_seconds: float = 1.0, forgets_within_seconds: float = _FORGETS_WITHIN_SECONDS) -> None:
+        """Hand over a second time, until cancelled.
+
+        A server that has lost a hand-over shows an owner who lives and does not run the job: nobody would ever take it.
+        """
+        while True:
+            await asyncio.sleep(every_seconds)
+            try:
+                while self._handed_over and self._handed_over[0][0] + forgets_within_seconds <= time.monotonic():
+                    _, job, epoch = self._handed_over[0]
+                    await self._leave(job, epoch)
+                    self._handed_over.popleft()
+            except Unreachable:
+                pass  # it is the server that may have forgotten: the next look tells it
+
+    async def _leave(self, job: JobId, epoch: int) -> None:
         with _translated():
             await self._hand_over([self._keyspace.job(job).claim], [self._worker, epoch])
 

@@ -166,6 +166,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 heartbeat.run(),
                 flusher.run(),
                 shadows.run(),
+                claims.run(),
                 tells.run(),
                 seats.run(_renaming(lanes)),
                 generations.run(),
