@@ -16,6 +16,7 @@ __all__ = [
     "Accepted",
     "Call",
     "Commit",
+    "Deferred",
     "Ending",
     "Event",
     "Facts",
@@ -93,6 +94,15 @@ class Accepted:
     streamed: bool
     accepted_at: float
     deadline: float
+    appended_at: float
+    """By the broker's clock."""
+
+
+class Deferred(NamedTuple):
+    """A record of a deferred tier, for a job that must not begin before its time."""
+
+    job: str
+    appended_at: float
 
 
 class Letter(NamedTuple):
@@ -264,6 +274,7 @@ class Life:
 class Facts:
     submissions: tuple[Submission, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    deferred: tuple[Deferred, ...] = ()
     endings: tuple[Ending, ...] = ()
     looks: int = 0
     """How often the broker was asked how far the workers have come."""

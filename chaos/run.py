@@ -20,7 +20,7 @@ from chaos.witness.books import read_books
 from chaos.witness.job_logs import read_claim, read_job_logs
 from chaos.witness.offsets import Offsets, watching_offsets
 from chaos.witness.provider import calls_served, calls_under_way
-from chaos.witness.records import accepted_jobs, buried, endings
+from chaos.witness.records import accepted_jobs, buried, deferred_jobs, endings
 
 __all__ = ["Order", "performed"]
 
@@ -134,6 +134,7 @@ async def _gathered(order: Order, stand: Stand, users: Users, hands: Hands, offs
     return Facts(
         submissions=tuple(users.notebook.submissions),
         accepted=accepted,
+        deferred=await deferred_jobs(kafka),
         endings=await endings(kafka),
         commits=tuple(offsets.commits),
         looks=offsets.looks,

@@ -9,13 +9,21 @@ __all__ = ["first_coverings", "no_commit_past_an_unfinished_job"]
 
 
 def no_commit_past_an_unfinished_job(facts: Facts) -> Verdict:
-    """A worker writes the result before it finishes the offset, so the result's own time must be the earlier one."""
+    """A worker writes the result before it finishes the offset, so the result's own time must be the earlier one.
+
+    A job that is put off goes on in another record, which must stand there before this one is finished.
+    """
     first_end: dict[str, float] = {}
     for ending in facts.endings:
         first_end[ending.job] = min(ending.appended_at, first_end.get(ending.job, ending.appended_at))
+    records: dict[str, list[float]] = {}
+    for job, appended_at in [(each.job, each.appended_at) for each in facts.accepted] + list(facts.deferred):
+        records.setdefault(job, []).append(appended_at)
     findings = []
     covered = first_coverings(facts)
     for record, commit in covered.items():
+        if any(record.appended_at < at <= commit.answered_at for at in records[record.job]):
+            continue
         ended = first_end.get(record.job)
         where = f"{record.place.topic}/{record.place.partition}@{record.place.offset}"
         if ended is None:

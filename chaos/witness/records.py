@@ -5,11 +5,11 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from chaos.facts import Accepted, Ending, Letter, Place
+from chaos.facts import Accepted, Deferred, Ending, Letter, Place
 from shared.contracts import DeadLetter, Job, JobEnded, JsonObject
-from shared.topics import DEAD_LETTERS, JOBS, RESULTS, Topic
+from shared.topics import DEAD_LETTERS, JOBS, RESULTS, TIERS, Topic
 
-__all__ = ["accepted_jobs", "buried", "endings"]
+__all__ = ["accepted_jobs", "buried", "deferred_jobs", "endings"]
 
 _POLL_MS: Final = 500
 
@@ -17,6 +17,11 @@ _POLL_MS: Final = 500
 async def accepted_jobs(kafka_url: str) -> tuple[Accepted, ...]:
     records = [record async for record in _all(kafka_url, tuple(JOBS.values()))]
     return tuple(_accepted(record) for record in records)
+
+
+async def deferred_jobs(kafka_url: str) -> tuple[Deferred, ...]:
+    records = [record async for record in _all(kafka_url, tuple(tier.topic for tier in TIERS))]
+    return tuple(Deferred(Job.model_validate_json(record.value).id, record.timestamp / 1000) for record in records)
 
 
 async def endings(kafka_url: str) -> tuple[Ending, ...]:
@@ -62,6 +67,7 @@ def _accepted(record: ConsumerRecord) -> Accepted:
         streamed=job.streamed,
         accepted_at=job.accepted_at.timestamp(),
         deadline=job.deadline.timestamp(),
+        appended_at=record.timestamp / 1000,
     )
 
 

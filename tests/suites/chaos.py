@@ -116,7 +116,11 @@ def good_run() -> Facts:
     place = Place("jobs", 0, 7)
     return Facts(
         submissions=(Submission("e1", Kind.STREAM, "brisk", BEGIN, Fate.ACCEPTED, JOB),),
-        accepted=(Accepted(place, JOB, "e1", "brisk", streamed=True, accepted_at=BEGIN, deadline=BEGIN + 60),),
+        accepted=(
+            Accepted(
+                place, JOB, "e1", "brisk", streamed=True, accepted_at=BEGIN, deadline=BEGIN + 60, appended_at=BEGIN
+            ),
+        ),
         endings=(an_ending(),),
         looks=2,
         commits=(Commit(BEGIN, BEGIN, "jobs", 0, 7), Commit(LATER + 1, LATER + 1, "jobs", 0, 8)),

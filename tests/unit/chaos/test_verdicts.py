@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.facts import Commit, Event, Facts, Fate, JobRow, Kind, Letter, Place, Submission, Transcript
+from chaos.facts import Commit, Deferred, Event, Facts, Fate, JobRow, Kind, Letter, Place, Submission, Transcript
 from chaos.schedule import Act
 from chaos.verdicts.commits import no_commit_past_an_unfinished_job
 from chaos.verdicts.endings import ended_as_expected, ended_in_time, ended_once
@@ -119,6 +119,11 @@ STARTED, A, B, DONE = a_log()
             "before the job ended",
         ),
         (no_commit_past_an_unfinished_job, tampered(endings=()), "the job never ended"),
+        (
+            no_commit_past_an_unfinished_job,
+            tampered(commits=(Commit(LATER - 1, LATER - 1, "jobs", 0, 8),), deferred=(Deferred(JOB, LATER - 0.5),)),
+            "before the job ended",
+        ),
         (processes_lived, tampered(lives=(a_life(ended_at=LATER, exit_code=3),)), "by itself with code 3"),
         (
             processes_lived,
@@ -255,3 +260,8 @@ def test_a_chat_that_was_shown_everything_needs_no_events() -> None:
     chat = Transcript("e1/chat", JOB, (), (), ended=True, shown=shown)
     assert transcripts_are_the_log(tampered(transcripts=(chat,))).holds
     assert not transcripts_are_the_log(tampered(transcripts=(replace(chat, shown=shown[:1]),))).holds
+
+
+def test_a_job_that_goes_on_in_another_record_is_done_with_in_this_one() -> None:
+    put_off = tampered(commits=(Commit(LATER - 1, LATER - 1, "jobs", 0, 8),), deferred=(Deferred(JOB, LATER - 2),))
+    assert no_commit_past_an_unfinished_job(put_off).holds
