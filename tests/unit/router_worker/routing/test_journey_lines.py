@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from services.router_worker.failures import Cause, Failure, FailureKind
 from services.router_worker.resilience.not_now import NotNow
 from services.router_worker.routing.journey import Journey, advance, begin
@@ -190,3 +192,17 @@ def test_nobody_is_called_beside_a_slow_call_who_is_full_or_not_to_be_called_or_
         assert advance(journey, Slow(at(1)), world)[1] == Listen()
     alone, _ = begun(A, openings=full())
     assert advance(alone, Slow(at(1)))[1] == Listen()
+
+
+@pytest.mark.parametrize("kind", [FailureKind.AUTH, FailureKind.RATE_LIMITED, FailureKind.QUOTA_EXHAUSTED])
+def test_a_job_that_fails_by_its_key_goes_on_with_another_one_at_once(kind: FailureKind) -> None:
+    refused = AttemptFailed(Failure(kind, "no", retry_after=timedelta(seconds=60)), at(0), 0.5, another_key=True)
+    journey, step = advance(begun(A, B, openings=full())[0], refused)
+    assert step == Call(A, 2)
+    last = AttemptFailed(Failure(kind, "no"), at(1), 0.5, another_key=False)
+    assert advance(journey, last)[1] == Call(B, 3)
+
+
+def test_another_key_does_not_help_against_what_is_not_the_keys_fault() -> None:
+    overloaded = AttemptFailed(Failure(FailureKind.OVERLOADED, "no"), at(0), 0.5, another_key=True)
+    assert advance(begun(A, B, openings=full())[0], overloaded)[1] == Call(B, 2)
