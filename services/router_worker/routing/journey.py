@@ -180,9 +180,11 @@ def _wait(view: View, index: int) -> tuple[Journey, Step]:
     journey = replace(journey, in_line_since=None)
     if obstacle is None:
         return journey, Wait(until, journey.last.kind if journey.last else FailureKind.RATE_LIMITED)
-    was = journey.standings[index]
-    standings = (*journey.standings[:index], replace(was, waits=was.waits + 1), *journey.standings[index + 1 :])
-    return replace(journey, standings=standings), Wait(until, obstacle.because.kind)
+    if REACTIONS[obstacle.because.kind].then is not Then.PARK:
+        was = journey.standings[index]
+        standings = (*journey.standings[:index], replace(was, waits=was.waits + 1), *journey.standings[index + 1 :])
+        journey = replace(journey, standings=standings)
+    return journey, Wait(until, obstacle.because.kind)
 
 
 def _enter(view: View, first: int, open_: list[int]) -> tuple[Journey, Step]:

@@ -131,6 +131,14 @@ def test_waiting_for_a_limit_is_free() -> None:
         journey, step = advance(journey, Waited(at(second)), Openings(parked={"a": not_now(second + 1)}))
 
 
+def test_having_waited_for_a_limit_costs_no_patience_with_what_is_left_alone() -> None:
+    journey, step = begun(A, openings=Openings(parked={"a": not_now(1)}))
+    for second in (1, 2, 3):
+        journey, step = advance(journey, Waited(at(second)), Openings(parked={"a": not_now(second + 1)}))
+    alone = Openings(parked={"a": not_now(9, FailureKind.CONNECT)})
+    assert advance(journey, Waited(at(4)), alone)[1] == Wait(at(9), FailureKind.CONNECT)
+
+
 def test_nobody_waits_for_a_key_that_is_no_good() -> None:
     dead = Openings(parked={"a": NotNow(FOR_EVER, Failure(FailureKind.AUTH, "no key"))})
     assert begun(A, openings=dead)[1] == GiveUp(Failure(FailureKind.AUTH, "no key"), Outcome.FAILED)

@@ -1,6 +1,5 @@
 """Whatever all jobs are kept from, and whenever that changes: a journey ends, and calls nobody it should not."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.resilience.not_now import NotNow
-from services.router_worker.resilience.reactions import REACTIONS, Then
 from services.router_worker.routing.journey import advance, begin
 from services.router_worker.routing.plan import Candidate, Plan
 from services.router_worker.routing.steps import (
@@ -71,7 +69,6 @@ def test_a_journey_ends_in_time_and_calls_nobody_who_is_not_to_be_called(
     now, deadline = NOON, NOON + timedelta(seconds=seconds)
     openings = sky[0].openings(now)
     journey, step = begin(PLAN, Interruption.RESTART, RETRIES, deadline, now, openings=openings)
-    waits: Counter[str] = Counter()
     for turn in range(1, TURNS):
         weather = sky[turn % len(sky)]
         match step:
@@ -88,7 +85,6 @@ def test_a_journey_ends_in_time_and_calls_nobody_who_is_not_to_be_called(
                 journey, step = advance(journey, AttemptFailed(Failure(weather.fails, "no"), now, 0.5), openings)
             case Wait(until):
                 assert now < until < deadline
-                waits.update(name for name, each in openings.parked.items() if each.until == until and costs(each))
                 now = until
                 openings = weather.openings(now)
                 journey, step = advance(journey, Waited(now), openings)
@@ -107,9 +103,5 @@ def test_a_journey_ends_in_time_and_calls_nobody_who_is_not_to_be_called(
                     journey, step = advance(journey, Waited(now), openings)
             case _:
                 raise AssertionError(step)
-        assert all(count <= RETRIES.rounds for count in waits.values()), "what is left alone is waited for so often"
+        assert all(each.waits <= RETRIES.rounds for each in journey.standings), "nobody is waited for more often"
     raise AssertionError(f"it does not end: {step}")
-
-
-def costs(obstacle: NotNow) -> bool:
-    return REACTIONS[obstacle.because.kind].then is not Then.PARK
