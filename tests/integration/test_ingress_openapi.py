@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.suites.ingress import AUTH
+from tests.suites.ingress import ADMIN, AUTH
 from tests.suites.served_ingress import ServedIngress, fresh_place, serving_ingress
 
 # Not `positive_data_acceptance`: which models there are and how far a deadline may be away is configuration.
@@ -35,18 +35,38 @@ async def served(kafka_url: str, redis_url: str, postgres_url: str) -> AsyncIter
 async def test_schemathesis_finds_no_server_error_and_nothing_undocumented(
     served: ServedIngress, tmp_path: Path
 ) -> None:
+    await explore(served, tmp_path, "/openapi.json", AUTH["authorization"], examples=6)
+    assert served.worker.jobs  # it came past the door
+
+
+async def test_it_finds_none_in_the_admin_api_either(served: ServedIngress, tmp_path: Path) -> None:
+    await explore(served, tmp_path, "/admin/v1/openapi.json", ADMIN["authorization"], examples=2)
+    async with httpx.AsyncClient(base_url=served.url(), headers=ADMIN, trust_env=False) as administrator:
+        assert (await administrator.get("/admin/v1/keys")).json()["data"]  # it came past the door
+
+
+async def explore(served: ServedIngress, folder: Path, document: str, key: str, *, examples: int) -> None:
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url()}/openapi.json"),
-        *("--header", f"Authorization:{AUTH['authorization']}"),
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url()}{document}"),
+        *("--header", f"Authorization:{key}"),
         *("--checks", ",".join(CHECKS)),
-        *("--phases", "coverage,fuzzing", "--max-examples", "6", "--seed", "1", "--generation-database", ":memory:"),
+        *(
+            "--phases",
+            "coverage,fuzzing",
+            "--max-examples",
+            str(examples),
+            "--seed",
+            "1",
+            "--generation-database",
+            ":memory:",
+        ),
         *("--workers", "2"),
         *("--request-timeout", "20", "--suppress-health-check", "all", "--warnings", "off", "--no-color"),
     ]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.suites.openapi_hooks", "PYTHONPATH": str(Path(__file__).parents[2])}
     process = await asyncio.create_subprocess_exec(
         *command,
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, **hooks},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -58,7 +78,6 @@ async def test_schemathesis_finds_no_server_error_and_nothing_undocumented(
             process.kill()
             await process.wait()
     assert process.returncode == 0, said.decode()
-    assert served.worker.jobs  # it came past the door
 
 
 async def test_every_route_is_documented_with_all_it_may_answer(served: ServedIngress) -> None:

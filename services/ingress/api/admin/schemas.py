@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from services.ingress.admission import Limits
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
@@ -30,14 +30,15 @@ __all__ = [
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$"
 Name = Annotated[str, Field(pattern=NAME)]
-Note = Annotated[str, Field(max_length=512)]
-Tags = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
-    Field(max_length=16),
-]
-Models = Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(min_length=1, max_length=256)]
+PLAIN = r"^[^\u0000]*$"
+"""PostgreSQL's texts have no such character."""
+Text = Annotated[str, Field(max_length=512, pattern=PLAIN)]
+Note = Text
+Tags = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64, pattern=PLAIN)], Text], Field(max_length=16)]
+Model = Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
+Models = Annotated[list[Model], Field(min_length=1, max_length=256)]
 Lanes = Annotated[list[Lane], Field(min_length=1, max_length=2)]
-Most = Annotated[int, Field(gt=0, le=10_000_000_000)]
+Most = Annotated[StrictInt, Field(gt=0, le=10_000_000_000)]
 
 
 def _known_zone(name: str) -> str:
@@ -46,6 +47,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _written(moment: object) -> object:
+    """Not a number, which might be seconds or milliseconds."""
+    if moment is not None and not isinstance(moment, str):
+        raise ValueError("expected a moment with its time zone, such as 2027-01-31T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
@@ -91,7 +100,7 @@ class TenantChange(Asked):
 
     note: Note | None = None
     time_zone: TimeZone | None = None
-    blocked: bool | None = None
+    blocked: StrictBool | None = None
     limits: LimitsBody | None = None
     tags: Tags | None = None
 
@@ -138,7 +147,7 @@ class TeamChange(Asked):
     """What is left out stays as it is."""
 
     note: Note | None = None
-    blocked: bool | None = None
+    blocked: StrictBool | None = None
     limits: LimitsBody | None = None
     tags: Tags | None = None
 
@@ -183,7 +192,7 @@ class NewKey(Asked):
     models: Models = ["*"]
     """`*` is any."""
     lanes: Lanes = list(Lane)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     limits: LimitsBody = LimitsBody()
     tags: Tags = {}
     """Stand in the ledger with each of its jobs, whatever the request says."""
@@ -195,14 +204,14 @@ class KeyChange(Asked):
     note: Note | None = None
     models: Models | None = None
     lanes: Lanes | None = None
-    expires_at: AwareDatetime | None = None
-    blocked: bool | None = None
+    expires_at: Moment | None = None
+    blocked: StrictBool | None = None
     limits: LimitsBody | None = None
     tags: Tags | None = None
 
 
 class Rotation(Asked):
-    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
+    overlap_seconds: Annotated[StrictInt, Field(ge=0, le=30 * 86_400)] = 86_400
     """How long the old secret is taken as well."""
 
 

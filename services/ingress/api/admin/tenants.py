@@ -23,7 +23,7 @@ from services.ingress.directory import TeamRecord, TenantRecord
 __all__ = ["After", "InPath", "Limit", "tenant_routes"]
 
 InPath = Annotated[str, Path(pattern=NAME)]
-After = Annotated[str, Query(max_length=128, description="The last name of the page before.")]
+After = Annotated[str, Query(pattern=f"{NAME}|^$", description="The last name of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
