@@ -132,9 +132,9 @@ def test_waiting_for_a_limit_is_free() -> None:
 
 
 def test_having_waited_for_a_limit_costs_no_patience_with_what_is_left_alone() -> None:
-    journey, step = begun(A, openings=Openings(parked={"a": not_now(1)}))
+    journey, _ = begun(A, openings=Openings(parked={"a": not_now(1)}))
     for second in (1, 2, 3):
-        journey, step = advance(journey, Waited(at(second)), Openings(parked={"a": not_now(second + 1)}))
+        journey, _ = advance(journey, Waited(at(second)), Openings(parked={"a": not_now(second + 1)}))
     alone = Openings(parked={"a": not_now(9, FailureKind.CONNECT)})
     assert advance(journey, Waited(at(4)), alone)[1] == Wait(at(9), FailureKind.CONNECT)
 
