@@ -202,6 +202,7 @@ def _job(file: Path, tenant: str, team: str | None, labels: str | None) -> "Job"
         caller="",
         door=request.door,
         lane=request.lane,
+        endpoint=request.endpoint,
         model=request.model,
         body=request.body,
         streamed=request.streamed,

@@ -17,11 +17,12 @@ _OPENING: Final = """\
 # Providers
 
 A caller speaks OpenAI's format and gets it back, whoever serves it. Each "yes" is a test over real HTTP against a
-simulator of that API, which the provider's own client library reads without complaint; what a family does not offer is
-said in its cell. A request that asks for something a family has no words for is not sent there: the deployment is left
-out of the plan, and where no other serves the model, the caller is told which parameter it was. Nothing is left out
-silently; `drop` in the provider's section names what may be. Tags and users (`metadata`, `user`, `safety_identifier`)
-are in the ledger, and sent where the API has a place for them."""
+simulator of that API, which the provider's own client library reads without complaint (Together's alone is played by
+its documents, not tried with its client); what a family does not offer is said in its cell. A request that asks for
+something a family has no words for is not sent there: the deployment is left out of the plan, and where no other serves
+the model, the caller is told which parameter it was. Nothing is left out silently; `drop` in the provider's section
+names what may be. Tags and users (`metadata`, `user`, `safety_identifier`) are in the ledger, and sent where the API
+has a place for them."""
 
 
 _SERVERS: Final = """\

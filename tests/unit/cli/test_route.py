@@ -74,3 +74,15 @@ def test_what_is_neither_a_file_nor_a_job_is_told(sluice, request_file: Path) ->
 
     assert told.code == ExitCode.SETUP
     assert "neither the id of a job nor a file" in told.err
+
+
+def test_a_request_for_embeddings_is_planned_as_one(sluice, request_file: Path, tmp_path: Path) -> None:
+    models = "models: {e: {deployments: [{provider: claude}, {provider: north}], context_window: 10}}"
+    claude = 'providers: {claude: {base_url: "http://claude/v1", dialect: anthropic}, north: {base_url: "http://n/v1"}}'
+    (tmp_path / "sluice.yaml").write_text(f"{claude}\n{models}\n")
+    request_file.write_text('{"model": "e", "input": ["many words together, more than", "ten tokens of them all"]}')
+
+    assert [line.split()[:2] for line in sluice("route", "explain", "request.json").out.splitlines()] == [
+        ["spare", "north/e"],
+        ["skipped", "claude/e"],
+    ]
