@@ -38,14 +38,9 @@ async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator
 
     def join(name: str) -> Member:
         heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
-        member = Member(
-            redis,
-            keyspace,
-            name,
-            RedisClaims(redis, keyspace, name, heartbeat),
-            Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test"))),
-            heartbeat,
-        )
+        claims = RedisClaims(redis, keyspace, name, heartbeat)
+        flusher = Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test")))
+        member = Member(redis, keyspace, name, claims, flusher, heartbeat)
         tasks.append(asyncio.create_task(member.flusher.run()))
         return member
 
