@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cli.configuring.litellm_accounts import AccountBook
+from shared.config.schema import Breaker
 
 __all__ = ["Translation", "translated"]
 
@@ -44,7 +45,7 @@ _MODES: Final = frozenset({"chat", "completion", "embedding", "responses"})
 _ROUTER: Final = frozenset(
     {
         *("routing_strategy", "num_retries", "timeout", "stream_timeout", "fallbacks", "context_window_fallbacks"),
-        *("content_policy_fallbacks", "default_fallbacks", "model_group_alias"),
+        *("content_policy_fallbacks", "default_fallbacks", "model_group_alias", "allowed_fails", "cooldown_time"),
     }
 )
 _ELSEWHERE: Final[Mapping[str, str]] = {
@@ -55,8 +56,6 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
     "master_key": "make keys with `sluice keys new`",
     "database_url": "PostgreSQL is named by `POSTGRES_URL`",
     "drop_params": "what may be left out is named, by `drop` of each provider",
-    "allowed_fails": "a deployment is left alone by how often it failed lately, not by a count",
-    "cooldown_time": "as `allowed_fails`",
     "success_callback": "every call is in the ledger; metrics and traces are in docs/operations.md",
     "failure_callback": "as `success_callback`",
     "callbacks": "as `success_callback`",
@@ -97,6 +96,8 @@ class _Importer:
             model["deployments"] = [deployment for _, deployment in paired]
         router = {**self._settings("litellm_settings"), **self._settings("router_settings")}
         self._route(router)
+        if "allowed_fails" in router:
+            self._left.append("allowed_fails: is `breaker.failures_in_a_row` here, and not counted by the minute")
         document |= _patience(router)
         if self._prices:
             document["prices"] = self._prices
@@ -253,8 +254,19 @@ def _without_name(deployment: Json) -> Json:
 
 def _patience(router: Json) -> Json:
     timeouts = {"total_seconds": router.get("timeout"), "first_token_seconds": router.get("stream_timeout")}
-    found = {"timeouts": _said(timeouts), "retries": _said({"per_deployment": router.get("num_retries")})}
+    found = {
+        "timeouts": _said(timeouts),
+        "retries": _said({"per_deployment": router.get("num_retries")}),
+        "breaker": _breaker(router),
+    }
     return _said(found)
+
+
+def _breaker(router: Json) -> Json:
+    allowed, rest = router.get("allowed_fails"), router.get("cooldown_time")
+    most = max(rest, Breaker().most_open_seconds) if isinstance(rest, int | float) else None
+    in_a_row = allowed + 1 if isinstance(allowed, int) else None
+    return _said({"failures_in_a_row": in_a_row, "open_seconds": rest, "most_open_seconds": most})
 
 
 def _pairs(entries: object) -> Iterator[tuple[str, list[Any]]]:

@@ -65,6 +65,8 @@ router_settings:
   model_group_alias: {"gpt-4": "gpt-4o"}
   redis_host: os.environ/REDIS_HOST
   stream_timeout: 20
+  allowed_fails: 3
+  cooldown_time: 40
 general_settings:
   master_key: sk-1234
 environment_variables:
@@ -136,6 +138,8 @@ def test_a_balanced_file_becomes_providers_models_limits_and_fallbacks(tmp_path:
     assert (str(price.input), str(price.output)) == ("0.1", "0.3")
     assert (config.retries.per_deployment, config.timeouts.total_seconds) == (3, 600)
     assert config.timeouts.first_token_seconds == 20
+    assert config.breaker is not None
+    assert (config.breaker.failures_in_a_row, config.breaker.open_seconds) == (4, 40)
 
 
 def test_whatever_has_no_counterpart_is_told_also_in_the_file(tmp_path: Path) -> None:
@@ -145,6 +149,7 @@ def test_whatever_has_no_counterpart_is_told_also_in_the_file(tmp_path: Path) ->
         ("success_callback",),
         ("routing_strategy", "usage-based-routing"),
         ("redis_host", "REDIS_URL"),
+        ("allowed_fails", "by the minute"),
         ("master_key", "sluice keys new"),
         ("REDIS_PORT",),
         ("mcp_servers",),
