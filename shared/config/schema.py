@@ -190,7 +190,8 @@ class Config(Section):
         section = self.tenants.get(tenant)
         if section is not None and section.batch_partitions is not None:
             return section.batch_partitions
-        return None if len(self.tenants) <= 1 else _TENANT_PARTITIONS
+        is_alone = section is not None and len(self.tenants) == 1
+        return None if is_alone else _TENANT_PARTITIONS
 
     @property
     def job_time(self) -> dict[Lane, timedelta]:

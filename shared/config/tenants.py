@@ -89,7 +89,7 @@ class Tenant(Section):
     batch_partitions: PositiveInt | None = None
     """On how many partitions of the batch lane its jobs stand, and so how many workers they keep busy at most.
 
-    The fewer, the fewer others wait behind its backlog. When left out: 2, or all of them for the only tenant.
+    The fewer, the fewer others wait behind its backlog. When left out: 2, or all of them for the file's only tenant.
     """
 
 

@@ -41,7 +41,8 @@ class AuditEntry(WireModel):
     at: AwareDatetime
     actor: str
     """`admin:<name>`, `key:<id>` or `<service>:<replica>`."""
-    action: AuditAction
+    action: str
+    """An `AuditAction`; in time there may be others."""
     subject: str
     """What it was done to, such as `key:reports-nightly`."""
     details: JsonObject

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.ledger.engine import failures_told
 from services.accounting.ledger.tables import audit_log, audit_published
-from shared.contracts import AuditAction, AuditEntry
+from shared.contracts import AuditEntry
 
 __all__ = ["audit_entries", "latest_entries", "published_ends"]
 
@@ -46,7 +46,7 @@ def _entry(said: RowMapping) -> AuditEntry:
         seq=said["seq"],
         at=said["at"],
         actor=said["actor"],
-        action=AuditAction(said["action"]),
+        action=said["action"],
         subject=said["subject"],
         details=said["details"],
         previous=said["previous"],

@@ -16,7 +16,7 @@ from services.ingress.adapters.kafka_records import KafkaRecords
 from services.ingress.adapters.postgres import connection
 from services.ingress.ports import UnavailableError, UnconfirmedError
 from shared.audit import Event, append
-from shared.contracts import AuditAction, AuditEntry
+from shared.contracts import AuditEntry
 from shared.topics import AUDIT
 
 __all__ = ["AuditRelay", "PostgresAudit"]
@@ -87,7 +87,7 @@ def _entry(row: Any) -> AuditEntry:  # noqa: ANN401
         seq=row["seq"],
         at=row["at"],
         actor=row["actor"],
-        action=AuditAction(row["action"]),
+        action=row["action"],
         subject=row["subject"],
         details=orjson.loads(row["details"]),
         previous=row["previous"],
