@@ -56,6 +56,13 @@ class _Caller:
     """Once it has begun."""
     held: list[Chunk] = field(default_factory=list)
     """What it said before its first output, while it was open who would be heard."""
+    is_over: bool = False
+
+    def give_back(self, used: int | None, failure: Failure | None) -> None:
+        """The permit, once."""
+        if not self.is_over:
+            self.is_over = True
+            self.permit.end(used, failure)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,29 +109,39 @@ class Conductor:
         return self.hedging.began(run.job.model, call.candidate.name)
 
     async def _race(self, run: Run, first: _Caller, race: _Race, slow_after: float, second: Second) -> Sequence[Event]:
-        other: _Caller | None = None
-        async with asyncio.TaskGroup() as group:
-            tasks = {first: self._enter(group, run, first, race)}
-            await race.settled(slow_after)
-            if race.heard is None and race.running and self.hedging.may_spend(run.job.model) and (found := second()):
-                self.hedging.spend(run.job.model)
-                other = _Caller(*found, Assembler(), AttemptRole.HEDGE)
-                tasks[other] = self._enter(group, run, other, race)
-                log.info("hedged", slow=first.call.candidate.name, beside=other.call.candidate.name)
-            await race.settled()
-            for caller, task in tasks.items():
-                if race.heard is not None and caller is not race.heard:
-                    task.cancel()
-                    await asyncio.wait([task])
-                    await self._stop(run, caller)
+        callers, other = [first], None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [self._enter(group, run, first, race)]
+                await race.settled(slow_after)
+                if race.heard is None and race.running and (found := self._second(run, first, second)):
+                    callers.append(other := found)
+                    tasks.append(self._enter(group, run, other, race))
+                await race.settled()
+                for caller, task in zip(callers, tasks, strict=True):
+                    if race.heard is not None and caller is not race.heard:
+                        task.cancel()
+                        await asyncio.wait([task])
+                        await self._stop(run, caller)
+        finally:
+            for caller in callers:  # a task that is cancelled before its first step has no last one
+                caller.give_back(0, None)
         if other is None:
             return await self._conclude(run, first)
-        self.measures.hedged(run.job.model, "nobody" if race.heard is None else _place(race.heard is other))
+        heard = "first" if race.heard is first else "second" if race.heard else "nobody"
+        self.measures.hedged(run.job.model, heard)
         if race.heard is first:
             return await self._conclude(run, first)
         if race.heard is None:
             await self._conclude(run, first)
         return [Overtaken(), *await self._conclude(run, other)]
+
+    def _second(self, run: Run, first: _Caller, second: Second) -> _Caller | None:
+        if not self.hedging.may_spend(run.job.model) or (found := second()) is None:
+            return None
+        self.hedging.spend(run.job.model)
+        log.info("hedged", slow=first.call.candidate.name, beside=found[0].candidate.name)
+        return _Caller(*found, Assembler(), AttemptRole.HEDGE)
 
     def _enter(self, group: asyncio.TaskGroup, run: Run, caller: _Caller, race: _Race) -> "asyncio.Task[None]":
         race.calls += 1
@@ -144,7 +161,7 @@ class Conductor:
             await asyncio.create_task(self._listen(run, caller, attempt, race), name=f"listens to {name}")
             used, failure = attempt.tokens, attempt.failure
         finally:
-            caller.permit.end(used, failure)
+            caller.give_back(used, failure)
             self.traffic.ended(name)
             race.running -= 1
             race.moved.set()
@@ -281,7 +298,3 @@ def _log_failure(finished: AttemptFinished, failure: Failure, evidence: str) -> 
     if evidence:
         what["evidence"] = evidence
     log.info("attempt_failed", **what)
-
-
-def _place(is_second: bool) -> str:
-    return "second" if is_second else "first"

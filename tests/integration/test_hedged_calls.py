@@ -1,5 +1,6 @@
 """A second call beside one that is slow to begin, by real workers: whoever begins first is heard, both are charged."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -97,3 +98,48 @@ async def test_batch_jobs_and_a_used_up_share_have_no_second_call(start: Start) 
             await fleet.submit(job)
             await fleet.ended(job)
         assert {call.model for call in fleet.simulator.served()} == {"a"}
+
+
+async def races(fleet: Fleet) -> Job:
+    """A job that has two calls open, none of which says anything."""
+    await fleet.start_worker()
+    await learns(fleet)
+    slow = a_job(content="the slow one")
+    await fleet.submit(slow)
+    async with asyncio.timeout(20):
+        while b"a2" not in await fleet.redis.hkeys(fleet.keyspace.job(slow.id).claim):
+            await asyncio.sleep(0.02)
+    return slow
+
+
+async def test_a_job_that_is_cancelled_stops_both_calls_and_both_are_charged(start: Start) -> None:
+    stalls = QUICK | {"stall_after": 0, "every": LEARNT + 1}
+    async with start({"most_share": 1.0, "least_seconds": 0.1}, a=stalls, b=QUICK | {"stall_after": 0}) as fleet:
+        slow = await races(fleet)
+        await fleet.cancel(slow)
+        (result,) = await fleet.ended(slow)
+        assert result.status == JobStatus.CANCELLED
+        await until(lambda: len(charged(fleet, slow)) == 2, "both calls are charged")
+        assert charged(fleet, slow) == {
+            "sim/a": (AttemptRole.FIRST, AttemptStatus.CANCELLED),
+            "sim/b": (AttemptRole.HEDGE, AttemptStatus.CANCELLED),
+        }
+        await until(lambda: len(fleet.simulator.served()) == LEARNT + 2, "the provider sees both closed")
+
+
+async def test_a_worker_that_is_killed_between_two_calls_leaves_both_to_be_charged(start: Start) -> None:
+    stalls = QUICK | {"stall_after": 0, "every": LEARNT + 1}
+    once = QUICK | {"stall_after": 0, "first": 1}
+    async with start({"most_share": 1.0, "least_seconds": 0.1}, a=stalls, b=once) as fleet:
+        slow = await races(fleet)
+        fleet.workers[0].process.kill()
+        await fleet.start_worker()
+        (result,) = await fleet.ended(slow, seconds=40)
+        assert result.status == JobStatus.SUCCEEDED
+        await until(lambda: sum(each.job_id == slow.id for each in fleet.usage) == 3, "three calls are charged")
+        found = sorted((each.attempt, each.role, each.status) for each in fleet.usage if each.job_id == slow.id)
+        assert [(role, status) for _, role, status in found] == [
+            (AttemptRole.FIRST, AttemptStatus.ABANDONED),
+            (AttemptRole.HEDGE, AttemptStatus.ABANDONED),
+            (AttemptRole.FAILOVER, AttemptStatus.SUCCEEDED),
+        ]
