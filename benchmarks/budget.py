@@ -8,6 +8,7 @@ with the budget: by the ledger, and by what the provider has served.
 
 import argparse
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +23,7 @@ from redis.asyncio import Redis
 
 from benchmarks.report import Report, parser, tell
 from benchmarks.system import System, running_system
+from shared.ids import new_id
 
 CALLS: Final = 1000
 FOR: Final = 100
@@ -105,8 +107,17 @@ async def call(client: httpx.AsyncClient, scenario: Scenario, outcomes: Counter[
     if scenario.max_tokens is not None:
         body["max_tokens"] = scenario.max_tokens
     until = time.monotonic() + _PATIENCE_SECONDS
+    # A call that is sent again is the job that it was, if it became one.
+    headers = {"idempotency-key": new_id("call")}
     while True:
-        answer = await client.post("/v1/chat/completions", json=body)
+        try:
+            answer = await client.post("/v1/chat/completions", json=body, headers=headers)
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+            outcomes["came again"] += 1
+            await asyncio.sleep(0.2)
+            continue
         if answer.status_code == 200:
             outcomes["answered"] += 1
             return
@@ -179,7 +190,11 @@ async def measure(scenarios: Sequence[Scenario]) -> list[Row]:
         },
         variables={"SLUICE_SUBMIT_SECONDS": "3", "SLUICE_BUDGET_REOPEN_SECONDS": "5"},
     ) as system:
-        return [await measured(system, each) for each in scenarios]
+        rows = []
+        for each in scenarios:
+            rows.append(await measured(system, each))
+            print(rows[-1], file=sys.stderr)
+        return rows
 
 
 def report(rows: Sequence[Row]) -> Report:
