@@ -67,10 +67,12 @@ async def until_reachable(
     backoff: Backoff = _PATIENCE,
     attempt_seconds: float = 5.0,
     log_seconds: float = 5.0,
+    away: tuple[type[Exception], ...] = (Exception,),
 ) -> None:
     """Call `probe` until it returns; tell every few seconds what is waited for and why.
 
-    Blocks as long as the server is away. Raises Stopping when the stop event comes first, and OperatorError as it is.
+    `away` is what `probe` raises while the server is away: anything, unless it is said. Blocks as long as that. Raises
+    Stopping when the stop event comes first, OperatorError as it is, and whatever does not mean that it is away.
     """
     began = time.monotonic()
     logged = -log_seconds
@@ -81,9 +83,8 @@ async def until_reachable(
                 await probe()
         except OperatorError:
             raise
-        # What "away" looks like is the client library's affair. Nothing is swallowed: each failure is told, and only
-        # success goes on.
-        except Exception as error:  # noqa: BLE001
+        # Nothing is swallowed: each failure is told, and only success goes on.
+        except away as error:
             failures += 1
             waited = time.monotonic() - began
             if waited - logged >= log_seconds:
@@ -105,10 +106,17 @@ class Startup:
         self._awaited: str | None = None
         self.is_over = False
 
-    async def reach(self, server: str, probe: Callable[[], Awaitable[object]]) -> None:
+    async def reach(
+        self,
+        server: str,
+        probe: Callable[[], Awaitable[object]],
+        *,
+        attempt_seconds: float = 5.0,
+        away: tuple[type[Exception], ...] = (Exception,),
+    ) -> None:
         """As `until_reachable`."""
         self._awaited = server
-        await until_reachable(server, probe, self._stop)
+        await until_reachable(server, probe, self._stop, attempt_seconds=attempt_seconds, away=away)
         self._awaited = None
 
     async def begin(self, server: str, beginning: Coroutine[Any, Any, None]) -> None:

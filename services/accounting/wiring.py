@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -26,13 +26,13 @@ from services.accounting.ledger.agreement import consumed
 from services.accounting.ledger.alert_store import PostgresAlerts
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.budget_store import PostgresBudgets
-from services.accounting.ledger.engine import engine_for, ping
+from services.accounting.ledger.engine import engine_for, failures_told, ping
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
-from services.accounting.ports import Added, Consumed, UnstorableError
+from services.accounting.ports import Added, AwayError, Consumed, UnstorableError
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
@@ -73,6 +73,7 @@ _GRACE_SECONDS: Final = 10
 """How long the batches in hand may take to end after SIGTERM; whatever does not is taken again at the next start."""
 
 _REDIS_SECONDS: Final = 5.0
+_LONGEST_MIGRATION_SECONDS: Final = 3600.0
 
 _STOP_SECONDS: Final = _GRACE_SECONDS + 5
 
@@ -105,7 +106,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(engine.dispose)
         await startup.reach("postgres", lambda: ping(engine))
         if settings.migrate_at_start:
-            await migrate(engine)
+            await _written(startup, lambda: migrate(engine))
         months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
         await months.look_once()
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
@@ -115,7 +116,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         rules = [rule for found in rules_of(config).values() for rule in found]
         try:
-            await keep_rules(engine, rules)
+            await _written(startup, lambda: keep_rules(engine, rules))
         except UnstorableError as error:
             raise OperatorError(f"budgets in {settings.config_path}: {error}") from error
         broker = _broker(settings)
@@ -206,6 +207,16 @@ def _ears(settings: Settings, config: Config, broker: KafkaBroker) -> Sequence[E
 
         ears.append(WebhookEar(str(webhook.url), webhook.secret.get_secret_value(), utc_now))
     return ears
+
+
+async def _written(startup: Startup, write: Callable[[], Awaitable[object]]) -> None:
+    """PostgreSQL has it afterwards, though it went away meanwhile. Raises UnstorableError."""
+
+    async def attempt() -> None:
+        with failures_told():
+            await write()
+
+    await startup.reach("postgres", attempt, attempt_seconds=_LONGEST_MIGRATION_SECONDS, away=(AwayError,))
 
 
 def _broker(settings: Settings) -> KafkaBroker:

@@ -185,6 +185,16 @@ async def test_waiting_ends_when_the_process_is_told_to_stop() -> None:
         await until_reachable("kafka", probe, stop, backoff=Backoff(60, 60))
 
 
+async def test_what_does_not_mean_that_the_server_is_away_is_not_waited_for() -> None:
+    failures = iter([ConnectionRefusedError(), ZeroDivisionError()])
+
+    async def probe() -> None:
+        raise next(failures)
+
+    with pytest.raises(ZeroDivisionError):
+        await until_reachable("postgres", probe, asyncio.Event(), backoff=QUICK, away=(OSError,))
+
+
 async def test_what_waiting_cannot_mend_is_not_waited_for() -> None:
     async def probe() -> None:
         raise OperatorError("wrong password")
