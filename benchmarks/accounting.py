@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -252,6 +253,7 @@ async def _main(options: argparse.Namespace) -> None:
                 rows += await measure_catching_up(stack, topic, WARM_UP + options.events, options.events)
     finally:
         erase(folder / "stack")
+        shutil.rmtree(folder, ignore_errors=True)
     title = f"Recording usage events, with all roll-ups, in batches of at most {BATCH:,}"
     tell(report_of("accounting", title, rows), options)
 

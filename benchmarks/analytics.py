@@ -7,6 +7,7 @@ PostgreSQL went about it. It takes about seven gigabytes of disk, and gives them
 """
 
 import argparse
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,6 +172,7 @@ async def measure(rows: int) -> tuple[list[Reading], str]:
             return readings, str(size)
     finally:
         erase(folder / "stack")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def report(readings: Sequence[Reading], rows: int, size: str) -> Report:
