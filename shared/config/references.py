@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from shared.config.problems import did_you_mean
-from shared.config.schema import Config, Quota
+from shared.config.schema import Config, Deployment
 from shared.topics import SUBMIT, TOPICS
 
 __all__ = ["Known", "Wrong", "wrong_names"]
@@ -81,16 +81,16 @@ def _of_deployments(config: Config) -> Iterator[Wrong]:
 
 
 def _of_quotas(config: Config) -> Iterator[Wrong]:
-    """A provider counts what one account asks of one model, whatever that place is called here."""
-    firsts: dict[tuple[str, str], tuple[Quota, str]] = {}
+    """A provider counts what one account asks of one model, whatever that place is called here; so does a bulkhead."""
+    firsts: dict[tuple[str, str], tuple[Deployment, str]] = {}
     for name, model in config.models.items():
         for index, deployment in enumerate(model.deployments):
-            limits, first = firsts.setdefault(
-                (deployment.provider, deployment.model or name), (deployment.limits, name)
-            )
-            if limits != deployment.limits:
-                place = ("models", name, "deployments", index, "limits")
-                yield place, f"other limits than the same model of this provider has under {first!r}"
+            other, first = firsts.setdefault((deployment.provider, deployment.model or name), (deployment, name))
+            place = ("models", name, "deployments", index)
+            if other.limits != deployment.limits:
+                yield (*place, "limits"), f"other limits than the same model of this provider has under {first!r}"
+            if other.bulkhead != deployment.bulkhead:
+                yield (*place, "bulkhead"), f"another bulkhead than the same model of this provider has under {first!r}"
 
 
 def _of_tenants(config: Config) -> Iterator[Wrong]:

@@ -58,6 +58,15 @@ def test_one_quota_written_in_two_ways() -> None:
     ]
 
 
+def test_one_bulkhead_written_in_two_ways() -> None:
+    first: JsonValue = {"deployments": [{"provider": "openai", "model": "up", "bulkhead": {"calls": 5}}]}
+    second: JsonValue = {"deployments": [{"provider": "openai", "model": "up", "name": "other"}]}
+
+    assert told(models={"m": first, "n": second}) == [
+        "models.n.deployments[0].bulkhead: another bulkhead than the same model of this provider has under 'm'"
+    ]
+
+
 def test_two_models_may_share_a_deployment() -> None:
     served: JsonValue = {"deployments": [{"provider": "openai", "model": "gpt-4o"}]}
     text = yaml.safe_dump(
