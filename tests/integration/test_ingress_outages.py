@@ -256,10 +256,17 @@ async def test_while_postgres_is_away_known_keys_work_and_others_are_told_to_com
     async with httpx.AsyncClient(base_url=ingress.url, timeout=20, trust_env=False) as client:
         await client.post("/admin/v1/tenants", json={"tenant": "globex"}, headers=ADMIN)
         made = [
-            (await client.post("/admin/v1/keys", json={"tenant": "globex"}, headers=ADMIN)).json()["key"]
-            for _ in range(2)
+            (await client.post("/admin/v1/keys", json={"tenant": "globex"}, headers=ADMIN)).json() for _ in range(3)
         ]
-        known, unknown = ({"authorization": f"Bearer {key}"} for key in made)
+        known, unknown, revoked = ({"authorization": f"Bearer {key['key']}"} for key in made)
+        assert (await client.get("/v1/models", headers=revoked)).status_code == 200
+        await client.post(f"/admin/v1/keys/{made[2]['id']}/revoke", headers=ADMIN)
+
+        async def heard_of_all() -> bool:
+            """Ingress hears of changes in their order: of the last one last, and what has changed it looks up anew."""
+            return (await client.get("/v1/models", headers=revoked)).status_code == 401
+
+        await until(heard_of_all, "the revocation is known")
         assert (await client.get("/v1/models", headers=known)).status_code == 200
         async with without(stack.postgres):
             await ingress.misses("postgres")
