@@ -108,7 +108,7 @@ async def test_a_stack_is_used_from_another_terminal_and_ended_from_there(sluice
 
 
 async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) -> None:
-    file = a_file(sluice.folder, 20_000)
+    file = a_file(sluice.folder, 10_000)
     journals = sluice.folder / ".sluice" / "submissions"
 
     def some_are_in() -> bool:
@@ -122,11 +122,11 @@ async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) ->
 
         rest = await sluice("submit", str(file))
         assert rest.code == 0
-        assert rest.out.startswith("20000 of 20000 lines accepted, ")
+        assert rest.out.startswith("10000 of 10000 lines accepted, ")
         assert "of them by an earlier run" in rest.out
         table = await sluice("topics", "list", "--json")
     batch = next(each for each in table.json if each["topic"].endswith("sluice.jobs.batch.v1"))
-    assert batch["records"] == 20_000
+    assert batch["records"] == 10_000
     assert list(journals.iterdir()) == []
 
 
