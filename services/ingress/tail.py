@@ -61,12 +61,12 @@ class Tails:
     async def _known(self, tenant: str, job: JobId) -> JobRecord | None:
         unanswered: UnavailableError | None = None
         try:
-            record = await self._job_log.look(job)
+            record = await self._in_log(tenant, job)
         except UnavailableError as error:
             record, unanswered = None, error
         # Another tenant's goes the way of one that does not exist, to the archive: neither the answer nor how long it
         # takes, nor a database that is away, tells the two apart.
-        if record is not None and record.tenant == tenant:
+        if record is not None:
             return record
         archived = await self._archive.find(tenant, job)
         if archived is None and unanswered is not None:
@@ -76,14 +76,22 @@ class Tails:
     async def settled(self, tenant: str, job: JobId) -> JobRecord | None:
         """As `look`, for who would stop reading by it. The archive may know of an end that the log has lost.
 
-        Raises UnavailableError also when the log does not answer: it may hold more than the end.
+        An end is in the log before the archive learns of it: only a log that was read *behind* the archive's word has
+        lost what it does not show. Raises UnavailableError also when the log does not answer: it may hold more than
+        the end.
         """
-        record = await self._job_log.look(job)
-        if record is not None and record.tenant != tenant:
-            record = None
+        record = await self._in_log(tenant, job)
         if record is not None and record.ended is not None:
             return record
-        return await self._archive.find(tenant, job) or record
+        archived = await self._archive.find(tenant, job)
+        if archived is None or archived.ended is None:
+            return archived or record
+        record = await self._in_log(tenant, job)
+        return record if record is not None and record.ended is not None else archived
+
+    async def _in_log(self, tenant: str, job: JobId) -> JobRecord | None:
+        record = await self._job_log.look(job)
+        return record if record is not None and record.tenant == tenant else None
 
     @asynccontextmanager
     async def follow(self, tenant: str, job: JobId, after: Cursor) -> AsyncIterator["Tail"]:
