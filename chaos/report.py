@@ -116,5 +116,5 @@ def _last_line(outcome: Outcome) -> Text:
     told = f"{outcome.jobs} jobs and {sum(outcome.faults.values())} faults in {outcome.seconds:g} s. {outcome.command}"
     if outcome.holds:
         return Text.assemble(("Nothing was lost. ", "bold green"), told)
-    off = sum(not verdict.holds for verdict in outcome.verdicts)
-    return Text.assemble((f"{off} of {len(outcome.verdicts)} claims do not hold. ", "bold red"), told)
+    off = "; ".join(verdict.claim for verdict in outcome.verdicts if not verdict.holds)
+    return Text.assemble((f"Does not hold: {off}. ", "bold red"), told)

@@ -59,7 +59,7 @@ def test_the_report_names_what_does_not_hold() -> None:
     print_report(console, outcome(tampered(endings=())))
     text = console.export_text()
     assert "was accepted and never ended" in text
-    assert "claims do not hold" in text
+    assert "Does not hold: every accepted job ended" in text
     console.file.close()
 
 
