@@ -1,8 +1,10 @@
 """What ingress's tests are made of: requests, callers, jobs and their ends, and the ports kept in memory."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import cast
 
 import orjson
@@ -161,11 +163,11 @@ def an_end(
     )
 
 
-@dataclass(slots=True)
+@dataclass
 class MemoryIngress:
     """The HTTP door on ports in memory."""
 
-    app: ASGIApp
+    open_door: Callable[[], ASGIApp]
     job_log: MemoryJobLog
     reservations: MemoryReservations
     queue: MemoryQueue
@@ -183,6 +185,11 @@ class MemoryIngress:
     audit_log: MemoryAuditLog
     watch: DirectoryWatch
     """Nobody runs it: a test looks when it wants to."""
+
+    @cached_property
+    def app(self) -> ASGIApp:
+        """Made for those who knock: its routes take longer to build than most tests run."""
+        return self.open_door()
 
     async def submitted(self) -> Job:
         """The next job that reaches the queue."""
@@ -269,9 +276,8 @@ def memory_ingress(
         configured_keys=frozenset(key for tenant in TENANTS.values() for key in tenant.keys),
         clock=utc_now,
     )
-    app = create_app(doors, desk, health, version="test")
     return MemoryIngress(
-        app,
+        lambda: create_app(doors, desk, health, version="test"),
         job_log,
         reservations,
         queue,
