@@ -121,7 +121,7 @@ async def test_whatever_is_changed_behind_the_books_back_is_named(place: Place, 
     [
         ("update usage_hourly set cost_nanodollars = cost_nanodollars + 1", "usage_ledger, usage_hourly", "cost"),
         ("delete from usage_daily", "usage_hourly, usage_daily", "attempts"),
-        ("update latency_daily set calls = calls + 1", "usage_ledger, latency_daily", "calls"),
+        ("update latency_daily set duration = duration + 1", "usage_ledger, latency_daily", "calls"),
     ],
 )
 async def test_a_sum_that_is_off_by_one_is_named(

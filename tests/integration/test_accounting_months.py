@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import Entry
@@ -19,6 +19,7 @@ from shared.ids import derived_job_id
 from shared.prices import OwnPrices
 from shared.prices.genai import GenaiPrices
 from tests.suites.accounting import an_attempt, entered
+from tests.suites.migrations import up_to
 
 BOOK = OwnPrices((), GenaiPrices({}))
 
@@ -132,10 +133,10 @@ async def test_somebody_who_reads_for_long_is_not_waited_for(engine: AsyncEngine
 async def test_a_ledger_of_before_is_moved_as_it_is(empty: AsyncEngine) -> None:
     """Each row is where it was, with what is known of its new columns."""
     async with empty.begin() as connection:
-        await connection.run_sync(_up_to, "0004")
+        await connection.run_sync(up_to, "0004")
         for status in (AttemptStatus.SUCCEEDED, AttemptStatus.FAILED):
             await connection.execute(text(_ROW_OF_BEFORE), {"status": status.value, "job": f"job_{status.value}"})
-        await connection.run_sync(_up_to, "head")
+        await connection.run_sync(up_to, "head")
         rows = (await connection.execute(text(_NOW))).all()
     assert [tuple(row) for row in rows] == [
         ("job_failed", 1, "first", "charge", 7, 7, "failed", 1500),
@@ -157,15 +158,3 @@ _NOW = """
     select job_id, attempt, role, billing, cost_nanodollars, billed_nanodollars, status, queue_ms
     from usage_ledger order by 1
 """
-
-
-def _up_to(connection: Connection, revision: str) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    from services.accounting import migrations
-
-    config = Config()
-    config.set_main_option("script_location", str(next(iter(migrations.__path__))))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)

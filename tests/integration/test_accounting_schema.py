@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.tables import metadata
 from services.accounting.migrations import migrate, newest
+from tests.suites.migrations import up_to
 
 VIEWS = {"usage_by_day", "cost_by_model", "job_costs"}
 
@@ -78,3 +79,28 @@ async def test_a_database_that_is_newer_than_the_code_is_left_alone(migrated: As
     await migrate(migrated)
     async with migrated.connect() as connection:
         assert await connection.scalar(text("select version_num from alembic_version")) == "9999"
+
+
+async def test_histograms_of_before_say_what_they_said(empty: AsyncEngine) -> None:
+    counted = [("first_token", 58, 3), ("first_token", 60, 12), ("duration", 0, 1), ("duration", 107, 999_999_999_999)]
+    async with empty.begin() as connection:
+        await connection.run_sync(up_to, "0011")
+        for measure, bucket, calls in counted:
+            row = {"measure": measure, "bucket": bucket, "calls": calls}
+            await connection.execute(text(_BUCKET_OF_BEFORE), row)
+        await connection.run_sync(up_to, "0012")
+        rows = (await connection.execute(text(_BUCKETS_NOW))).all()
+    assert [tuple(row) for row in rows] == [(day, *each) for day in (20, 21) for each in counted]
+
+
+_BUCKET_OF_BEFORE = """
+    insert into latency_daily (day, tenant, model_asked, provider, deployment, lane, measure, bucket, calls)
+    select day, 'acme', 'm1', 'openai', 'd', 'batch', :measure, :bucket, :calls
+    from unnest('{2026-11-20,2026-11-21}'::date[]) as day
+"""
+_BUCKETS_NOW = """
+    select extract(day from day)::integer, measure, bucket, calls
+    from latency_daily, lateral (values ('first_token', first_token), ('duration', duration)) as m (measure, histogram),
+         latency_buckets(histogram)
+    order by day, measure desc, bucket
+"""

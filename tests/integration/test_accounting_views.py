@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -99,8 +99,24 @@ async def test_percentiles_are_within_a_twentieth(engine: AsyncEngine) -> None:
         assert abs(int(str(value)) - true) <= 0.05 * true + 1
 
 
-def lasting(milliseconds: int) -> AttemptFinished:
-    event = an_attempt()
+async def test_percentiles_of_several_days_and_tenants_are_those_of_their_sum(engine: AsyncEngine) -> None:
+    spans = [round(20 * 1.02**step) for step in range(400)]
+    days = [NOON + timedelta(days=day) for day in range(4)]
+    tenants = ("acme", "globex")
+    events = [lasting(span, days[place % 4], tenants[place % 2]) for place, span in enumerate(spans)]
+    await record(engine, *events)
+    shares = (0.5, 0.99)
+    asked = ", ".join(f"latency_percentile(sum(duration), {share})" for share in shares)
+    [shown] = await rows(engine, f"select {asked} from latency_daily")  # noqa: S608
+    for value, share in zip(shown, shares, strict=True):
+        true = spans[math.ceil(share * len(spans)) - 1]
+        assert abs(int(str(value)) - true) <= 0.05 * true + 1
+    nothing = "select latency_percentile(sum(duration), 0.5) from latency_daily where tenant = 'nobody'"
+    assert await rows(engine, nothing) == [(None,)]
+
+
+def lasting(milliseconds: int, at: datetime = NOON, tenant: str = "acme") -> AttemptFinished:
+    event = an_attempt(at=at, tenant=tenant)
     return event.model_copy(update={"ended_at": event.started_at + timedelta(milliseconds=milliseconds)})
 
 

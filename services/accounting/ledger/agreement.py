@@ -109,22 +109,24 @@ _DAYS: Final = _compared(
     ("day", *_GROUPS),
     MEASURES,
 )
-_LATENCY_KEYS: Final = ("day", "tenant", "model_asked", "provider", "deployment", "lane", "measure")
+_LATENCY_KEYS: Final = ("day", "tenant", "model_asked", "provider", "deployment", "lane", "measure", "bucket")
 _LATENCIES: Final = _compared(
     """
     select (ended_at at time zone 'UTC')::date as day, tenant, model_asked, provider, deployment, lane, measure,
-           count(*) as calls
+           ceil(ln(greatest(ms, 1)::float8) / ln(1.1::float8))::integer as bucket, count(*) as calls
     from usage_ledger
     cross join lateral (values ('first_token', first_token_ms), ('duration', duration_ms)) as m (measure, ms)
     where status = 'succeeded' and ms is not null
       and ended_at >= date_trunc('day', $1, 'UTC') and ended_at < date_trunc('day', $2, 'UTC') + interval '24 hours'
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
     """,
-    f"""
-    select {", ".join(_LATENCY_KEYS)}, sum(calls) as calls from latency_daily
+    """
+    select day, tenant, model_asked, provider, deployment, lane, measure, bucket, calls
+    from latency_daily
+    cross join lateral (values ('first_token', first_token), ('duration', duration)) as m (measure, histogram)
+    cross join lateral latency_buckets(histogram)
     where day >= ($1 at time zone 'UTC')::date and day <= ($2 at time zone 'UTC')::date
-    group by 1, 2, 3, 4, 5, 6, 7
-    """,  # noqa: S608
+    """,
     _LATENCY_KEYS,
     ("calls",),
 )

@@ -5,43 +5,24 @@ nothing to them. Rows are written in the order of their keys, the ledger's befor
 writers then wait for each other in one direction only and cannot deadlock.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    ColumnElement,
-    Date,
-    Double,
-    SmallInteger,
-    case,
-    column,
-    func,
-    literal,
-    select,
-    values,
-)
+from sqlalchemy import CTE, BigInteger, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.charging import MOMENTS, Entry
 from services.accounting.ledger.batches import Batches
 from services.accounting.ledger.budget_sums import spent
+from services.accounting.ledger.latencies import timed
 from services.accounting.ledger.roll_ups import fed, keys_of, measures_of
 from services.accounting.ledger.staging import Staging
-from services.accounting.ledger.tables import latency_daily, usage_ledger
+from services.accounting.ledger.tables import usage_ledger
 from services.accounting.ports import Added, Consumed, Spent
 from shared.money import Nanodollars
 
 __all__ = ["PostgresLedger"]
-
-_STEP: Final = math.log(1.1)
-"""The buckets of a histogram grow by a tenth each."""
-
-_HISTOGRAM_KEY: Final = tuple(latency_daily.primary_key)
 
 _staging = Staging("incoming_usage", usage_ledger, Entry._fields, texts=MOMENTS)
 
@@ -59,39 +40,6 @@ _sums = select(*_dimensions, *_measures.values()).group_by(*_dimensions).cte("su
 _hours, _days = fed(_sums)
 
 
-def _latencies() -> CTE:
-    """Histograms of the calls that succeeded: one refused in a millisecond would make its provider look quick."""
-    succeeded = _new.c.status == "succeeded"
-    measured = (
-        values(column("measure", latency_daily.c.measure.type), column("ms", BigInteger), name="measured")
-        .data(
-            [
-                ("first_token", case((succeeded, _new.c.first_token_ms))),
-                ("duration", case((succeeded, _new.c.duration_ms))),
-            ]
-        )
-        .lateral()
-    )
-    steps = func.ln(func.greatest(measured.c.ms, 1).cast(Double)) / literal(_STEP, Double)
-    made: dict[str, ColumnElement[Any]] = {
-        "day": func.date_trunc("day", _new.c.ended_at, "UTC").op("at time zone")("UTC").cast(Date),
-        "measure": measured.c.measure,
-        "bucket": func.ceil(steps).cast(SmallInteger),
-    }
-    keys = [(made[key.name] if key.name in made else _new.c[key.name]).label(key.name) for key in _HISTOGRAM_KEY]
-    rows = (
-        select(*keys, func.count().label("calls"))
-        .select_from(_new.join(measured, measured.c.ms.is_not(None)))
-        .group_by(*keys)
-        .order_by(*keys)
-    )
-    adding = insert(latency_daily).from_select([*(key.name for key in keys), "calls"], rows)
-    return adding.on_conflict_do_update(
-        index_elements=latency_daily.primary_key,
-        set_={"calls": latency_daily.c.calls + adding.excluded.calls},
-    ).cte("latencies")
-
-
 def _budgets() -> tuple[CTE, CTE]:
     cost = _new.c.cost_nanodollars
     return spent(_new, func.coalesce(func.sum(cost), 0), func.count().filter(cost.is_(None)))
@@ -107,7 +55,7 @@ _ADD = (
         _measures["unpriced_tokens"],
     )
     .group_by(_new.c.provider, _new.c.deployment)
-    .add_cte(_hours, _days, _latencies(), *_budgets())
+    .add_cte(_hours, _days, timed(_new), *_budgets())
 )
 
 
