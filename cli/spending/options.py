@@ -12,8 +12,8 @@ By = Annotated[
     typer.Option(
         metavar="DIMENSIONS",
         help="One or several, with commas: model, model-served, upstream-model, tenant, team, caller, user, feature, "
-        "tag:NAME, provider, deployment, region, service-tier, lane, role, status, error, finish-reason, usage-source, "
-        "billing, price-version, hour, day, month.",
+        "tag:NAME, provider, provider-key, deployment, region, service-tier, lane, role, status, error, finish-reason, "
+        "usage-source, billing, price-version, hour, day, month.",
     ),
 ]
 Since = Annotated[str, typer.Option(metavar="WHEN", help="24h, 7d, 2026-11-01, or all. Counted in whole hours, UTC.")]

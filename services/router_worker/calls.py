@@ -45,6 +45,11 @@ class Permit(Protocol):
         """Which of the provider's keys it is for, counted from 0."""
         ...
 
+    @property
+    def key_name(self) -> str | None:
+        """What that key is called; None where the provider has but one."""
+        ...
+
     def hear(self, limits: Sequence[RateLimit]) -> None:
         """What the answer's headers say."""
         ...

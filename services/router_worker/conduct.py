@@ -6,8 +6,8 @@ Of two, whoever has the first output is heard and goes on; the other is stopped,
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
@@ -23,10 +23,19 @@ from services.router_worker.failures import Failure
 from services.router_worker.outcome import attempt_finished, begin_attempt
 from services.router_worker.patience import until_answered
 from services.router_worker.ports import Begun, Claims, Measures, TokenEstimates
+from services.router_worker.race import Caller, Race
 from services.router_worker.resilience.hedging import Hedging
-from services.router_worker.resilience.reactions import REACTIONS, Blame
+from services.router_worker.resilience.reactions import REACTIONS, Blame, Then
 from services.router_worker.routing.explain import Called, Running, explained
-from services.router_worker.routing.steps import AttemptFailed, Call, Event, FirstOutput, Overtaken, Succeeded
+from services.router_worker.routing.steps import (
+    AttemptFailed,
+    Call,
+    Event,
+    FirstOutput,
+    OtherFailed,
+    Overtaken,
+    Succeeded,
+)
 from services.router_worker.routing.traffic import Traffic
 from services.router_worker.run import Run
 from services.router_worker.running import Why
@@ -43,46 +52,6 @@ Second = Callable[[], tuple[Call, Permit] | None]
 """Asks the journey whom to call beside a call that is slow; None when there is nobody."""
 
 
-@dataclass(slots=True, eq=False)
-class _Caller:
-    """One of the calls that are made for an answer."""
-
-    call: Call
-    permit: Permit
-    assembler: Assembler
-    role: AttemptRole | None = None
-    """None where it follows from the call before."""
-    attempt: Attempt | None = None
-    """Once it has begun."""
-    held: list[Chunk] = field(default_factory=list)
-    """What it said before its first output, while it was open who would be heard."""
-    is_over: bool = False
-
-    def give_back(self, used: int | None, failure: Failure | None) -> None:
-        """The permit, once."""
-        if not self.is_over:
-            self.is_over = True
-            self.permit.end(used, failure)
-
-
-@dataclass(slots=True, eq=False)
-class _Race:
-    """Who of those that are called is heard?"""
-
-    heard: _Caller | None = None
-    calls: int = 0
-    running: int = 0
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def settled(self, within_seconds: float | None = None) -> None:
-        """Returns when somebody is heard, or nobody is left, or so much time has passed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_seconds):
-                while self.heard is None and self.running:
-                    self.moved.clear()
-                    await self.moved.wait()
-
-
 @dataclass(frozen=True, slots=True)
 class Conductor:
     claims: Claims
@@ -95,7 +64,7 @@ class Conductor:
 
     async def attempt(self, run: Run, call: Call, permit: Permit, second: Second) -> Sequence[Event]:
         """Call one deployment until it ends; afterwards every call that was made is charged and noted in the claim."""
-        first, race = _Caller(call, permit, run.assembler), _Race()
+        first, race = Caller(call, permit, run.assembler), Race()
         slow_after = self._slow_after(run, call)
         if slow_after is None:
             race.heard = first
@@ -108,7 +77,7 @@ class Conductor:
             return None
         return self.hedging.began(run.job.model, call.candidate.name)
 
-    async def _race(self, run: Run, first: _Caller, race: _Race, slow_after: float, second: Second) -> Sequence[Event]:
+    async def _race(self, run: Run, first: Caller, race: Race, slow_after: float, second: Second) -> Sequence[Event]:
         callers, other = [first], None
         try:
             async with asyncio.TaskGroup() as group:
@@ -122,7 +91,6 @@ class Conductor:
                     if race.heard is not None and caller is not race.heard:
                         task.cancel()
                         await asyncio.wait([task])
-                        await self._stop(run, caller)
         finally:
             for caller in callers:  # a task that is cancelled before its first step has no last one
                 caller.give_back(0, None)
@@ -130,25 +98,23 @@ class Conductor:
             return await self._conclude(run, first)
         heard = "first" if race.heard is first else "second" if race.heard else "nobody"
         self.measures.hedged(run.job.model, heard)
-        if race.heard is first:
-            return await self._conclude(run, first)
-        if race.heard is None:
-            await self._conclude(run, first)
-        return [Overtaken(), *await self._conclude(run, other)]
+        last = race.heard or (first if _ends_the_job(first) else other)
+        beside = await self._leave(run, first if last is other else other)
+        return [*([Overtaken()] if last is other else []), *beside, *await self._conclude(run, last)]
 
-    def _second(self, run: Run, first: _Caller, second: Second) -> _Caller | None:
+    def _second(self, run: Run, first: Caller, second: Second) -> Caller | None:
         if not self.hedging.may_spend(run.job.model) or (found := second()) is None:
             return None
         self.hedging.spend(run.job.model)
         log.info("hedged", slow=first.call.candidate.name, beside=found[0].candidate.name)
-        return _Caller(*found, Assembler(), AttemptRole.HEDGE)
+        return Caller(*found, Assembler(), AttemptRole.HEDGE)
 
-    def _enter(self, group: asyncio.TaskGroup, run: Run, caller: _Caller, race: _Race) -> "asyncio.Task[None]":
+    def _enter(self, group: asyncio.TaskGroup, run: Run, caller: Caller, race: Race) -> "asyncio.Task[None]":
         race.calls += 1
         race.running += 1
         return group.create_task(self._conduct(run, caller, race))
 
-    async def _conduct(self, run: Run, caller: _Caller, race: _Race) -> None:
+    async def _conduct(self, run: Run, caller: Caller, race: Race) -> None:
         """The call, from its permit to its end."""
         name = caller.call.candidate.name
         used: int | None = 0
@@ -166,14 +132,17 @@ class Conductor:
             race.running -= 1
             race.moved.set()
 
-    async def _begin(self, run: Run, caller: _Caller) -> Attempt:
+    async def _begin(self, run: Run, caller: Caller) -> Attempt:
         """Note in the claim that the provider is called: whoever finds the job orphaned can charge it."""
         job, call = run.job, caller.call
         before = run.attempts[-1] if run.attempts else None
-        running = [Running(each.begun.deployment) for each in run.current]
-        calls: list[Called] = [*run.attempts, *running, Running(call.candidate.name)]
+        key = caller.permit.key_name
+        running = [Running(each.begun.deployment, each.begun.provider_key) for each in run.current]
+        calls: list[Called] = [*run.attempts, *running, Running(call.candidate.name, key)]
         plan = explained(run.plan, calls, run.met)
-        begun = begin_attempt(call.candidate, call.attempt, run.taken.epoch, self.clock(), before, plan, caller.role)
+        begun = begin_attempt(
+            call.candidate, call.attempt, run.taken.epoch, self.clock(), before, plan, caller.role, key
+        )
         if before is not None and begun.role is AttemptRole.FAILOVER:
             self.measures.failed_over(job.model, before.error_kind or "worker_lost")
         await self.note(run, f"a{call.attempt}", begun.to_bytes())
@@ -183,7 +152,7 @@ class Conductor:
         self.measures.attempt_began(begun)
         return attempt
 
-    async def _listen(self, run: Run, caller: _Caller, attempt: Attempt, race: _Race) -> None:
+    async def _listen(self, run: Run, caller: Caller, attempt: Attempt, race: Race) -> None:
         """Until its end, or until another is heard instead."""
         job, call, permit = run.job, caller.call, caller.permit
         name, resume_text = attempt_id(job.id, call.attempt), caller.assembler.text if call.resume else None
@@ -209,7 +178,7 @@ class Conductor:
         if attempt.succeeded:
             self._is_heard(run, caller, race)
 
-    def _is_heard(self, run: Run, caller: _Caller, race: _Race) -> bool:
+    def _is_heard(self, run: Run, caller: Caller, race: Race) -> bool:
         """Whether this is the one; the first to ask is."""
         if race.heard is None:
             race.heard = caller
@@ -228,22 +197,24 @@ class Conductor:
             orjson.dumps({"step": "attempt", "attempt": call.attempt, "deployment": call.candidate.name}),
         )
 
-    async def _stop(self, run: Run, caller: _Caller) -> None:
-        """It is not heard any more: charge it for what it did."""
+    async def _leave(self, run: Run, caller: Caller) -> Sequence[Event]:
+        """Another is heard instead: charge it for what it did, or judge it for how it failed."""
         attempt = caller.attempt
         if attempt is None:
-            return
-        if attempt.failure is None:
-            so_long = (self.clock() - attempt.begun.started_at).total_seconds()
-            # Or longer; but without it, only quick calls would be known.
-            self.hedging.answered(attempt.begun.deployment, so_long)
-            attempt.begun = attempt.begun.model_copy(update={"role": AttemptRole.HEDGE_LOSER})
-        status = AttemptStatus.CANCELLED if attempt.failure is None else AttemptStatus.FAILED
-        finished = attempt_finished(run.job, attempt.close(status, self.clock()))
+            return []
+        if attempt.failure is not None:
+            failed = await self._conclude(run, caller)
+            return [OtherFailed(each) for each in failed if isinstance(each, AttemptFailed)]
+        so_long = (self.clock() - attempt.begun.started_at).total_seconds()
+        # Or longer; but without it, only quick calls would be known.
+        self.hedging.answered(attempt.begun.deployment, so_long)
+        attempt.begun = attempt.begun.model_copy(update={"role": AttemptRole.HEDGE_LOSER})
+        finished = attempt_finished(run.job, attempt.close(AttemptStatus.CANCELLED, self.clock()))
         self.close(run, attempt, finished)
         await self.note(run, f"f{finished.attempt}", finished.to_bytes())
+        return []
 
-    async def _conclude(self, run: Run, caller: _Caller) -> Sequence[Event]:
+    async def _conclude(self, run: Run, caller: Caller) -> Sequence[Event]:
         attempt, now = cast("Attempt", caller.attempt), self.clock()
         estimate = await self.estimates.usage(run.job, attempt.assembler.output) if attempt.needs_estimate else None
         status = AttemptStatus.SUCCEEDED if attempt.succeeded else AttemptStatus.FAILED
@@ -289,6 +260,11 @@ class Conductor:
         run.attempts.append(finished)
         run.current.remove(attempt)
         self.measures.attempt_ended(finished)
+
+
+def _ends_the_job(caller: Caller) -> bool:
+    failure = caller.attempt.failure if caller.attempt else None
+    return failure is not None and REACTIONS[failure.kind].then in (Then.GIVE_UP, Then.EXPIRE)
 
 
 def _log_failure(finished: AttemptFinished, failure: Failure, evidence: str) -> None:

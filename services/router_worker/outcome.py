@@ -49,6 +49,7 @@ class AttemptBegun(WireModel):
     role: AttemptRole | None = None
     epoch: int
     provider: str
+    provider_key: str | None = None
     deployment: str
     upstream_model: str
     region: str | None = None
@@ -90,6 +91,7 @@ def begin_attempt(
     before: AttemptFinished | None = None,
     plan: tuple[PlanEntry, ...] | None = None,
     role: AttemptRole | None = None,
+    provider_key: str | None = None,
 ) -> AttemptBegun:
     """`before` is the job's last call, whoever made it; the role follows from it where nobody says otherwise."""
     return AttemptBegun(
@@ -97,6 +99,7 @@ def begin_attempt(
         role=role or _role(candidate, before),
         epoch=epoch,
         provider=candidate.provider,
+        provider_key=provider_key,
         deployment=candidate.name,
         upstream_model=candidate.model,
         region=candidate.region,
@@ -129,6 +132,7 @@ def attempt_finished(job: Job, facts: AttemptFacts) -> AttemptFinished:
         model_asked=job.model,
         model_served=facts.model_served,
         provider=begun.provider,
+        provider_key=begun.provider_key,
         deployment=begun.deployment,
         upstream_model=begun.upstream_model,
         region=begun.region,
@@ -221,6 +225,7 @@ def _summary(attempt: AttemptFinished) -> AttemptSummary:
     return AttemptSummary(
         attempt=attempt.attempt,
         provider=attempt.provider,
+        provider_key=attempt.provider_key,
         deployment=attempt.deployment,
         status=attempt.status,
         error_kind=attempt.error_kind,

@@ -26,8 +26,9 @@ class Provider(BaseModel):
     `bedrock` the host of a region: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
     """
     api_key: SecretStr | None = None
-    keys: tuple[SecretStr, ...] = ()
-    """Instead of `api_key`, several that take turns. Limits of a deployment are those of each of them."""
+    keys: dict[Name, SecretStr] | tuple[SecretStr, ...] = ()
+    """Instead of `api_key`, several that take turns, by names of your own or as a list. Limits of a deployment are
+    those of each of them. Plans, ledger and logs call a key by its name, or by its place in the list, from 1."""
     auth: Name = "key"
     """How calls prove who we are.
 
@@ -63,7 +64,15 @@ class Provider(BaseModel):
     @property
     def accounts(self) -> tuple["Provider", ...]:
         """The section for each key alone; itself where there are not several."""
-        return tuple(self.model_copy(update={"api_key": key, "keys": ()}) for key in self.keys) or (self,)
+        keys = self.keys.values() if isinstance(self.keys, dict) else self.keys
+        return tuple(self.model_copy(update={"api_key": key, "keys": ()}) for key in keys) or (self,)
+
+    @property
+    def key_names(self) -> tuple[str | None, ...]:
+        """What each of the accounts is called; None where there is but one that was given no name."""
+        if isinstance(self.keys, dict) and self.keys:
+            return tuple(self.keys)
+        return tuple(str(number) for number in range(1, len(self.keys) + 1)) if len(self.keys) > 1 else (None,)
 
     @model_validator(mode="after")
     def _one_way_to_name_keys(self) -> Self:

@@ -38,6 +38,8 @@ class AttemptSummary(WireModel):
 
     attempt: int
     provider: str
+    provider_key: str | None = None
+    """By its name in the configuration, where the provider has several."""
     deployment: str
     status: AttemptStatus
     error_kind: str | None = None

@@ -110,6 +110,8 @@ class AttemptFinished(WireModel):
     model_served: str | None = None
     """As the provider named it in its answer; as it was asked for where the answer names none."""
     provider: str
+    provider_key: str | None = None
+    """Which of the provider's keys it was made with, by its name in the configuration; none where there is but one."""
     deployment: str
     upstream_model: str
     """The id under which the deployment was asked; prices are looked up by it."""

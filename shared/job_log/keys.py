@@ -129,7 +129,7 @@ class Keyspace:
 
     @property
     def breakers(self) -> str:
-        """HASH: deployment, until when the workers leave it alone, how often in a row, why."""
+        """HASH: deployment, or key of a provider, until when the workers leave it alone, how often in a row, why."""
         return f"{self.prefix}:breakers"
 
     @property

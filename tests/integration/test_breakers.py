@@ -12,7 +12,9 @@ from redis.asyncio import Redis
 
 from services.router_worker.failures import FailureKind
 from services.router_worker.fleet.breakers import RedisBreakers
+from services.router_worker.governing.ports import News
 from services.router_worker.resilience.breaker import Opened
+from services.router_worker.resilience.keys import Resting
 from shared.contracts import JobEnded, JobStatus, PlanVerdict
 from shared.job_log import Keyspace
 from shared.load import DeploymentHealth, WorkerLoad
@@ -87,23 +89,37 @@ async def test_of_what_is_told_the_latest_time_counts_and_what_is_over_is_gone(
     redis: Redis, keyspace: Keyspace
 ) -> None:
     one, other = RedisBreakers(redis, keyspace), RedisBreakers(redis, keyspace)
-    assert await one.share({}) == {}
-    await one.share({"p/a": Opened(30, 3, CONNECT), "p/b": Opened(0.05, 1, CUT)})
-    told = await other.share({"p/a": Opened(5, 1, CUT), "p/c": Opened(20, 1, CUT)})
+    assert await one.share(News()) == News()
+    await one.share(News({"p/a": Opened(30, 3, CONNECT), "p/b": Opened(0.05, 1, CUT)}))
+    told = (await other.share(News({"p/a": Opened(5, 1, CUT), "p/c": Opened(20, 1, CUT)}))).opened
     assert told.keys() >= {"p/a", "p/c"}
     assert 29 < told["p/a"].seconds <= 30, "nobody makes it shorter"
     assert (told["p/a"].openings, told["p/a"].because) == (3, CONNECT)
     async with asyncio.timeout(10):
-        while "p/b" in await one.share({}):
+        while "p/b" in (await one.share(News())).opened:
             await asyncio.sleep(0.01)
     assert await redis.pttl(keyspace.breakers) <= 30_000
 
 
 async def test_what_nobody_understands_is_passed_over(redis: Redis, keyspace: Keyspace) -> None:
     breakers = RedisBreakers(redis, keyspace)
-    await breakers.share({"p/a": Opened(30, 3, CONNECT)})
+    await breakers.share(News({"p/a": Opened(30, 3, CONNECT)}))
     await redis.hset(keyspace.breakers, "p/b", f"{2**45} word of_a_later_version")
-    assert (await breakers.share({})).keys() == {"p/a"}
+    assert (await breakers.share(News())).opened.keys() == {"p/a"}
+
+
+async def test_a_key_is_left_alone_until_somebody_says_that_it_may_be_used(redis: Redis, keyspace: Keyspace) -> None:
+    one, other = RedisBreakers(redis, keyspace), RedisBreakers(redis, keyspace)
+    refused = Resting(600, FailureKind.AUTH)
+    await one.share(News({"p@1": Opened(30, 1, CUT)}, {"p@1": refused, "p/a@2": Resting(60, FailureKind.PERMISSION)}))
+    heard = await other.share(News())
+    assert heard.opened.keys() == {"p@1"}, "a deployment may be called like a key"
+    assert heard.resting.keys() == {"p@1", "p/a@2"}
+    assert heard.resting["p@1"].because is FailureKind.AUTH
+    assert 599 < heard.resting["p@1"].seconds <= 600
+    heard = await one.share(News(), ["p@1"])
+    assert heard.resting.keys() == {"p/a@2"}
+    assert heard.opened.keys() == {"p@1"}
 
 
 async def test_a_deployment_that_keeps_failing_is_asked_no_more_by_any_worker_and_the_plan_says_why(

@@ -1,5 +1,7 @@
 """A provider with several keys, before real workers: they take turns, and those that are no good are put aside."""
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +12,7 @@ import pytest
 
 from shared.contracts import JobStatus, Lane
 from simulator import Quota, Script
-from tests.suites.fleet import Fleet, Servers, a_job, running_fleet
+from tests.suites.fleet import Fleet, Servers, a_job, running_fleet, until
 
 Start = Callable[..., AbstractAsyncContextManager[Fleet]]
 
@@ -22,9 +24,7 @@ def start(kafka_url: str, redis_url: str, tmp_path: Path, fresh_name: Callable[[
             Servers(kafka_url, redis_url),
             tmp_path,
             fresh_name("fleet"),
-            scripts={"a": Script(tokens=5)},
-            quirks={},
-            **settings,  # type: ignore[arg-type]
+            **{"scripts": {"a": Script(tokens=5)}, "quirks": {}, **settings},  # type: ignore[arg-type]
         )
 
     return begin
@@ -51,6 +51,29 @@ async def test_a_key_that_is_refused_costs_one_call_and_no_job(start: Start) -> 
         shown = worker.log.read_text() + "".join(result.model_dump_json() for result in fleet.results)
         assert "sim/a key 3" in shown
         assert "revoked" not in shown, "no part of a key is told"
+        await until(lambda: len(fleet.usage) == 13, "all calls are charged")
+        assert {each.provider_key for each in fleet.usage if each.error_kind} == {"3"}
+        (mended,) = (result for result in fleet.results if len(result.attempts) == 2)
+        refused, served = (each.provider_key for each in mended.attempts)
+        assert mended.plan
+        assert (
+            mended.plan[0].reason == f"number 1 by priority: auth with key {refused}, then succeeded with key {served}"
+        )
+
+
+async def test_a_key_that_one_worker_found_refused_is_used_by_none_for_no_model(start: Start) -> None:
+    scripts = {"a": Script(tokens=5), "b": Script(tokens=5)}
+    async with start(keys=("good-1", "good-2"), wrong_keys=("revoked",), scripts=scripts) as fleet:
+        await fleet.start_worker()
+        first = [a_job(model="a", content=f"job {number}") for number in range(4)]
+        for job in first:
+            await fleet.submit(job)
+            await fleet.ended(job)
+        await fleet.start_worker()
+        jobs = [a_job(model="b", content=f"job {number}") for number in range(24)]
+        await fleet.submit(*jobs)
+        await fleet.ended(*jobs)
+        assert Counter(call.status for call in fleet.simulator.served()) == {200: 28, 401: 1}
 
 
 async def test_each_key_has_its_own_quota_and_all_of_them_are_used_up(start: Start) -> None:
@@ -72,7 +95,7 @@ async def test_when_no_key_is_taken_jobs_fail_as_that_and_it_can_be_alerted_on(s
     async with start(keys=("good",), wrong_keys=(), settings={"breaker": breaker}) as fleet:
         config = fleet.folder / "sluice.yaml"
         config.write_text(config.read_text().replace("good", "revoked"))
-        await fleet.start_worker()
+        worker = await fleet.start_worker()
         jobs = [a_job(content=f"job {number}") for number in range(5)]
         for job in jobs:
             await fleet.submit(job)
@@ -81,3 +104,13 @@ async def test_when_no_key_is_taken_jobs_fail_as_that_and_it_can_be_alerted_on(s
         assert len(fleet.results) == 5
         assert len(fleet.simulator.served()) == 2, "nobody is called in vain any more"
         assert 'sluice_keys_in_use{deployment="sim/a"} 0.0' in await metrics(fleet)
+
+        beside = config.with_suffix(".next")
+        beside.write_text(config.read_text().replace("revoked", "good"))
+        beside.replace(config)
+        os.kill(worker.process.pid, signal.SIGHUP)
+        await until(lambda: "config_taken" in worker.log.read_text(), "the file is taken")
+        job = a_job(content="with another key")
+        await fleet.submit(job)
+        (result,) = await fleet.ended(job)
+        assert result.status == JobStatus.SUCCEEDED, "another key is tried at once"

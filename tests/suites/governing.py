@@ -2,28 +2,29 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from operator import itemgetter
 
 from services.router_worker.failures import FailureKind
-from services.router_worker.governing.governor import Governor
+from services.router_worker.governing.governor import GovernedPermit, Governor
 from services.router_worker.governing.news import BreakerNews
-from services.router_worker.governing.ports import Dealt, Leases, Sharing
+from services.router_worker.governing.ports import Dealt, Leases, News, Sharing
 from services.router_worker.governing.posting import posts_of
 from services.router_worker.ports import Unreachable
 from services.router_worker.quota.book import Ask, Book, deal
 from services.router_worker.quota.lesson import Lesson, Noted
 from services.router_worker.resilience.breaker import Opened
+from services.router_worker.resilience.keys import Resting
 from services.router_worker.routing.plan import Candidate
 from shared.clock import utc_now
 from shared.config.schema import Config, Timeouts
 from shared.contracts import Door, Interruption, Job, Lane
 from shared.ids import new_job_id
 
-__all__ = ["BookHere", "Counts", "SharedHere", "a_config", "a_job", "candidate", "governing"]
+__all__ = ["BookHere", "Counts", "SharedHere", "a_config", "a_job", "candidate", "governing", "stands_in_line", "until"]
 
 
 @dataclass(slots=True)
@@ -53,18 +54,25 @@ class SharedHere:
     """The port `Sharing`, in memory; several workers may share it."""
 
     until: dict[str, tuple[float, Opened]] = field(default_factory=dict)
+    keys: dict[str, tuple[float, Resting]] = field(default_factory=dict)
     told: int = 0
     away: bool = False
 
-    async def share(self, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
+    async def share(self, told: News, renewed: Collection[str] = ()) -> News:
         await asyncio.sleep(0)
         if self.away:
             raise Unreachable("away")
         self.told += 1
         now = asyncio.get_running_loop().time()
-        for name, each in opened.items():
+        for name, each in told.opened.items():
             self.until[name] = max(self.until.get(name, (0.0, each)), (now + each.seconds, each), key=itemgetter(0))
-        return {name: replace(each, seconds=until - now) for name, (until, each) in self.until.items() if until > now}
+        for name in renewed:
+            self.keys.pop(name, None)
+        self.keys |= {name: (now + key.seconds, key) for name, key in told.resting.items()}
+        return News(
+            {name: replace(each, seconds=until - now) for name, (until, each) in self.until.items() if until > now},
+            {name: replace(key, seconds=until - now) for name, (until, key) in self.keys.items() if until > now},
+        )
 
 
 @dataclass(slots=True)
@@ -171,3 +179,16 @@ async def began(governor: Governor, names: Sequence[str], job: Job) -> str:
     permit = await governor.queue(candidates, job, job.deadline)
     assert permit is not None
     return permit.candidate.model
+
+
+async def stands_in_line(governor: Governor, seconds: float = 30) -> "asyncio.Task[GovernedPermit | None]":
+    """A job before the deployment `a`."""
+    waiting = asyncio.create_task(governor.queue([candidate("a")], a_job(), utc_now() + timedelta(seconds=seconds)))
+    await asyncio.sleep(0)
+    return waiting
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -237,3 +237,22 @@ EXAMPLES["budget-alert.v1"] = BudgetAlert(
     hard=True,
     raised_at=ACCEPTED,
 )
+EXAMPLES["attempt-finished-with-key.v1"] = EXAMPLES["attempt-finished-failover.v1"].model_copy(
+    update={"provider_key": "search-team"}
+)
+EXAMPLES["job-ended-with-key.v1"] = EXAMPLES["job-ended-planned.v1"].model_copy(
+    update={
+        "attempts": (
+            AttemptSummary(
+                attempt=1,
+                provider="openai",
+                provider_key="search-team",
+                deployment="openai/gpt-4o",
+                status=AttemptStatus.FAILED,
+                error_kind="rate_limited",
+                started_at=after(0.25),
+                ended_at=after(0.5),
+            ),
+        )
+    }
+)

@@ -35,6 +35,7 @@ class Entry(NamedTuple):
     model_asked: str
     model_served: str | None
     provider: str
+    provider_key: str | None
     deployment: str
     upstream_model: str
     region: str | None

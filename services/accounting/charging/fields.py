@@ -57,6 +57,7 @@ class AttemptFields(TypedDict):
     model_asked: str
     model_served: NotRequired[str | None]
     provider: str
+    provider_key: NotRequired[str | None]
     deployment: str
     upstream_model: str
     region: NotRequired[str | None]

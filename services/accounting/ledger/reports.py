@@ -31,6 +31,7 @@ class Dimension(StrEnum):
     """As asked for."""
     MODEL_SERVED = "model-served"
     PROVIDER = "provider"
+    PROVIDER_KEY = "provider-key"
     DEPLOYMENT = "deployment"
     UPSTREAM_MODEL = "upstream-model"
     REGION = "region"
@@ -108,6 +109,7 @@ _IN_THE_ROLL_UP: Final[Mapping[Dimension, ColumnElement[str]]] = {
 
 _ONLY_IN_THE_LEDGER: Final = {
     Dimension.USER: "end_user",
+    Dimension.PROVIDER_KEY: "provider_key",
     Dimension.UPSTREAM_MODEL: "upstream_model",
     Dimension.REGION: "region",
     Dimension.SERVICE_TIER: "service_tier",

@@ -1,23 +1,31 @@
-"""Which deployments do the workers leave alone? One hash in Redis; of each deployment the latest time told counts."""
+"""Which deployments and keys do the workers leave alone? One hash in Redis; of each the latest time told counts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.router_worker.failures import FailureKind
+from services.router_worker.governing.ports import News
 from services.router_worker.ports import Unreachable
 from services.router_worker.resilience.breaker import Opened
+from services.router_worker.resilience.keys import Resting
 from shared.job_log import Keyspace
 
 __all__ = ["RedisBreakers"]
 
-# By the server's clock: those of the workers need not agree. ARGV: deployment, milliseconds from now, words; and so on.
+_KEY: Final = "key "
+"""Before the name of a key, lest it be taken for a deployment."""
+
+# By the server's clock: those of the workers need not agree. ARGV: how many are left alone no more, and their names;
+# then name, milliseconds from now, words; and so on.
 _SHARE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for i = 1, #ARGV, 3 do
+local renewed = tonumber(ARGV[1])
+for i = 2, renewed + 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
+for i = renewed + 2, #ARGV, 3 do
   local had = redis.call('HGET', KEYS[1], ARGV[i])
   local till = now + tonumber(ARGV[i + 1])
   if not had or tonumber(string.match(had, '^%d+')) < till then
@@ -50,23 +58,33 @@ class RedisBreakers:
         self._share = redis.register_script(_SHARE)
         self._key = keyspace.breakers
 
-    async def share(self, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
-        words = [word for name, each in opened.items() for word in (name, *_written(each))]
+    async def share(self, told: News, renewed: Collection[str] = ()) -> News:
+        words = [len(renewed), *(_KEY + name for name in renewed), *_written(told)]
         try:
             reply: list[Any] = await self._share([self._key], words)
         except (RedisError, OSError) as error:
             raise Unreachable(f"Redis: {error!r}") from error
-        told = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
-        return {name.decode(): read for name, left, said in told if (read := _read(left, said)) is not None}
+        return _heard(zip(reply[::3], reply[1::3], reply[2::3], strict=True))
 
 
-def _written(opened: Opened) -> tuple[int, str]:
-    return int(opened.seconds * 1000), f"{opened.openings} {opened.because}"
+def _written(told: News) -> Iterator[str | int]:
+    for name, opened in told.opened.items():
+        yield from (name, int(opened.seconds * 1000), f"{opened.openings} {opened.because}")
+    for name, resting in told.resting.items():
+        yield from (_KEY + name, int(resting.seconds * 1000), f"1 {resting.because}")
 
 
-def _read(left_ms: int, said: bytes) -> Opened | None:
-    """None for what a worker of another version may have said: it says nothing to us."""
-    openings, _, because = said.decode().partition(" ")
-    if not openings.isdigit() or because not in list(FailureKind):
-        return None
-    return Opened(left_ms / 1000, int(openings), FailureKind(because))
+def _heard(reply: Iterator[tuple[bytes, int, bytes]]) -> News:
+    """Without what a worker of another version may have said: it says nothing to us."""
+    opened: dict[str, Opened] = {}
+    resting: dict[str, Resting] = {}
+    for field, left_ms, said in reply:
+        name = field.decode()
+        openings, _, because = said.decode().partition(" ")
+        if not openings.isdigit() or because not in list(FailureKind):
+            continue
+        if name.startswith(_KEY):
+            resting[name.removeprefix(_KEY)] = Resting(left_ms / 1000, FailureKind(because))
+        else:
+            opened[name] = Opened(left_ms / 1000, int(openings), FailureKind(because))
+    return News(opened, resting)

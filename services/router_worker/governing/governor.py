@@ -44,6 +44,10 @@ class GovernedPermit:
     def key(self) -> int:
         return self._keeper.number
 
+    @property
+    def key_name(self) -> str | None:
+        return self._keeper.key_name
+
     def hear(self, limits: Sequence[RateLimit]) -> None:
         if self._keeper.account.hear(limits, _now()):
             log.info("limits_heard", deployment=self._keeper.deployment, limits=[str(each) for each in limits])

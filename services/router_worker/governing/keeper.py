@@ -16,7 +16,7 @@ from services.router_worker.quota.account import Account
 from services.router_worker.quota.book import Ask
 from services.router_worker.quota.gate import Waiting
 from services.router_worker.resilience.guard import Guard
-from services.router_worker.resilience.keys import NEW_KEY
+from services.router_worker.resilience.keys import KeyRing
 from services.router_worker.routing.plan import Candidate
 from shared.contracts import Job
 
@@ -60,16 +60,21 @@ class Keeper:
         self,
         deployment: str,
         number: int,
+        key_name: str | None,
+        ring: KeyRing,
         account: Account[Ticket],
         guard: Guard,
         leases: Leases,
         measures: GateMeasures,
     ) -> None:
-        """`deployment` is its name to people, `number` that of its key; the guard is that of the account's gate."""
-        self.deployment = deployment
+        """`number` is the place of its key in the ring, `key_name` what that is called, if there are several; the guard
+        is that of the account's gate."""
+        self.deployment = deployment if key_name is None else f"{deployment} key {key_name}"
+        """Its name to people."""
         self.number = number
+        self.key_name = key_name
         self.account = account
-        self.key = NEW_KEY
+        self._ring = ring
         self._guard = guard
         self._leases = leases
         self._measures = measures
@@ -81,7 +86,7 @@ class Keeper:
     def free_at(self, now: float) -> float:
         """When one may stand in line here, if not now: while its key rests, or its provider wants quiet for long."""
         held = self.account.gate.held_until if self.account.holds_long(now) else now
-        return max(self.key.until, held, now)
+        return max(self._ring.rests_until(self.number), held, now)
 
     def cost(self, job: Job) -> int:
         """Tokens, of nobody who does not count them."""

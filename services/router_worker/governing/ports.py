@@ -1,16 +1,17 @@
 """What governing needs from the world, named for the need."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.router_worker.failures import FailureKind
 from services.router_worker.quota.book import Ask, Lease
 from services.router_worker.quota.lesson import Lesson, Noted
 from services.router_worker.resilience.breaker import Opened
+from services.router_worker.resilience.keys import Resting
 from shared.contracts import Lane
 
-__all__ = ["Dealt", "GateMeasures", "GuardMeasures", "Leases", "ProbeMeasures", "Probes", "Sharing"]
+__all__ = ["Dealt", "GateMeasures", "GuardMeasures", "Leases", "News", "ProbeMeasures", "Probes", "Sharing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,22 @@ class GuardMeasures(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What workers leave alone: deployments, and keys, by names that all of them have for these."""
+
+    opened: Mapping[str, Opened] = field(default_factory=dict)
+    resting: Mapping[str, Resting] = field(default_factory=dict)
+
+
 class Sharing(Protocol):
-    """What the workers tell each other of their breakers."""
+    """What the workers tell each other of breakers and keys."""
 
-    async def share(self, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
-        """Tell which deployments this worker leaves alone, and hear which any does, each for the longest time told.
+    async def share(self, told: News, renewed: Collection[str] = ()) -> News:
+        """Tell what this worker leaves alone, and hear what any does, each for the longest time told.
 
-        May block for the Redis time limit; raises Unreachable.
+        Of keys only what is new need be told; `renewed` are those that may be used after all. May block for the Redis
+        time limit; raises Unreachable.
         """
         ...
 

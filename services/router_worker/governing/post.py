@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
 import structlog
 
@@ -15,7 +16,7 @@ from services.router_worker.governing.keeper import Keeper
 from services.router_worker.governing.ports import GuardMeasures
 from services.router_worker.resilience.breaker import Opened, State
 from services.router_worker.resilience.guard import Guard
-from services.router_worker.resilience.keys import NEW_KEY, after_failure
+from services.router_worker.resilience.keys import KeyRing
 from services.router_worker.resilience.not_now import NotNow
 from services.router_worker.resilience.reactions import REACTIONS, Blame
 from shared.config.schema import Retries
@@ -34,13 +35,26 @@ class Post:
     name: str
     """`<provider>/<the model it is asked for>`."""
     guard: Guard
+    ring: KeyRing
     keepers: Sequence[Keeper]
     """One for each key, in the configuration's order."""
     retries: Retries
     measures: GuardMeasures
     news: asyncio.Event
     """Set when there is something to tell the other workers; one for all posts."""
+    name_with_keys: str
+    """What other workers know it by as far as its keys are to blame: with other keys, that is another's affair."""
     _turn: int = field(default=0, init=False)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What others may call it."""
+        return self.name, self.name_with_keys
+
+    @property
+    def name_now(self) -> str:
+        """What its breaker is told by."""
+        return self.name_with_keys if self._keys_are_to_blame() else self.name
 
     def state(self) -> State:
         return self.guard.state(asyncio.get_running_loop().time())
@@ -51,7 +65,7 @@ class Post:
             FailureKind.AUTH,
             FailureKind.PERMISSION,
         )
-        return 0 if refused else sum(not keeper.key.is_dead for keeper in self.keepers)
+        return 0 if refused else self.ring.in_use
 
     def health(self, now: float, today: datetime, first_token_seconds: float | None) -> DeploymentHealth:
         obstacle, window = self.obstacle(now, today), self.guard.breaker.window
@@ -98,16 +112,15 @@ class Post:
 
     def answered(self, keeper: Keeper, era: int, now: float) -> None:
         """A call has had its first output."""
-        if not keeper.key.rests(now):
-            keeper.key = NEW_KEY
-        because = self.guard.breaker.because
-        if not self.guard.answered(era):
-            return
-        log.info("breaker_closed", deployment=self.name)
-        if because is not None and REACTIONS[because].blame is Blame.KEY:
-            for each in self.keepers:
-                each.key = NEW_KEY  # it was the provider who took none of them
-        self._stir()
+        self.ring.answered(keeper.number, now)
+        keys_were_to_blame = self._keys_are_to_blame()
+        if self.guard.answered(era):
+            log.info("breaker_closed", deployment=self.name)
+            if keys_were_to_blame:
+                self.ring.renew()  # it was the provider who took none of them
+            self._stir()
+        if any(state.untold for state in self.ring.states):
+            self.news.set()
 
     def left(
         self, keeper: Keeper, era: int, failure: Failure | None, now: float, jitter: float, *, answered: bool
@@ -124,12 +137,19 @@ class Post:
 
     def another_key(self, keeper: Keeper, now: float) -> bool:
         """Whether a call that failed by its key could be made with another, now."""
-        return any(each is not keeper and each.free_at(now) <= now for each in self.keepers)
+        return self.ring.has_another(keeper.number) and any(
+            each is not keeper and each.free_at(now) <= now for each in self.keepers
+        )
 
     def hear(self, told: Opened, now: float) -> None:
         """Another worker leaves it alone."""
         if self.guard.hear(told, now):
             self._opened(now, heard=True)
+
+    def keys_changed(self) -> None:
+        """Another worker has found out about one of its keys."""
+        log.info("keys_heard_of", deployment=self.name, in_use=self.ring.in_use)
+        self._stir()
 
     def found_broken(self, era: int, because: FailureKind, now: float, jitter: float) -> None:
         """It does not answer a probe either."""
@@ -139,13 +159,18 @@ class Post:
 
     def _put_aside(self, keeper: Keeper, failure: Failure, now: float, jitter: float) -> bool:
         """Whether there is another key to go on with."""
-        if sum(not each.key.is_dead for each in self.keepers) < 2:
+        until = self.ring.failed(keeper.number, failure, self.retries, now, jitter)
+        self.news.set()
+        if until is None:
             return False
-        keeper.key = after_failure(keeper.key, failure, self.retries, now, jitter)
-        seconds = None if keeper.key.is_dead else round(keeper.key.until - now, 1)
+        seconds = None if until == inf else round(until - now, 1)
         log.warning("key_put_aside", key=keeper.deployment, because=failure.kind, seconds=seconds)
         keeper.stir()
         return True
+
+    def _keys_are_to_blame(self) -> bool:
+        because = self.guard.breaker.because
+        return because is not None and REACTIONS[because].blame is Blame.KEY
 
     def _opened(self, now: float, *, heard: bool) -> None:
         breaker = self.guard.breaker

@@ -23,6 +23,9 @@ class Called(Protocol):
     def deployment(self) -> str: ...
 
     @property
+    def provider_key(self) -> str | None: ...
+
+    @property
     def error_kind(self) -> str | None: ...
 
     @property
@@ -34,6 +37,7 @@ class Running:
     """`Called`, though it has not ended."""
 
     deployment: str
+    provider_key: str | None = None
     error_kind: str | None = None
     status: str = "running"
 
@@ -56,12 +60,17 @@ def _not_now(obstacle: NotNow) -> str:
 
 def _candidates(plan: Plan, calls: Sequence[Called], met: Mapping[str, str]) -> Iterator[PlanEntry]:
     for index, candidate in enumerate(plan.candidates):
-        outcomes = [call.error_kind or str(call.status) for call in calls if call.deployment == candidate.name]
+        outcomes = [_outcome(call) for call in calls if call.deployment == candidate.name]
         verdict = PlanVerdict.ASKED if outcomes else PlanVerdict.SPARE
         place = _place(plan, candidate, index)
         said = ", then ".join(outcomes) or met.get(candidate.name)
         reason = f"{place}: {said}" if said else place
         yield PlanEntry(deployment=candidate.name, model=candidate.serves, verdict=verdict, reason=reason)
+
+
+def _outcome(call: Called) -> str:
+    outcome = call.error_kind or str(call.status)
+    return outcome if call.provider_key is None else f"{outcome} with key {call.provider_key}"
 
 
 def _place(plan: Plan, candidate: Candidate, index: int) -> str:

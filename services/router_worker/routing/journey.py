@@ -42,6 +42,7 @@ from services.router_worker.routing.steps import (
     Hedge,
     Listen,
     Openings,
+    OtherFailed,
     Outcome,
     Overtaken,
     Queue,
@@ -108,7 +109,7 @@ def _nobody(plan: Plan) -> Failure:
 
 def advance(journey: Journey, event: Event, openings: Openings = OPEN) -> tuple[Journey, Step]:
     match event:
-        case FirstOutput() | Overtaken():
+        case FirstOutput() | Overtaken() | OtherFailed():
             return _heard(journey, event), Listen()
         case Succeeded():
             return journey, Succeed()
@@ -124,8 +125,23 @@ def advance(journey: Journey, event: Event, openings: Openings = OPEN) -> tuple[
             assert_never(event)
 
 
-def _heard(journey: Journey, event: FirstOutput | Overtaken) -> Journey:
-    return replace(journey, shown=True) if isinstance(event, FirstOutput) else replace(journey, here=journey.beside)
+def _heard(journey: Journey, event: FirstOutput | Overtaken | OtherFailed) -> Journey:
+    match event:
+        case FirstOutput():
+            return replace(journey, shown=True)
+        case Overtaken():
+            return replace(journey, here=journey.beside, beside=journey.here)
+        case OtherFailed():
+            return _aside(journey, event.event)
+        case _:
+            assert_never(event)
+
+
+def _aside(journey: Journey, event: AttemptFailed) -> Journey:
+    """What the call beside has met, this job has met, though another goes on for it."""
+    elsewhere = replace(journey, here=journey.beside, met=journey.met | causes_of(event.failure))
+    known = judged(elsewhere, event, REACTIONS[event.failure.kind].then)
+    return replace(known, here=journey.here, staying=journey.staying)
 
 
 def _admitted(journey: Journey, event: Admitted) -> tuple[Journey, Step]:

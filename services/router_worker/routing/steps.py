@@ -22,6 +22,7 @@ __all__ = [
     "Hedge",
     "Listen",
     "Openings",
+    "OtherFailed",
     "Outcome",
     "Overtaken",
     "Queue",
@@ -84,7 +85,14 @@ class Overtaken:
     """The second call is heard from here on, the first one no more."""
 
 
-Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted | Slow | Overtaken
+@dataclass(frozen=True, slots=True)
+class OtherFailed:
+    """Of two calls the one that is not heard has failed."""
+
+    event: AttemptFailed
+
+
+Event = FirstOutput | Succeeded | AttemptFailed | Waited | Admitted | Slow | Overtaken | OtherFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class Builder:
             # To the others it is a worker of its own: both take from the quotas while the one before still has jobs.
             name = self.worker if number == 1 else f"{self.worker}~{number}"
             calling = Calling(config, name, self.redis, self.keyspace, providers, self.measures)
+            await calling.listen()
             crowds = {lane: calling.crowd(lane) for lane in Lane}
             server = self._server(config, calling, providers)
             return Generation(number, server, crowds, calling.runs, calling.health, opened.pop_all())

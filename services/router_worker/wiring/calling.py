@@ -78,11 +78,22 @@ class Calling:
                 seconds[f"{each.provider}/{each.model or model}"] = reading.first_token_seconds
         return {post.name: post.health(now, today, seconds.get(post.name)) for post in self._posts.values()}
 
+    async def listen(self) -> None:
+        """Before anybody is called: what the other workers leave alone. Blocks for the Redis time limit at most."""
+        if self._tells:
+            await self._news.try_exchange()
+
+    @property
+    def _tells(self) -> bool:
+        several = any(len(provider.accounts) > 1 for provider in self._config.providers.values())
+        return several or self._config.breaker is not None
+
     def runs(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Until cancelled, each."""
         yield self.governor.run()
-        if self._config.breaker is not None:
+        if self._tells:
             yield self._news.run()
+        if self._config.breaker is not None:
             yield self._prober.run()
         if goes_by_traffic(self._config):
             yield self._exchange.run()

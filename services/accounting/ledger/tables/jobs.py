@@ -52,7 +52,8 @@ jobs = Table(
     optional(
         "attempts",
         JSONB(),
-        "Its calls: attempt, provider, deployment, status, error_kind, started_at, ended_at. From the end.",
+        "Its calls: attempt, provider, provider_key, deployment, status, error_kind, started_at, ended_at. "
+        "From the end.",
     ),
     optional(
         "route", JSONB(), "A list of the deployments that could have served it, in the order planned. From the end."

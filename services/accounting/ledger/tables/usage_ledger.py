@@ -67,6 +67,11 @@ usage_ledger = Table(
         "model_served", Text(), "The model as the provider named it in its answer; null when there was no answer."
     ),
     fact("provider", Identifier, "The provider's name in sluice.yaml."),
+    optional(
+        "provider_key",
+        Text(),
+        "Which of the provider's keys was used, by its name in sluice.yaml or its place there; null where it has one.",
+    ),
     fact("deployment", Text(), "The deployment that was called."),
     fact("upstream_model", Text(), "The id under which the provider was asked; the price was looked up by it."),
     optional("region", Text(), "The deployment's region; null when it has none."),

@@ -1,19 +1,17 @@
 """Permits where a deployment keeps failing, or may take only a part of the worker."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 import pytest
 
 from services.router_worker.failures import Failure, FailureKind
-from services.router_worker.governing.governor import GovernedPermit, Governor
+from services.router_worker.governing.governor import Governor
 from services.router_worker.resilience.reactions import REACTIONS, Blame
 from services.router_worker.routing.steps import OPEN
 from shared.clock import utc_now
-from tests.suites.governing import BookHere, Counts, SharedHere, a_job, candidate, governing
+from tests.suites.governing import BookHere, Counts, SharedHere, a_job, candidate, governing, stands_in_line, until
 
 A, B = candidate("a"), candidate("b")
 BROKEN = Failure(FailureKind.SERVER_ERROR, "no")
@@ -22,22 +20,9 @@ BREAKER: Final = {"failures_in_a_row": 2, "open_seconds": 0.2, "most_open_second
 LONG: Final = {"failures_in_a_row": 2, "open_seconds": 20, "probes": 1}
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(TEST_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 def fails(governor: Governor, times: int) -> None:
     for _ in range(times):
         governor.take(A, a_job()).end(0, BROKEN)
-
-
-async def stands_in_line(governor: Governor, seconds: float = 30) -> "asyncio.Task[GovernedPermit | None]":
-    job = a_job()
-    waiting = asyncio.create_task(governor.queue([A], job, utc_now() + timedelta(seconds=seconds)))
-    await asyncio.sleep(0)
-    return waiting
 
 
 async def test_a_deployment_that_keeps_failing_is_left_alone_and_says_why() -> None:
@@ -175,69 +160,3 @@ async def test_only_what_speaks_against_the_deployment_or_its_last_key_opens_its
         parked = governor.openings([A], a_job()).parked
     speaks = REACTIONS[kind].blame is Blame.DEPLOYMENT or kind in keys
     assert ("p/a" in parked) is speaks
-
-
-async def test_the_keys_of_a_provider_take_turns() -> None:
-    async with governing(BookHere(), {"a": {}}, keys=3) as governor:
-        assert Counter(governor.take(A, a_job()).key for _ in range(30)) == {0: 10, 1: 10, 2: 10}
-
-
-async def test_a_key_that_is_refused_is_used_no_more_and_the_others_are() -> None:
-    async with governing(BookHere(), {"a": {}}, keys=3) as governor:
-        permit = governor.take(A, a_job())
-        permit.end(0, Failure(FailureKind.AUTH, "no"))
-        assert permit.another_key()
-        assert permit.key not in {governor.take(A, a_job()).key for _ in range(20)}
-
-
-async def test_a_key_at_its_limit_rests_until_its_time_and_then_is_used_again() -> None:
-    async with governing(BookHere(), {"a": {}}, keys=2) as governor, asyncio.timeout(TEST_SECONDS):
-        permit = governor.take(A, a_job())
-        permit.end(0, Failure(FailureKind.RATE_LIMITED, "slow", retry_after=timedelta(seconds=0.3)))
-        others = [governor.take(A, a_job()) for _ in range(10)]
-        assert {other.key for other in others} == {1 - permit.key}
-        assert not others[0].another_key()
-        await until(others[0].another_key)
-
-
-async def test_when_all_keys_rest_the_deployment_is_parked_until_the_first_is_back() -> None:
-    async with governing(BookHere(), {"a": {}}, keys=2) as governor:
-        for seconds in (40, 20):
-            permit = governor.take(A, a_job())
-            failure = Failure(FailureKind.RATE_LIMITED, "slow", retry_after=timedelta(seconds=seconds))
-            permit.end(0, failure)
-        assert not permit.another_key()
-        obstacle = governor.openings([A], a_job()).parked["p/a"]
-        assert obstacle.because.kind is FailureKind.RATE_LIMITED
-        assert timedelta(seconds=15) < obstacle.until - utc_now() < timedelta(seconds=21)
-
-
-async def test_a_provider_that_takes_no_key_any_more_fails_jobs_by_its_refusal_and_is_tried_again_now_and_then() -> (
-    None
-):
-    async with governing(BookHere(), {"a": {}}, keys=2, breaker=BREAKER) as governor, asyncio.timeout(TEST_SECONDS):
-        for _ in range(3):
-            governor.take(A, a_job()).end(0, Failure(FailureKind.AUTH, "no"))
-        assert governor.openings([A], a_job()).parked["p/a"].because.kind is FailureKind.AUTH
-        await until(lambda: governor.openings([A], a_job()) is OPEN)
-        trying = governor.take(A, a_job())
-        trying.answered()
-        trying.end(1, None)
-        assert {governor.take(A, a_job()).key for _ in range(4)} == {0, 1}, "the other one may be as good"
-
-
-async def test_a_job_that_waits_in_a_line_of_a_key_that_is_refused_looks_again() -> None:
-    limits = {"a": {"concurrency": 1}}
-    async with governing(BookHere(), limits, keys=2) as governor, asyncio.timeout(TEST_SECONDS):
-        permits = [await (await stands_in_line(governor)) for _ in range(2)]
-        waiting = await stands_in_line(governor)
-        assert permits[0] is not None
-        assert permits[1] is not None
-        assert {permits[0].key, permits[1].key} == {0, 1}, "each key has a place of its own"
-        permits[0].end(0, Failure(FailureKind.AUTH, "no"))
-        assert await waiting is None
-        waiting = await stands_in_line(governor)
-        permits[1].end(1, None)
-        let_in = await waiting
-        assert let_in is not None
-        assert let_in.key == permits[1].key

@@ -14,6 +14,7 @@ class Call:
     deployment: str
     status: AttemptStatus = AttemptStatus.FAILED
     error_kind: str | None = None
+    provider_key: str | None = None
 
 
 def a_candidate(name: str, serves: str = "m", *after: Cause) -> Candidate:
@@ -45,3 +46,10 @@ def test_each_says_which_model_it_was_to_answer_for() -> None:
 def test_a_model_that_is_gone_is_explained() -> None:
     gone = Plan((), (Skipped("m", "no such model in the configuration", serves="m"),))
     assert told(gone) == [("m", "skipped", "no such model in the configuration")]
+
+
+def test_where_a_provider_has_several_keys_each_call_says_which_was_used() -> None:
+    calls = (Call("a", error_kind="auth", provider_key="blue"), Call("a", AttemptStatus.SUCCEEDED, None, "green"))
+    assert told(Plan((a_candidate("a"),), (), "m", "priority"), *calls) == [
+        ("a", "asked", "number 1 by priority: auth with key blue, then succeeded with key green")
+    ]

@@ -18,6 +18,7 @@ from services.router_worker.routing.steps import (
     Hedge,
     Listen,
     Openings,
+    OtherFailed,
     Outcome,
     Overtaken,
     Queue,
@@ -192,6 +193,43 @@ def test_beside_a_slow_call_another_deployment_of_the_same_model_is_called() -> 
     assert step == Listen()
     journey, step = advance(journey, AttemptFailed(Failure(FailureKind.OVERLOADED, "no"), at(2), 0.5))
     assert step == Call(A, 3), "what fails from here on is the second call"
+
+
+def failed(kind: FailureKind, seconds: float = 0) -> AttemptFailed:
+    return AttemptFailed(Failure(kind, "no", retry_after=timedelta(seconds=seconds)), at(2), 0.0)
+
+
+@pytest.mark.parametrize(("first", "then"), [(FailureKind.AUTH, None), (FailureKind.RATE_LIMITED, at(62))])
+def test_when_both_calls_fail_neither_of_them_is_forgotten(first: FailureKind, then: datetime | None) -> None:
+    journey, _ = begun(A, B, openings=full())
+    journey, _ = advance(journey, Slow(at(1)))
+    journey, _ = advance(journey, Overtaken())
+    journey, step = advance(journey, OtherFailed(failed(first, 60)))
+    assert step == Listen()
+    journey, step = advance(journey, failed(FailureKind.MODEL_NOT_FOUND))
+    match step:
+        case Wait():
+            assert step.until == then
+        case _:
+            assert then is None
+            assert isinstance(step, GiveUp)
+
+
+def test_the_second_call_may_fail_while_the_first_goes_on_and_is_not_asked_for_the_same_again() -> None:
+    journey, _ = begun(A, B, openings=full())
+    journey, _ = advance(journey, Slow(at(1)))
+    journey, _ = advance(journey, OtherFailed(failed(FailureKind.MODEL_NOT_FOUND)))
+    _, step = advance(journey, failed(FailureKind.OVERLOADED))
+    assert step == Call(A, 3), "only the first is left"
+
+
+def test_a_fallback_for_what_only_the_other_call_met_is_open() -> None:
+    other = replace(a_candidate("other", serves="larger"), after=frozenset({Cause.CONTEXT_TOO_LONG}))
+    journey, _ = begun(A, B, other, openings=full())
+    journey, _ = advance(journey, Slow(at(1)))
+    journey, _ = advance(journey, Overtaken())
+    journey, _ = advance(journey, OtherFailed(failed(FailureKind.CONTEXT_TOO_LONG)))
+    assert advance(journey, failed(FailureKind.MODEL_NOT_FOUND))[1] == Call(other, 3)
 
 
 def test_nobody_is_called_beside_a_slow_call_who_is_full_or_not_to_be_called_or_the_only_one() -> None:
