@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 
+import shared.unadorned  # noqa: F401 - for what it leaves out
 from services.accounting.ledger.engine import engine_for, ping
 from services.accounting.migrations import migrate
 from services.accounting.settings import Settings

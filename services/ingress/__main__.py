@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import shared.unadorned  # noqa: F401 - for what it leaves out
 from services.ingress.settings import IngressSettings
 from services.ingress.wiring import wire
 from shared.config import load_config

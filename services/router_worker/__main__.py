@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import shared.unadorned  # noqa: F401 - for what it leaves out
 from services.router_worker.providers.known import KNOWN
 from services.router_worker.settings import Settings
 from services.router_worker.wiring import wire
