@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,25 +91,33 @@ async def leashed(
             os.close(orders)
             os.close(report)
             raise
-    keeper = _Keeper(process, report, orders)
+    return await kept_by(report, orders, process.wait, f"the keeper of {command[0]} ended at once; see {log}")
+
+
+async def kept_by(report: int, orders: int, bury: Callable[[], object], complaint: str) -> Leashed:
+    """The command of a keeper whose pipes these are; `bury` is called once it has ended.
+
+    Raises ChildProcessError with the complaint when the keeper ends before it has begun.
+    """
+    keeper = _Keeper(report, orders, bury)
     try:
         pid = await asyncio.shield(keeper.pid)
     except asyncio.CancelledError:
         keeper.let_go()
         raise
     if pid is None:
-        raise ChildProcessError(f"the keeper of {command[0]} ended at once; see {log}")
+        raise ChildProcessError(complaint)
     return Leashed(pid, keeper)
 
 
 class _Keeper:
     """Our end of the keeper: orders go out, its report comes in (the command's pid, later its exit code)."""
 
-    def __init__(self, process: subprocess.Popen[bytes], report: int, orders: int) -> None:
+    def __init__(self, report: int, orders: int, bury: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self.pid: asyncio.Future[int | None] = self._loop.create_future()
         self.end: asyncio.Future[int] = self._loop.create_future()
-        self._process = process
+        self._bury = bury
         self._report = report
         self._orders: int | None = orders
         self._told = b""
@@ -138,7 +146,7 @@ class _Keeper:
         self._loop.remove_reader(self._report)
         os.close(self._report)
         self.let_go()
-        self._process.wait()  # it has closed its output, so it is ending or has ended
+        self._bury()  # it has closed its output, so it is ending or has ended
         if not self.pid.done():
             self.pid.set_result(None)
         code = self._number(b"exit")

@@ -24,6 +24,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 PARENT_CHECK_SECONDS = 1.0
@@ -36,6 +37,15 @@ WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def main(arguments: list[str]) -> None:
     grace_seconds, stop_signal, user, group, *command = arguments
+
+    def become(keeper: int) -> NoReturn:
+        _run(command, int(user), int(group), keeper)
+
+    keep(become, float(grace_seconds), int(stop_signal))
+
+
+def keep(become: Callable[[int], NoReturn], grace_seconds: float, stop_signal: int) -> None:
+    """Until the command has ended. `become` makes a forked child the command; it is told the keeper's pid."""
     parent = os.getppid()
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
@@ -50,30 +60,41 @@ def main(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     child = os.fork()
     if child == 0:
-        _become(command, int(user), int(group), keeper)
+        become(keeper)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _report(f"pid {child}")
-    status = _watch(child, parent, woken, float(grace_seconds), int(stop_signal))
+    status = _watch(child, parent, woken, grace_seconds, stop_signal)
     _sweep(child)
     _report(f"exit {os.waitstatus_to_exitcode(status)}")
 
 
-def _become(command: list[str], user: int, group: int, keeper: int) -> NoReturn:
+def detach() -> None:
+    """Give the forked child what a command expects: its own session, the log as its output, signals as they are."""
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    os.closerange(3, 256)
+    for number in (*WATCHED, signal.SIGPIPE):  # Python ignores SIGPIPE, and exec would pass that on
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def die_with(keeper: int) -> bool:
+    """False when it is dead already."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == keeper
+
+
+def _run(command: list[str], user: int, group: int, keeper: int) -> NoReturn:
     """Turn the forked child into the command; never returns."""
     try:
-        os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(2, 1)
-        os.closerange(3, 256)
-        for number in (*WATCHED, signal.SIGPIPE):  # Python ignores SIGPIPE, and exec would pass that on
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        detach()
         if user >= 0:
             os.setgroups([])
             os.setgid(group)
             os.setuid(user)
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which clears it
-        if os.getppid() == keeper:
+        if die_with(keeper):  # after setuid, which clears it
             os.execvp(command[0], command)  # noqa: S606 -- running a command without a shell is the purpose
     except OSError as error:
         os.write(2, f"cannot run {command[0]}: {error}\n".encode())

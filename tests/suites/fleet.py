@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,13 +15,14 @@ import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 
-from devstack.leash import Leashed, leashed
+from devstack.leash import Leashed
 from shared.contracts import AttemptFinished, DeadLetter, Door, Interruption, Job, JobEnded, Lane
 from shared.ids import new_job_id
 from shared.job_log import CANCEL, Entry, EventType, Keyspace, parse_entry
 from shared.kafka import ensure_topics
 from shared.topics import DEAD_LETTERS, JOBS, RESULTS, USAGE
 from simulator import Config, Quota, Script, Simulator, running_simulator
+from tests.suites.nursery import born
 
 __all__ = ["Fleet", "Servers", "Worker", "a_job", "running_fleet", "until"]
 
@@ -123,9 +123,7 @@ class Fleet:
             "SLUICE_HEARTBEAT_SECONDS": "0.3",
             "SLUICE_DRAIN_SECONDS": "1",
         }
-        process = await leashed(
-            [sys.executable, "-m", "services.router_worker"], env={**os.environ, **settings, **env}, log=log
-        )
+        process = await born("router_worker", env={**os.environ, **settings, **env}, log=log)
         worker = Worker(process, log, port)
         self.workers.append(worker)
         await worker.ready()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from pathlib import Path
 import httpx
 import yaml
 
-from devstack.leash import Leashed, leashed
+from devstack.leash import Leashed
 from shared.config.keys import hash_key, new_key
 from shared.kafka import ensure_topics
 from simulator import Config, Script, Simulator, running_simulator
+from tests.suites.nursery import born
 
 __all__ = ["Platform", "Process", "Servers", "running_platform"]
 
@@ -101,7 +101,7 @@ class Platform:
         port = int(env.get(_PORT_OF[service], 0)) or _free_port()
         log = self.folder / f"{service}-{len(self.processes)}.log"
         settings = {**os.environ, **self.environment, _PORT_OF[service]: str(port), **env}
-        child = await leashed([sys.executable, "-m", f"services.{service}"], env=settings, log=log)
+        child = await born(service, env=settings, log=log)
         process = Process(service, child, port, log)
         self.processes.append(process)
         return process
