@@ -149,8 +149,11 @@ class Place(Protocol):
 
 
 class Shadows(Protocol):
-    async def wait(self, job: JobId) -> None:
-        """Returns when the job has ended and is published, or its owner is gone. May take as long as the job."""
+    async def wait(self, job: JobId) -> bool:
+        """Returns when the job has ended and is published, or its owner is gone. May take as long as the job.
+
+        True when it has ended long ago and its owner, who lives, has not said that it is published: it may be, or not.
+        """
         ...
 
 

@@ -86,13 +86,14 @@ class Server:
 
     async def _serve(self, job: Job, place: Place, traceparent: str | None, travel: Travels) -> None:
         facts = facts_of(job).to_bytes()
+        overdue = False
         while True:
             owned = await until_answered(lambda: self.claims.take(job, facts, self._claim_ttl_ms(job)))
             self.measures.record_taken(job.lane, _turned_out(owned))
             match owned:
                 case Ended(published=True):
                     return
-                case Ended() as ended if self._must_publish(job, ended):
+                case Ended() as ended if overdue or self._must_publish(job, ended):
                     await self._publish(Outcome.model_validate_json(ended.outcome), traceparent)
                     return
                 case Taken() as taken if taken.deferral > (job.deferral or 0) and not taken.cancelled:
@@ -106,7 +107,7 @@ class Server:
                     log.info("fenced", job=job.id, epoch=taken.epoch)
                 case Ended() | RunningElsewhere():
                     place.step_aside()
-                    await self.shadows.wait(job.id)
+                    overdue = await self.shadows.wait(job.id)
                     place.step_back()
 
     def _must_publish(self, job: Job, ended: Ended) -> bool:
@@ -224,7 +225,8 @@ class Server:
         try:
             await self.claims.note(ended.job_id, ended.epoch, "published", b"1")
         except Unreachable as error:
-            log.info("published_mark_lost", reason=str(error))  # a redelivery publishes again, which is harmless
+            # Who waits for the mark, or is given the record again, publishes once more, which is harmless.
+            log.info("published_mark_lost", reason=str(error))
 
     async def _charge_own(self, run: Run) -> None:
         """Whoever took the job charges what the claim told of us. When Redis lost that, nobody but we can."""

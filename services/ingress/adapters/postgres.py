@@ -11,6 +11,14 @@ from services.ingress.ports import Dependency, UnavailableError
 
 __all__ = ["connection", "open_pool"]
 
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that breaks while its pool takes it back
+    OSError,
+    TimeoutError,
+)
+
 
 async def open_pool(url: str, *, call_seconds: float, most: int) -> Any:  # noqa: ANN401 - asyncpg has no types
     """Connects when it is first used. Close it with `terminate`, which waits for nobody."""
@@ -30,5 +38,5 @@ async def connection(pool: Any, *, call_seconds: float) -> AsyncIterator[Any]:  
     try:
         async with pool.acquire(timeout=call_seconds) as connected:
             yield connected
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _FAILURES as error:
         raise UnavailableError(Dependency.POSTGRES, plain(error)) from error

@@ -1,35 +1,61 @@
-"""Waits for jobs that another worker runs: one look at all of them, a few times a second."""
+"""Waits for jobs that another worker runs: one look at all of them, a few times a second.
+
+An owner that has ended a job publishes its end and then says so in the claim. Redis may be away just then, or forget
+it: the owner lives and believes that all is said. Its shadow does not wait for that longer than publishing takes.
+"""
 
 import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
-from services.router_worker.ports import Claims, Liveness, Unreachable
+from services.router_worker.ports import Claims, Liveness, Look, Unreachable
 from shared.ids import JobId
 
 __all__ = ["FleetShadows"]
 
 log = structlog.get_logger("fleet")
 
+_PUBLISHES_WITHIN_SECONDS: Final = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    ended_at: float | None = None
+    """When it was first seen that the job had ended, and was not published."""
+    overdue: bool = False
+
 
 class FleetShadows:
     """`run` must run as long as anybody waits."""
 
-    def __init__(self, claims: Claims, liveness: Liveness, *, every_seconds: float = 0.5) -> None:
+    def __init__(
+        self,
+        claims: Claims,
+        liveness: Liveness,
+        *,
+        every_seconds: float = 0.5,
+        publishes_within_seconds: float = _PUBLISHES_WITHIN_SECONDS,
+    ) -> None:
         self._claims = claims
         self._liveness = liveness
         self._every = every_seconds
-        self._waiting: dict[JobId, asyncio.Event] = {}
+        self._publishes_within = publishes_within_seconds
+        self._waiting: dict[JobId, _Waiting] = {}
         self._someone = asyncio.Event()
 
     def __len__(self) -> int:
         """How many jobs are waited for."""
         return len(self._waiting)
 
-    async def wait(self, job: JobId) -> None:
-        over = self._waiting.setdefault(job, asyncio.Event())
+    async def wait(self, job: JobId) -> bool:
+        waiting = self._waiting.setdefault(job, _Waiting())
         self._someone.set()
-        await over.wait()
+        await waiting.over.wait()
+        return waiting.overdue
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -50,6 +76,15 @@ class FleetShadows:
             if look.owner is not None and not look.published:
                 if look.owner not in alive:
                     alive[look.owner] = await self._liveness.lives(look.owner)
-                if alive[look.owner]:
+                if alive[look.owner] and not self._is_overdue(job, look):
                     continue
-            self._waiting.pop(job).set()
+            self._waiting.pop(job).over.set()
+
+    def _is_overdue(self, job: JobId, look: Look) -> bool:
+        waiting, now = self._waiting[job], time.monotonic()
+        if not look.ended:
+            waiting.ended_at = None
+            return False
+        waiting.ended_at = waiting.ended_at or now
+        waiting.overdue = now - waiting.ended_at >= self._publishes_within
+        return waiting.overdue

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -17,8 +17,13 @@ from shared.redis import redis_client
 
 
 class ClaimsOfOneOwner:
+    def __init__(self, *, ended: bool = False) -> None:
+        self.ended = ended
+        self.looks = 0
+
     async def look(self, jobs: Sequence[JobId]) -> list[Look]:
-        return [Look("other", ended=False, published=False, cancelled=False) for _ in jobs]
+        self.looks += 1
+        return [Look("other", ended=self.ended, published=False, cancelled=False) for _ in jobs]
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         raise AssertionError(job, facts, ttl_ms)
@@ -41,14 +46,46 @@ class LivenessThatIsAwayAtFirst:
         return False
 
 
-async def test_who_waits_for_a_job_waits_on_while_nobody_can_tell_whether_its_owner_lives() -> None:
-    liveness = LivenessThatIsAwayAtFirst()
-    shadows = FleetShadows(ClaimsOfOneOwner(), liveness, every_seconds=0.001)
+class EverybodyLives:
+    async def lives(self, worker: str) -> bool:
+        return bool(worker)
+
+
+@asynccontextmanager
+async def watched(shadows: FleetShadows) -> AsyncIterator[FleetShadows]:
     running = asyncio.create_task(shadows.run())
-    await asyncio.wait_for(shadows.wait(new_job_id()), 5)
+    yield shadows
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+async def test_an_owner_that_never_says_that_an_ended_job_is_published_is_waited_for_no_longer_than_that_takes() -> (
+    None
+):
+    claims = ClaimsOfOneOwner(ended=True)
+    patient = FleetShadows(claims, EverybodyLives(), every_seconds=0.001, publishes_within_seconds=0.05)
+    async with watched(patient) as shadows:
+        assert await asyncio.wait_for(shadows.wait(new_job_id()), 5)
+    assert claims.looks > 1
+
+
+async def test_an_owner_that_lives_and_runs_the_job_is_waited_for() -> None:
+    claims = ClaimsOfOneOwner()
+    hasty = FleetShadows(claims, EverybodyLives(), every_seconds=0.001, publishes_within_seconds=0)
+    async with watched(hasty) as shadows:
+        waiting = asyncio.create_task(shadows.wait(new_job_id()))
+        while claims.looks < 3:
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        claims.ended = True
+        assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_waits_for_a_job_waits_on_while_nobody_can_tell_whether_its_owner_lives() -> None:
+    liveness = LivenessThatIsAwayAtFirst()
+    async with watched(FleetShadows(ClaimsOfOneOwner(), liveness, every_seconds=0.001)) as shadows:
+        assert not await asyncio.wait_for(shadows.wait(new_job_id()), 5)
     assert liveness.asked == 2
 
 

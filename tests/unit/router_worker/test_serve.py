@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from services.router_worker.measures import WorkerMeasures
-from services.router_worker.ports import Begun, Taken
+from services.router_worker.outcome import Outcome
+from services.router_worker.ports import Begun, Ended, Owned, Taken
 from services.router_worker.routing.plan import Plan
 from services.router_worker.run import CANCELLED, Run, Verdict
 from services.router_worker.running import RunningJobs
@@ -17,6 +18,7 @@ from shared.ids import JobId
 from shared.job_log import EventType
 from shared.telemetry import Instruments
 from tests.suites.fleet import a_job
+from tests.suites.ingress import an_end
 
 Claim = Mapping[str, bytes]
 
@@ -28,11 +30,18 @@ class AWorld:
     heard: list[str] = field(default_factory=list)
     claim: Claim = field(default_factory=dict)
     claim_when_published: Claim = field(default_factory=dict)
+    ended_elsewhere: Ended | None = None
 
     # --- claims ---
 
-    async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Taken:
-        return Taken(1, 1, b"", cancelled=False, deaths=0, begun={}, finished={})
+    async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
+        return self.ended_elsewhere or Taken(1, 1, b"", cancelled=False, deaths=0, begun={}, finished={})
+
+    # --- shadows ---
+
+    async def wait(self, job: JobId) -> bool:
+        self.heard.append("waits")
+        return self.heard.count("waits") == 2
 
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
         self.heard.append(f"claim: {field}")
@@ -67,6 +76,8 @@ class AWorld:
 
 class APlace:
     def step_aside(self) -> None: ...
+
+    def step_back(self) -> None: ...
 
 
 async def _cancelled_at_once(run: Run) -> Verdict:
@@ -105,3 +116,10 @@ async def test_a_claim_that_is_restored_before_kafka_has_the_result_does_not_say
     await served(world)
     assert "published" not in world.claim_when_published
     assert world.claim["published"] == b"1"
+
+
+async def test_what_its_owner_never_says_to_be_published_is_published_once_more() -> None:
+    told = Outcome(ended=an_end(a_job()), attempts=()).to_bytes()
+    world = AWorld(ended_elsewhere=Ended(told, "other", owner_lives=True, published=False))
+    await served(world)
+    assert world.heard == ["waits", "waits", "result: succeeded", "claim: published"]
