@@ -26,7 +26,9 @@ A label has a bounded set of values. No tenant, key or job is ever a label: for 
 
 def page() -> str:
     """Those that somebody measures."""
-    names = {service: mentioned(f"services/{service}", metrics.__name__) for service in _SERVICES}
+    # What is measured in `shared`, all three of them do.
+    every = mentioned("shared", metrics.__name__)
+    names = {service: every | mentioned(f"services/{service}", metrics.__name__) for service in _SERVICES}
     rows = [
         (code(metric.name), _kind(metric), codes(metric.labels), _unit(metric), ", ".join(who), metric.meaning)
         for metric in METRICS

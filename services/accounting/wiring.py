@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.budgets.alerts import Alerts, Ear, KafkaEar, LogEar
 from services.accounting.budgets.arrivals import Arrivals
@@ -39,7 +38,7 @@ from shared.blobs import Sweeper, open_blobs
 from shared.budgets import rules_of
 from shared.clock import utc_now
 from shared.config import Config
-from shared.config.watching import ConfigFile, ConfigWatch
+from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
 from shared.contracts import JobEnded
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
@@ -59,14 +58,6 @@ __all__ = ["Accounting", "wire"]
 log = structlog.get_logger("accounting")
 
 M = TypeVar("M")
-
-_LIVE: Final = frozenset(
-    {
-        *("prices", "providers", "models", "rules", "submit_topics", "timeouts", "retries", "breaker", "limits"),
-        *("on_interrupt", "administrators"),
-    }
-)
-"""What may change under it; all but the prices, and their names at the providers, it does not look at."""
 
 _CLIENT: Final = "sluice-accounting"
 _GRACE_SECONDS: Final = 10
@@ -125,7 +116,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         books = RedisBooks(redis, Keyspace(settings.namespace, clustered=is_clustered(redis)))
         noted = Noted()
-        lines = _lines(settings, config, instruments, broker, engine, prices, noted)
+        shelf, partial_answers = PostgresJobs(engine, config.retention), config.partial_answers
+        lines = _lines(settings, instruments, broker, PostgresLedger(engine), shelf, prices, partial_answers, noted)
         jobs = next(line for line in lines if line.name == "jobs")
         job_topics = [topic.at(settings.topic_prefix) for topic in JOBS.values()]
         arrivals = Arrivals(jobs.intake.reach, lambda: consumed(engine, *job_topics))
@@ -137,11 +129,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
 
-        async def take(fresh: Config) -> None:
-            prices.take(price_book(fresh))
-
-        file = ConfigFile(settings.config_path, os.environ)
-        rereading = ConfigWatch(file, config, take, _LIVE, instruments)
+        rereading = _rereading(settings, config, prices, partial_answers, shelf, months, instruments)
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
         rounds = (watch, rereading.run(), sweeper.run(), months.run(), settling.run(), alerts.run())
         background = asyncio.create_task(_background(lines, rounds), name="background")
@@ -152,16 +140,15 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
 def _lines(
     settings: Settings,
-    config: Config,
     instruments: Instruments,
     broker: KafkaBroker,
-    engine: AsyncEngine,
+    ledger: PostgresLedger,
+    shelf: PostgresJobs,
     prices: PriceBook,
+    partial_answers: Mapping[str, str],
     noted: Noted,
 ) -> tuple[Line, ...]:
     dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
-    ledger, shelf = PostgresLedger(engine), PostgresJobs(engine, config.retention)
-    partial_answers = {name: tenant.partial_answers for name, tenant in config.tenants.items()}
 
     def read_charged(value: bytes) -> Entry:
         return enter(read_usage(value), prices, partial_answers)
@@ -197,6 +184,25 @@ def _lines(
         line(source("results", settings.job_batch_records, RESULTS), read_end, end, RESULT_EVENTS),
         line(source("jobs", settings.job_batch_records, *JOBS.values()), read_job, shelf.accept, JOB_EVENTS),
     )
+
+
+def _rereading(
+    settings: Settings,
+    config: Config,
+    prices: CurrentPrices,
+    partial_answers: dict[str, str],
+    shelf: PostgresJobs,
+    months: LedgerMonths,
+    instruments: Instruments,
+) -> ConfigWatch:
+    async def take(fresh: Config) -> None:
+        prices.take(price_book(fresh))
+        partial_answers.clear()
+        partial_answers.update(fresh.partial_answers)
+        shelf.retention = fresh.retention
+        months.keep = fresh.retention.ledger_months
+
+    return ConfigWatch(ConfigFile(settings.config_path, os.environ), config, take, budgets_said, instruments)
 
 
 def _ears(settings: Settings, config: Config, broker: KafkaBroker) -> Sequence[Ear]:

@@ -30,6 +30,14 @@ class Callers:
         incidents: Incidents,
         clock: Clock,
     ) -> None:
+        self._directory = directory
+        self._keyring = keyring
+        self._incidents = incidents
+        self._clock = clock
+        self.go_by(tenants)
+
+    def go_by(self, tenants: Mapping[str, Tenant]) -> None:
+        """For whoever comes from now on."""
         sections = [
             (_configured(name, tenant, key_id, section), section)
             for name, tenant in tenants.items()
@@ -39,10 +47,8 @@ class Callers:
         self._sections = {caller.key_id: section for caller, section in sections}
         self._configured = {section.hash: Answer(caller, section.expires) for caller, section in sections}
         self._tenant_limits = {name: limits_of(section.limits) for name, section in tenants.items()}
-        self._directory = directory
-        self._keyring = keyring
-        self._incidents = incidents
-        self._clock = clock
+        # What is remembered of the database's keys may have been said under other limits, or of an id now in the file.
+        self._keyring.forget()
 
     async def of_key(self, key: str) -> Caller | Turned:
         """A key that was right a moment ago comes from memory; others wait for the database.

@@ -93,6 +93,10 @@ class Keyring:
     def told_anew(self, now: datetime) -> None:
         """Anything may have changed."""
         self._told_at = now
+        self.forget()
+
+    def forget(self) -> None:
+        """Every key has to be looked up again."""
         self.changes += 1
         self._right.clear()
         self._wrong.clear()

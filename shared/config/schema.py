@@ -185,6 +185,11 @@ class Config(Section):
     def weights(self) -> dict[str, int]:
         return {name: tenant.weight for name, tenant in self.tenants.items()}
 
+    @property
+    def partial_answers(self) -> dict[str, str]:
+        """What each tenant pays of calls that did not succeed."""
+        return {name: tenant.partial_answers for name, tenant in self.tenants.items()}
+
     def batch_partitions(self, tenant: str) -> int | None:
         """How many partitions of the batch lane are the tenant's; None is all of them."""
         section = self.tenants.get(tenant)

@@ -6,9 +6,13 @@ import signal
 
 import httpx
 import openai
+import orjson
 import pytest
 import yaml
+from aiokafka import AIOKafkaProducer
 
+from shared.config import hash_key, new_key
+from shared.config.keys import KeyKind
 from tests.e2e.test_openai_python import QUESTION, ledger
 from tests.suites.reader import Reader
 
@@ -36,6 +40,10 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         config["providers"] = {"sim2": {"base_url": f"{platform.simulator.url}/v1"}}
         price = {"provider": "sim2", "model": "*", "input": DOLLARS_PER_MILLION, "output": DOLLARS_PER_MILLION}
         config["prices"] = [price]
+        # Another key for the same caller, a new topic for it, and an administrator.
+        config["tenants"]["acme"]["keys"] = {"acme-web": {"hash": hash_key(another := new_key("acme-web"))}}
+        config["submit_topics"] = {"nightly": {"tenant": "acme", "caller": "acme-web"}}
+        config["administrators"] = {"ops": {"hash": hash_key(admin := new_key("ops", KeyKind.ADMINISTRATOR))}}
         replaced(file, yaml.safe_dump(config))
         for process in (ingress, worker, accounting):
             os.kill(process.leashed.pid, signal.SIGHUP)
@@ -43,7 +51,13 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         await tells(accounting.url, 'sluice_config_readings_total{outcome="taken"} 1')
         await tells(ingress.url, 'sluice_config_readings_total{outcome="taken"} 1')
 
+        with pytest.raises(openai.AuthenticationError):
+            await client.models.list()
+        key, client = another, client_of(ingress.url, another)
         assert [model.id async for model in client.models.list()] == ["fresh"]
+        async with httpx.AsyncClient(headers={"authorization": f"Bearer {admin}"}) as administrator:
+            assert (await administrator.get(f"{ingress.url}/admin/v1/tenants")).status_code == 200
+        await submitted(platform, "nightly", {"model": "fresh", "messages": QUESTION})
         answer = await client.chat.completions.create(model="fresh", messages=QUESTION)
         assert answer.choices[0].message.content
         with pytest.raises(openai.NotFoundError):
@@ -61,9 +75,19 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         assert result["status"] == "succeeded"
         assert result["usage"]["output"] == SLOW["tokens"]
         assert len(result["attempts"]) == 1
-        rows = {row["model_asked"]: row for row in await ledger(platform, 3)}
+        rows = {row["model_asked"]: row for row in await ledger(platform, 4)}
         tokens = rows["fresh"]["uncached_input_tokens"] + rows["fresh"]["output_tokens"]
         assert rows["fresh"]["cost_nanodollars"] == tokens * int(DOLLARS_PER_MILLION) * 1000
+
+
+async def submitted(platform, topic: str, body: object) -> None:
+    """A record of a submit topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=platform.servers.kafka_url)
+    await producer.start()
+    try:
+        await producer.send_and_wait(platform.topic_prefix + topic, orjson.dumps(body))
+    finally:
+        await producer.stop()
 
 
 def replaced(file, text: str) -> None:

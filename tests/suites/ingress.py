@@ -15,7 +15,7 @@ from services.ingress.adapters.directory_watch import DirectoryWatch
 from services.ingress.admission import Caller, CompletionRequest, Facts, HouseRules, ModelFacts, Spans
 from services.ingress.api.admin.desk import Administrators, Desk
 from services.ingress.api.app import create_app
-from services.ingress.api.doors import Doors, Patience
+from services.ingress.api.doors import BodyLimit, Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.availability import Availability
 from services.ingress.backlogs import Backlogs
@@ -260,7 +260,7 @@ def memory_ingress(
         ),
         claim_checks=claim_checks,
         incidents=incidents,
-        body_bytes=body_bytes,
+        limit=BodyLimit(body_bytes),
         large=LargeBodies(),
         instruments=instruments,
         clock=utc_now,

@@ -53,14 +53,14 @@ class PostgresJobs:
 
     def __init__(self, engine: AsyncEngine, retention: Retention) -> None:
         self._engine = engine
-        self._retention = retention
+        self.retention = retention
 
     async def accept(self, accepted: Sequence[Job], consumed: Consumed) -> Added:
         first = {job.id: job for job in reversed(accepted)}.values()
-        rows = [accepted_row(job, content=_kept(job.body, job.body_blob, self._retention)) for job in first]
+        rows = [accepted_row(job, content=_kept(job.body, job.body_blob, self.retention)) for job in first]
         return Added(rows=len(await _accepting.write(self._engine, rows, consumed)))
 
     async def end(self, ended: Sequence[JobEnded], consumed: Consumed) -> Added:
         first = {end.job_id: end for end in reversed(ended)}.values()
-        rows = [ended_row(end, content=_kept(end.response, end.response_blob, self._retention)) for end in first]
+        rows = [ended_row(end, content=_kept(end.response, end.response_blob, self.retention)) for end in first]
         return Added(rows=len(await _ending.write(self._engine, rows, consumed)))

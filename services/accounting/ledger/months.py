@@ -70,7 +70,7 @@ class LedgerMonths:
     def __init__(self, engine: AsyncEngine, keep: int | None, clock: Clock) -> None:
         """`keep` is how many whole months before the one that runs are kept; None is all of them."""
         self._engine = engine
-        self._keep = keep
+        self.keep = keep
         self._clock = clock
 
     async def look_once(self) -> None:
@@ -96,8 +96,8 @@ class LedgerMonths:
         now = Month.of(self._clock())
         for month in (now.later(ahead) for ahead in range(-1, _AHEAD + 1)):
             await self._make(month)
-        if self._keep is not None:
-            await self._forget(now.later(-self._keep))
+        if self.keep is not None:
+            await self._forget(now.later(-self.keep))
 
     async def _make(self, month: Month) -> None:
         async with transaction(self._engine) as connection:

@@ -64,13 +64,17 @@ class RedisJobLog:
         self._keyspace = keyspace
         self._replica = replica
         self._followers = followers
-        self._kept = kept
         self._clock = clock
         self._accept = redis.register_script(ACCEPT)
         self._follow = redis.register_script(FOLLOW)
         self._cancel = redis.register_script(CANCEL)
         self._keep = redis.register_script(KEEP)
         self._abandon = redis.register_script(ABANDON)
+        self.go_by(kept=kept, longest=longest)
+
+    def go_by(self, *, kept: timedelta, longest: timedelta) -> None:
+        """For whatever comes from now on."""
+        self._kept = kept
         self._mark_ttl_ms = _milliseconds(longest + kept)
 
     @asynccontextmanager

@@ -21,7 +21,7 @@ class RedisReservations:
         """`kept` is how long after a job's deadline its key still stands for it."""
         self._redis = redis
         self._keyspace = keyspace
-        self._kept = kept
+        self.kept = kept
         self._clock = clock
 
     async def recall(self, tenant: str, key: str) -> Reservation | None:
@@ -30,7 +30,7 @@ class RedisReservations:
         return _read(stored) if stored is not None else None
 
     async def reserve(self, tenant: str, key: str, reservation: Reservation, *, until: datetime) -> Reservation:
-        life = max(until - self._clock(), timedelta()) + self._kept
+        life = max(until - self._clock(), timedelta()) + self.kept
         with as_unavailable():
             # Repeated after a lost reply it finds its own, which is as good.
             found = await self._redis.set(self._name(tenant, key), _written(reservation), nx=True, get=True, px=life)

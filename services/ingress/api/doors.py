@@ -38,6 +38,13 @@ class Patience:
     """How long after its deadline a job's end is still waited for."""
 
 
+@dataclass(slots=True)
+class BodyLimit:
+    """Of a request; it may change."""
+
+    body_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     callers: Callers
@@ -49,13 +56,18 @@ class Doors:
     availability: Availability
     claim_checks: ClaimChecks
     incidents: Incidents
-    body_bytes: int
+    limit: BodyLimit
     large: LargeBodies
     instruments: Instruments
     clock: Clock
     patience: Patience = field(default_factory=Patience)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process begins to stop: streams that can be resumed elsewhere end then."""
+
+    @property
+    def body_bytes(self) -> int:
+        """The most that a request may have."""
+        return self.limit.body_bytes
 
     async def receive(self, raw: bytes, caller: Caller, manner: Manner, wishes: Wishes) -> Received:
         """Nothing is queued yet, but a new job's large body is in the blob store.

@@ -1,6 +1,6 @@
 """Who may ask, and who may say so: the keys of configuration and database, for the doors and for the admin API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,14 @@ class Directory:
     callers: Callers
     watch: DirectoryWatch
     desk: Desk
+    configured_keys: set[str]
+
+    def go_by(self, config: Config) -> None:
+        """For whoever comes from now on."""
+        self.callers.go_by(config.tenants)
+        self.desk.administrators.go_by(_hashes(config))
+        self.configured_keys.clear()
+        self.configured_keys.update(_ids(config.tenants))
 
 
 def directory_of(
@@ -44,19 +52,24 @@ def directory_of(
         await bell.ring()
 
     seconds = settings.postgres_seconds
+    configured_keys = set(_ids(config.tenants))
     desk = Desk(
-        administrators=Administrators({name: section.hash for name, section in config.administrators.items()}),
+        administrators=Administrators(_hashes(config)),
         tenants=PostgresRecords(admin_pool, TENANTS, call_seconds=seconds, wake=wake),
         teams=PostgresRecords(admin_pool, TEAMS, call_seconds=seconds, wake=wake),
         keys=PostgresRecords(admin_pool, KEYS, call_seconds=seconds, wake=wake),
-        configured_keys=_ids(config.tenants),
+        configured_keys=configured_keys,
         clock=utc_now,
     )
-    return Directory(Callers(config.tenants, keys, keyring, incidents, utc_now), watch, desk)
+    return Directory(Callers(config.tenants, keys, keyring, incidents, utc_now), watch, desk, configured_keys)
 
 
-def _ids(tenants: Mapping[str, Tenant]) -> frozenset[str]:
-    return frozenset(key_id for tenant in tenants.values() for key_id in tenant.keys)
+def _hashes(config: Config) -> dict[str, str]:
+    return {name: section.hash for name, section in config.administrators.items()}
+
+
+def _ids(tenants: Mapping[str, Tenant]) -> Iterator[str]:
+    return (key_id for tenant in tenants.values() for key_id in tenant.keys)
 
 
 def rate_terms(config: Config) -> RateTerms:

@@ -1,11 +1,9 @@
 """Who is who in ingress. From top to bottom it is the deployment diagram, from bottom to top the shutdown."""
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -30,7 +28,7 @@ from services.ingress.adapters.redis_rates import RedisRates
 from services.ingress.adapters.redis_reservations import RedisReservations
 from services.ingress.adapters.tokens import VocabularyTokens
 from services.ingress.api.app import create_app
-from services.ingress.api.doors import Doors, Patience
+from services.ingress.api.doors import BodyLimit, Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.availability import Availability
 from services.ingress.backlogs import Backlogs
@@ -42,16 +40,17 @@ from services.ingress.settings import IngressSettings
 from services.ingress.submissions import Submissions
 from services.ingress.tail import Tails
 from services.ingress.takings import Takings
-from services.ingress.wiring.budgets import pricing_of, spending
+from services.ingress.wiring.budgets import spending
+from services.ingress.wiring.changes import Changes, keys_kept, logs_kept, longest_wait, tell_of
 from services.ingress.wiring.directory import directory_of, rate_terms
 from services.ingress.wiring.models import ServedModels
 from services.ingress.wiring.readiness import alive, readiness
-from services.ingress.wiring.topics import topic_door
+from services.ingress.wiring.topics import TopicDoor
 from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config
-from shared.config.watching import ConfigFile, ConfigWatch
-from shared.contracts import AuditAction
+from shared.config.shares import Shares
+from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
 from shared.job_log import Keyspace
 from shared.kafka import new_producer
 from shared.redis import is_clustered, redis_client
@@ -70,11 +69,6 @@ _ARCHIVE_CONNECTIONS: Final = 4
 _ADMIN_CONNECTIONS: Final = 3
 _KEY_CONNECTIONS: Final = 2
 """Of their own: whoever tries keys must not keep others from their jobs."""
-
-_LIVE: Final = frozenset(
-    {"providers", "models", "rules", "prices", "timeouts", "retries", "breaker", "limits", "on_interrupt"}
-)
-"""What may change under it; the most of it, an ingress does not look at."""
 
 Run = Coroutine[Any, Any, None]
 
@@ -99,14 +93,15 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         incidents = Incidents(
             PostgresAudit(admin_pool, call_seconds=settings.postgres_seconds), settings.replica, utc_now
         )
-        incidents.happened(AuditAction.CONFIG_LOADED, str(settings.config_path), sha256=_digest(config))
+        tell_of(incidents, settings.config_path, config)
         bell = DirectoryBell(redis, keyspace)
         directory = directory_of(keys_pool, admin_pool, bell, incidents, settings, config)
         job_log, followers = _job_log(redis, keyspace, settings, config, instruments)
         listener = Listener(
             redis, keyspace, settings.replica, followers, servers[Dependency.REDIS], directory.watch.wake
         )
-        backlogs = Backlogs(config.weights, config.batch_partitions, instruments)
+        shares = Shares(config)
+        backlogs = Backlogs(shares.weights, shares.partitions_of, instruments)
         availability = Availability(config.models)
         archive = PostgresArchive(
             await _pool(stack, settings, most=_ARCHIVE_CONNECTIONS),
@@ -117,7 +112,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         pacing = Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now)
         money = spending(config, served.known, redis, keyspace)
         submissions = Submissions(
-            queue=KafkaJobQueue(records, settings.topic_prefix, config.batch_partitions, utc_now),
+            queue=KafkaJobQueue(records, settings.topic_prefix, shares.partitions_of, utc_now),
             job_log=job_log,
             tokens=VocabularyTokens(TokenCounter(), served.catalogued),
             backlogs=backlogs,
@@ -127,8 +122,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             instruments=instruments,
         )
         tails = Tails(job_log, archive, claim_checks)
-        keys_kept = timedelta(seconds=config.retention.idempotency_seconds)
-        reservations = RedisReservations(redis, keyspace, kept=keys_kept, clock=utc_now)
+        reservations = RedisReservations(redis, keyspace, kept=keys_kept(config), clock=utc_now)
         reception = Reception(submissions, reservations, tails, utc_now)
         doors = Doors(
             callers=directory.callers,
@@ -140,29 +134,33 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
             availability=availability,
             claim_checks=claim_checks,
             incidents=incidents,
-            body_bytes=config.limits.body_bytes,
+            limit=BodyLimit(config.limits.body_bytes),
             large=LargeBodies(settings.large_bodies),
             instruments=instruments,
             clock=utc_now,
             patience=Patience(keepalive=settings.keepalive_seconds, write=settings.write_seconds),
         )
 
-        async def take(fresh: Config) -> None:
-            served.take(fresh)
-            availability.take(fresh.models)
-            pacing.go_by(rate_terms(fresh))
-            money.go_by(pricing_of(fresh, served.known))
-            submissions.go_by(served.house_rules(fresh))
-            incidents.happened(AuditAction.CONFIG_LOADED, str(settings.config_path), sha256=_digest(fresh))
-
-        topics_exist = asyncio.Event()
-        ready = readiness(servers, topics_exist, doors.stopping, instruments)
+        topic_door = TopicDoor(settings, config, directory.callers, incidents, reception, records, instruments)
+        changes = Changes(
+            path=settings.config_path,
+            served=served,
+            availability=availability,
+            shares=shares,
+            directory=directory,
+            pacing=pacing,
+            money=money,
+            submissions=submissions,
+            job_log=job_log,
+            reservations=reservations,
+            limit=doors.limit,
+            topic_door=topic_door,
+            incidents=incidents,
+        )
+        ready = readiness(servers, topic_door.topics_exist, doors.stopping, instruments)
         # Starlette and uvicorn each have types of their own for the same ASGI.
         health = cast("ASGIApp", probes(instruments.registry, ready=ready, live=alive))
         app = cast("ASGIApplication", create_app(doors, directory.desk, health, version=version("sluice")))
-        following = topic_door(
-            settings, config, directory.callers, incidents, reception, records, topics_exist, instruments
-        )
         await stack.enter_async_context(
             _running(
                 records=records.run(),
@@ -175,9 +173,9 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
                     admin_pool, records, settings.topic_prefix, call_seconds=settings.postgres_seconds
                 ).run(),
                 submissions=submissions.run(),
-                topic_door=following,
+                topic_door=topic_door.run(),
                 config=ConfigWatch(
-                    ConfigFile(settings.config_path, os.environ), config, take, _LIVE, instruments
+                    ConfigFile(settings.config_path, os.environ), config, changes.take, budgets_said, instruments
                 ).run(),
             )
         )
@@ -204,8 +202,8 @@ def _job_log(
         keyspace,
         settings.replica,
         followers,
-        kept=timedelta(seconds=config.retention.job_log_seconds),
-        longest=max(config.job_time.values()) + timedelta(seconds=config.limits.schedule_seconds),
+        kept=logs_kept(config),
+        longest=longest_wait(config),
         clock=utc_now,
     )
     return job_log, followers
@@ -225,11 +223,6 @@ def _records(settings: IngressSettings, reachability: Reachability, instruments:
         reachability,
         send_seconds=settings.submit_seconds,
     )
-
-
-def _digest(config: Config) -> str:
-    """By which two configurations can be told apart; secrets are masked in what it is made of."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
 
 
 @asynccontextmanager

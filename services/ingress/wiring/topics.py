@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -23,63 +23,120 @@ from shared.kafka import ensure_topics
 from shared.telemetry import Instruments
 from shared.topics import Topic, with_submit_topics
 
-__all__ = ["topic_door"]
+if TYPE_CHECKING:
+    from services.ingress.adapters.submit_topics import SubmitTopics
+
+__all__ = ["TopicDoor"]
 
 log = structlog.get_logger()
 
 _TOPICS_RETRY_SECONDS: Final = 1.0
 
 
-async def topic_door(
-    settings: IngressSettings,
-    config: Config,
-    callers: Callers,
-    incidents: Incidents,
-    reception: Reception,
-    records: KafkaRecords,
-    topics_exist: asyncio.Event,
-    instruments: Instruments,
-) -> None:
-    """Until cancelled: the project's topics exist, and those that submitters write to are followed."""
-    await _topics_exist(settings, with_submit_topics(config.submit_topics))
-    topics_exist.set()
-    if not config.submit_topics:
-        return
-    # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait for it.
-    await asyncio.to_thread(importlib.import_module, "faststream.kafka")
-    from aiokafka.admin import AIOKafkaAdminClient
+class TopicDoor:
+    """`run` must run as long as records are to be submitted; it follows what the configuration says of its topics."""
 
-    from services.ingress.adapters.attendance import Attendance
-    from services.ingress.adapters.submit_topics import SubmitTopics, Terms, submit_broker
+    def __init__(
+        self,
+        settings: IngressSettings,
+        config: Config,
+        callers: Callers,
+        incidents: Incidents,
+        reception: Reception,
+        records: KafkaRecords,
+        instruments: Instruments,
+    ) -> None:
+        self.topics_exist = asyncio.Event()
+        """Set once all that are the project's own do."""
+        self._settings = settings
+        self._config = config
+        self._callers = callers
+        self._incidents = incidents
+        self._reception = reception
+        self._records = records
+        self._instruments = instruments
+        self._changed = asyncio.Event()
 
-    submitters = Submitters(
-        {
-            settings.topic_prefix + topic: Binding(callers.named(bound.caller) if bound.caller else None, bound.lane)
-            for topic, bound in config.submit_topics.items()
-        },
-        callers,
-        incidents,
-        counts_for=timedelta(seconds=config.limits.signature_seconds),
-        clock=utc_now,
+    def go_by(self, config: Config) -> None:
+        """The callers go by it already. What concerns no topic disturbs none."""
+        if _terms(config) != _terms(self._config):
+            self._changed.set()
+        self._config = config
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._changed.clear()
+            following = asyncio.create_task(self._follow(self._config), name="submit topics")
+            changed = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait([following, changed], return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+            finally:
+                # What was read and not committed is read again, and becomes the jobs that it is.
+                for task in (following, changed):
+                    task.cancel()
+                await asyncio.wait([following, changed])
+
+    async def _follow(self, config: Config) -> None:
+        await _topics_exist(self._settings, with_submit_topics(config.submit_topics))
+        self.topics_exist.set()
+        if config.submit_topics:
+            # Late, and in a thread: FastStream is a quarter of the start-up time, and the HTTP door need not wait.
+            await asyncio.to_thread(importlib.import_module, "faststream.kafka")
+            await self._door(config).run()
+        await asyncio.Event().wait()
+
+    def _door(self, config: Config) -> "SubmitTopics":
+        from aiokafka.admin import AIOKafkaAdminClient
+
+        from services.ingress.adapters.attendance import Attendance
+        from services.ingress.adapters.submit_topics import SubmitTopics, Terms, submit_broker
+
+        settings = self._settings
+        submitters = Submitters(
+            {
+                settings.topic_prefix + topic: Binding(
+                    self._callers.named(bound.caller) if bound.caller else None, bound.lane
+                )
+                for topic, bound in config.submit_topics.items()
+            },
+            self._callers,
+            self._incidents,
+            counts_for=timedelta(seconds=config.limits.signature_seconds),
+            clock=utc_now,
+        )
+        return SubmitTopics(
+            submit_broker(settings.kafka, settings.replica),
+            submitters,
+            attendance=Attendance(
+                AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
+                f"{settings.namespace}.submissions",
+            ),
+            terms=Terms(
+                # A record cannot be larger than a broker takes, and becomes one again.
+                body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
+                claims_kept=timedelta(seconds=config.retention.job_log_seconds),
+            ),
+            reception=self._reception,
+            dead_letters=KafkaDeadLetters(self._records, settings.topic_prefix, self._instruments),
+            clock=utc_now,
+            instruments=self._instruments,
+        )
+
+
+def _terms(config: Config) -> tuple[object, ...]:
+    """All that is said of the topics, and of whom they submit as."""
+    tenants = [config.tenants[bound.tenant] for bound in config.submit_topics.values() if bound.tenant]
+    limits = config.limits
+    return (
+        config.submit_topics,
+        tenants,
+        limits.signature_seconds,
+        limits.body_bytes,
+        config.retention.job_log_seconds,
     )
-    door = SubmitTopics(
-        submit_broker(settings.kafka, settings.replica),
-        submitters,
-        attendance=Attendance(
-            AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
-            f"{settings.namespace}.submissions",
-        ),
-        terms=Terms(
-            # A record cannot be larger than a broker takes, and becomes one again.
-            body_bytes=min(config.limits.body_bytes, INLINE_BYTES),
-            claims_kept=timedelta(seconds=config.retention.job_log_seconds),
-        ),
-        reception=reception,
-        dead_letters=KafkaDeadLetters(records, settings.topic_prefix, instruments),
-        clock=utc_now,
-        instruments=instruments,
-    )
-    await door.run()
 
 
 async def _topics_exist(settings: IngressSettings, topics: Sequence[Topic]) -> None:

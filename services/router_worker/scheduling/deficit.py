@@ -99,15 +99,17 @@ class DeficitRoundRobin(Generic[Item]):
     """Waiting items by tenant; nothing is dropped, and whoever puts them in minds how many there are."""
 
     def __init__(self, weights: Mapping[str, int]) -> None:
-        """A tenant that is not named has the weight 1."""
+        """A tenant that is not named has the weight 1. They may change: what comes then counts by the new ones."""
         self._weights = weights
         self._circle: OrderedDict[str, _Tenant[Item]] = OrderedDict()
 
     def enqueue(self, item: Item) -> None:
         """Behind the tenant's other items."""
+        grant = _GRANT * self._weights.get(item.tenant, 1)
         tenant = self._circle.get(item.tenant)
         if tenant is None:
-            tenant = self._circle[item.tenant] = _Tenant(_GRANT * self._weights.get(item.tenant, 1))
+            tenant = self._circle[item.tenant] = _Tenant(grant)
+        tenant.grant = grant
         tenant.waiting.append(item)
 
     def next(self, held_back: Collection[str] = ()) -> Item | None:

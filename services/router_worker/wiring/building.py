@@ -22,7 +22,7 @@ from services.router_worker.travel import Traveller
 from services.router_worker.wiring.calling import Calling
 from shared.blobs import Blobs
 from shared.clock import utc_now
-from shared.config.schema import Config, Retention
+from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
@@ -47,7 +47,6 @@ class Builder:
     queue: KafkaJobQueue
     blobs: Blobs
     large_jobs: int
-    retention: Retention
 
     async def build(self, config: Config, number: int) -> Generation:
         """Raises OperatorError; nothing is left open then."""
@@ -72,7 +71,7 @@ class Builder:
             claims=self.claims,
             shadows=self.shadows,
             journals=self.journals,
-            answers=LeftAnswers(self.blobs, kept=timedelta(seconds=self.retention.large_answer_seconds)),
+            answers=LeftAnswers(self.blobs, kept=timedelta(seconds=config.retention.large_answer_seconds)),
             outcomes=self.outcomes,
             queue=self.queue,
             traveller=Traveller(
@@ -88,6 +87,6 @@ class Builder:
             measures=self.measures,
             running=self.running,
             plan=calling.planner.plan,
-            retention=self.retention,
+            retention=config.retention,
             clock=utc_now,
         )

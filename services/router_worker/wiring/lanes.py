@@ -1,13 +1,12 @@
 """What does a worker take in? The two lanes of jobs, and those whose time has not come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from services.router_worker.consumption.lane import DEFERRED, Intake, in_tiers
 from services.router_worker.consumption.ports import Crowds
 from services.router_worker.settings import Settings
-from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.topics import JOBS, TIERS
 
@@ -17,13 +16,13 @@ _MOVES_AT_ONCE: Final = 64
 """How many jobs may be on their way out of a tier."""
 
 
-def intakes(settings: Settings, config: Config, crowd: Callable[[Lane], Crowds]) -> dict[str, Intake]:
+def intakes(settings: Settings, weights: Mapping[str, int], crowd: Callable[[Lane], Crowds]) -> dict[str, Intake]:
     delays = {tier.topic.at(settings.topic_prefix): tier.delay for tier in TIERS}
     every_lane = Intake(
         topics=(),
         group="",
         slots=_MOVES_AT_ONCE,
-        weights=config.weights,
+        weights=weights,
         session_timeout_ms=int(settings.session_seconds * 1000),
         on_stop=settings.on_stop,
     )

@@ -41,6 +41,7 @@ from shared.blobs import open_blobs
 from shared.burials import BurialLimit
 from shared.clock import utc_now
 from shared.config.schema import Config
+from shared.config.shares import Shares
 from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import Lane
 from shared.job_log import Keyspace
@@ -54,14 +55,6 @@ from shared.topics import TOPICS
 __all__ = ["Worker", "wire"]
 
 log = structlog.get_logger("worker")
-
-_LIVE: Final = frozenset(
-    {
-        *("providers", "models", "rules", "prices", "timeouts", "retries", "breaker"),
-        *("limits", "on_interrupt", "submit_topics", "administrators"),
-    }
-)
-"""What may change under it; at the latter ones it does not look."""
 
 _REDIS_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 8.0
@@ -125,7 +118,8 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         broker = _broker(settings, worker)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
         counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
-        queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, config.batch_partitions, utc_now)
+        shares = Shares(config)
+        queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, shares.partitions_of, utc_now)
         builder = Builder(
             worker=worker,
             redis=redis,
@@ -139,14 +133,13 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             queue=queue,
             blobs=open_blobs(settings.blobs_url),
             large_jobs=settings.large_jobs,
-            retention=config.retention,
         )
         generations = Generations(await builder.build(config, 1))
         stack.push_async_callback(generations.close)
         marks, mover = RedisReadingMarks(redis, keyspace, worker), Mover(queue)
         lanes = {
             lane: subscribe(broker, intake, GroupRegister(admin, intake.group), seats, measures.of_lane(lane))
-            for lane, intake in intakes(settings, config, lambda lane: CurrentCrowd(generations, lane)).items()
+            for lane, intake in intakes(settings, shares.weights, lambda lane: CurrentCrowd(generations, lane)).items()
         }
         for lane, subscriber in lanes.items():
             limit = BurialLimit(settings.dead_letters_most)
@@ -170,7 +163,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
                 tells.run(),
                 seats.run(_renaming(lanes)),
                 generations.run(),
-                _rereading(settings, config, builder, generations, instruments).run(),
+                _rereading(settings, config, shares, builder, generations, instruments).run(),
                 Showing(redis, keyspace, worker, load.look).run(),
             ),
             name="background",
@@ -184,12 +177,19 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
 
 def _rereading(
-    settings: Settings, config: Config, builder: Builder, generations: Generations, instruments: Instruments
+    settings: Settings,
+    config: Config,
+    shares: Shares,
+    builder: Builder,
+    generations: Generations,
+    instruments: Instruments,
 ) -> ConfigWatch:
     async def take(fresh: Config) -> None:
         generations.succeed(await builder.build(fresh, generations.current.number + 1))
+        shares.go_by(fresh)
 
-    return ConfigWatch(ConfigFile(settings.config_path, os.environ, KNOWN), config, take, _LIVE, instruments)
+    file = ConfigFile(settings.config_path, os.environ, KNOWN)
+    return ConfigWatch(file, config, take, lambda _: {}, instruments)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:

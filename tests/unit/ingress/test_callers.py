@@ -12,6 +12,7 @@ from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring, Turned
 from services.ingress.ports import UnavailableError
 from shared.config import hash_key, new_key
+from shared.config.schema import Tenant
 from shared.contracts import Lane
 from tests.suites.directory import MemoryAuditLog, MemoryDirectory
 from tests.suites.ingress import KEY, NOON, TENANTS
@@ -150,3 +151,36 @@ async def test_without_the_database_known_keys_work_and_others_are_told_to_come_
     world.now = NOON + timedelta(hours=1, seconds=1)
     with pytest.raises(UnavailableError):
         await world.callers.of_key(key)
+
+
+async def test_when_the_configuration_changes_its_new_keys_are_taken_and_those_that_are_gone_are_not(
+    world: World,
+) -> None:
+    other = new_key("web")
+    sections = {"keys": {"web": {"hash": hash_key(other)}, "mobile": {"hash": hash_key(mobile := new_key("mobile"))}}}
+    world.callers.go_by({"acme": Tenant.model_validate(sections)})
+    assert await world.callers.of_key(KEY) is Turned.UNKNOWN
+    for key, key_id in ((other, "web"), (mobile, "mobile")):
+        found = await world.callers.of_key(key)
+        assert isinstance(found, Caller)
+        assert found.key_id == key_id
+    assert world.callers.named("mobile").tenant == "acme"
+
+
+async def test_limits_that_the_configuration_now_has_for_a_tenant_hold_for_keys_of_the_database_at_once(
+    world: World,
+) -> None:
+    key = await world.key()
+    before = await world.callers.of_key(key)
+    world.callers.go_by({"globex": Tenant.model_validate({"limits": {"requests_per_minute": 7}})})
+    after = await world.callers.of_key(key)
+    assert isinstance(before, Caller)
+    assert isinstance(after, Caller)
+    assert (before.tenant_limits.requests_per_minute, after.tenant_limits.requests_per_minute) == (None, 7)
+
+
+async def test_a_key_of_the_database_whose_id_the_configuration_now_uses_is_let_in_no_more(world: World) -> None:
+    key = await world.key()
+    assert isinstance(await world.callers.of_key(key), Caller)
+    world.callers.go_by({"acme": Tenant.model_validate({"keys": {"db": {"hash": hash_key(new_key("db"))}}})})
+    assert await world.callers.of_key(key) is Turned.UNKNOWN

@@ -1,6 +1,6 @@
 """What the admin routes stand on, and what they do alike: find, refuse, change."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
@@ -44,8 +44,12 @@ class Desk:
 class Administrators:
     """Whose admin key is this?"""
 
-    def __init__(self, hashes: dict[str, str]) -> None:
+    def __init__(self, hashes: Mapping[str, str]) -> None:
         """By name."""
+        self.go_by(hashes)
+
+    def go_by(self, hashes: Mapping[str, str]) -> None:
+        """For whoever comes from now on."""
         self._names = {stored: name for name, stored in hashes.items()}
 
     def of_hash(self, digest: str) -> str | None:

@@ -202,3 +202,13 @@ def test_what_is_held_back_is_counted_by_kind_and_tenant_and_apart_from_what_cou
     assert queue.next(held_back=["full"]) is not None
     assert queue.aside() == {"full": {"a": 2, "b": 1}}
     assert sum(queue.standing().values()) == 1
+
+
+def test_a_weight_that_changes_counts_for_a_backlog_that_never_ends() -> None:
+    weights = {"a": 1}
+    queue = queued(weights, *[("a", 100), ("b", 100)] * 300)
+    weights["a"] = 3
+    for job in jobs(("a", 100), ("b", 100)):
+        queue.enqueue(job)
+    first = owners(drained(queue, 200))
+    assert 2.5 < first.count("a") / first.count("b") < 3.5

@@ -22,6 +22,10 @@ WRONG = PROVIDERS + "models: {m: {deployments: [{provider: two, weight: heavy}]}
 QUICK = 0.01
 
 
+def at_start(config: Config) -> dict[str, object]:
+    return {"retention.content": config.retention.content}
+
+
 class Taker:
     def __init__(self) -> None:
         self.taken: list[Config] = []
@@ -41,7 +45,7 @@ class Watched:
         self.instruments = Instruments("test")
         self.file = ConfigFile(path, {})
         self.watch = ConfigWatch(
-            self.file, self.file.read(), self.taker.take, {"models"}, self.instruments, look_seconds=look_seconds
+            self.file, self.file.read(), self.taker.take, at_start, self.instruments, look_seconds=look_seconds
         )
 
     def count(self, outcome: str) -> float:
@@ -122,7 +126,7 @@ async def test_a_link_that_points_to_another_file_is_a_change(tmp_path: Path) ->
     link.symlink_to(tmp_path / "one")
     file = ConfigFile(link, {})
     watched.watch = ConfigWatch(
-        file, file.read(), watched.taker.take, {"models"}, watched.instruments, look_seconds=QUICK
+        file, file.read(), watched.taker.take, at_start, watched.instruments, look_seconds=QUICK
     )
     async with running(watched):
         (tmp_path / "next").symlink_to(tmp_path / "two")
@@ -143,7 +147,15 @@ async def test_what_needs_a_restart_is_named(watched: Watched) -> None:
     with capture_logs() as lines:
         watched.path.write_text(BETTER + "retention: {content: false}\n")
         await until(lambda: watched.count("taken") == 1)
-    assert {line["event"]: line.get("sections") for line in lines} == {
-        "config_taken": ["models"],
-        "config_needs_restart": ["retention"],
+    assert {line["event"]: line.get("sections") or line.get("settings") for line in lines} == {
+        "config_taken": ["models", "retention"],
+        "config_needs_restart": ["retention.content"],
     }
+    with capture_logs() as lines:
+        watched.path.write_text(GOOD + "retention: {content: false}\n")
+        await until(lambda: watched.count("taken") == 2)
+    assert "config_needs_restart" in {line["event"] for line in lines}, "it still does"
+    with capture_logs() as lines:
+        watched.path.write_text(GOOD + "retention: {job_log_seconds: 7}\n")
+        await until(lambda: watched.count("taken") == 3)
+    assert {line["event"] for line in lines} == {"config_taken"}
