@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
+from pydantic import ValidationError
 
-from services.accounting.charging import AttemptFields, minute_of
+from services.accounting.charging import AttemptFields
 from services.accounting.ports import UnreadableError
 from shared.contracts import DeadLetterReason, Job, JobEnded
 from shared.ids import parse_job_id
@@ -15,7 +16,7 @@ __all__ = ["read_end", "read_job", "read_usage"]
 
 Message = TypeVar("Message")
 
-_attempt: Final = TypeAdapter(AttemptFields)
+_attempt: Final = msgspec.json.Decoder(AttemptFields)
 
 _ESCAPED_NUL: Final = rb"\u0000"
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -23,18 +24,17 @@ _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def read_usage(value: bytes) -> AttemptFields:
-    """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger. And when
-    its call began in no moment that exists: its price goes by that. The other moments PostgreSQL looks at.
-    """
-    event = _read(_attempt.validate_json, value)
-    job, attempt = event["job_id"], event["attempt"]
-    if parse_job_id(job) is None or event["attempt_id"] != f"{job}.{attempt}":
-        ids = f"attempt_id {event['attempt_id']!r}, job_id {job!r}, attempt {attempt}"
-        raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
+    """Raises UnreadableError, also when the event's ids contradict each other: they are the key of the ledger."""
     try:
-        minute_of(event["started_at"])
-    except ValueError as error:
-        raise UnreadableError(DeadLetterReason.SCHEMA, f"no such moment: {error}") from error
+        event = _attempt.decode(_storable(value))
+    except msgspec.DecodeError as error:
+        misfit = isinstance(error, msgspec.ValidationError)
+        raise UnreadableError(
+            DeadLetterReason.SCHEMA if misfit else DeadLetterReason.UNDECODABLE, str(error)
+        ) from error
+    if parse_job_id(event.job_id) is None or event.attempt_id != f"{event.job_id}.{event.attempt}":
+        ids = f"attempt_id {event.attempt_id!r}, job_id {event.job_id!r}, attempt {event.attempt}"
+        raise UnreadableError(DeadLetterReason.SCHEMA, f"the ids contradict each other: {ids}")
     return event
 
 
@@ -49,11 +49,8 @@ def read_end(value: bytes) -> JobEnded:
 
 
 def _read(validated: Callable[[bytes], Message], value: bytes) -> Message:
-    # PostgreSQL's text has no NUL, and a caller may put one into a label: it must not make an attempt free of charge.
-    if _ESCAPED_NUL in value:
-        value = _NUL.sub(rb"\1\\ufffd", value)
     try:
-        return validated(value)
+        return validated(_storable(value))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         undecodable = problem["type"] == "json_invalid"
@@ -62,3 +59,8 @@ def _read(validated: Callable[[bytes], Message], value: bytes) -> Message:
             DeadLetterReason.UNDECODABLE if undecodable else DeadLetterReason.SCHEMA,
             f"{where}: {problem['msg']}" if where else problem["msg"],
         ) from error
+
+
+def _storable(value: bytes) -> bytes:
+    """PostgreSQL's text has no NUL, and a caller may put one into a label: that must make no attempt free of charge."""
+    return _NUL.sub(rb"\1\\ufffd", value) if _ESCAPED_NUL in value else value

@@ -46,7 +46,7 @@ def timed(rows: FromClause) -> CTE:
 def histograms_of(rows: FromClause) -> Select[Any]:
     """What they add to `latency_daily`, in the order of its keys, as far as their calls succeeded: one that is refused
     in a millisecond would make its provider look quick."""
-    day = func.date_trunc("day", rows.c.ended_at, "UTC").op("at time zone")("UTC").cast(Date)
+    day = rows.c.ended_at.op("at time zone")("UTC").cast(Date)
     keys = [(day if name == "day" else rows.c[name]).label(name) for name in _KEY]
     histograms = [_histogram(rows.c[column]).label(name) for name, column in _MEASURED.items()]
     return select(*keys, *histograms).where(rows.c.status == "succeeded").group_by(*keys).order_by(*keys)

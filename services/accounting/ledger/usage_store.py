@@ -6,13 +6,14 @@ writers then wait for each other in one direction only and cannot deadlock.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import asyncpg
 from sqlalchemy import CTE, BigInteger, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.charging import MOMENTS, Entry
+from services.accounting.charging import Entry
 from services.accounting.ledger.batches import Batches
 from services.accounting.ledger.budget_sums import spent
 from services.accounting.ledger.latencies import timed
@@ -24,20 +25,26 @@ from shared.money import Nanodollars
 
 __all__ = ["PostgresLedger"]
 
-_staging = Staging("incoming_usage", usage_ledger, Entry._fields, texts=MOMENTS)
+_staging = Staging("incoming_usage", usage_ledger, Entry._fields)
+
+_SUMMED: Final = (
+    *("status", "ended_at", "tenant", "model_asked", "provider", "deployment", "lane", "first_token_ms", "duration_ms"),
+    *("team", "caller", "model_served", "feature", "attempt", "role", "queue_ms"),
+    *("uncached_input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
+    *("cost_nanodollars", "billed_nanodollars", "provider_cost_nanodollars", "keyed_at", "tags"),
+)
+"""What the sums look at. Rows are put by with these columns alone; those that all sums look at come first."""
 
 _new = (
     insert(usage_ledger)
     .from_select(_staging.columns, _staging.rows())
     .on_conflict_do_nothing(index_elements=usage_ledger.primary_key)
-    .returning(*usage_ledger.columns)
+    .returning(*(usage_ledger.c[name] for name in _SUMMED))
     .cte("new")
 )
 
 _dimensions = keys_of(_new)
-_measures = measures_of(_new)
-_sums = select(*_dimensions, *_measures.values()).group_by(*_dimensions).cte("sums")
-_hours, _days = fed(_sums)
+_sums = select(*_dimensions, *measures_of(_new).values()).group_by(*_dimensions).cte("sums")
 
 
 def _budgets() -> tuple[CTE, CTE]:
@@ -47,15 +54,15 @@ def _budgets() -> tuple[CTE, CTE]:
 
 _ADD = (
     select(
-        _new.c.provider,
-        _new.c.deployment,
-        func.count().label("attempts"),
-        func.coalesce(func.sum(_new.c.cost_nanodollars), 0).cast(BigInteger).label("cost"),
-        _measures["unpriced_attempts"],
-        _measures["unpriced_tokens"],
+        _sums.c.provider,
+        _sums.c.deployment,
+        *(
+            func.sum(_sums.c[name]).cast(BigInteger).label(name)
+            for name in ("attempts", "cost_nanodollars", "unpriced_attempts", "unpriced_tokens")
+        ),
     )
-    .group_by(_new.c.provider, _new.c.deployment)
-    .add_cte(_hours, _days, timed(_new), *_budgets())
+    .group_by(_sums.c.provider, _sums.c.deployment)
+    .add_cte(*fed(_sums), timed(_new), *_budgets())
 )
 
 
@@ -77,7 +84,7 @@ def _spent(found: asyncpg.Record) -> Spent:
     return Spent(
         provider=found["provider"],
         deployment=found["deployment"],
-        cost=Nanodollars(found["cost"]),
+        cost=Nanodollars(found["cost_nanodollars"]),
         unpriced_attempts=found["unpriced_attempts"],
         unpriced_tokens=found["unpriced_tokens"],
     )

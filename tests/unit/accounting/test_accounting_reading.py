@@ -1,16 +1,17 @@
 """A record is read as its contract says, or refused with the reason; nothing in it can make PostgreSQL refuse it."""
 
 import json
-from datetime import UTC, datetime
-from typing import Annotated, Any, NotRequired, get_type_hints
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, NonNegativeInt
 
 from services.accounting.charging import AttemptFields, enter
-from services.accounting.charging.fields import Instant, TokenFields
+from services.accounting.charging.fields import Moment, TokenFields, Tokens
 from services.accounting.consumption.reading import read_end, read_job, read_usage
 from services.accounting.ports import UnreadableError
 from shared.contracts import AttemptFinished, DeadLetterReason, TokenUsage, WireModel
@@ -19,9 +20,13 @@ from shared.prices.quotes import Quote
 from tests.suites.accounting import a_job, an_attempt, an_end
 
 
+def plain(fields: AttemptFields) -> object:
+    return msgspec.json.decode(msgspec.json.encode(fields))
+
+
 def test_what_a_worker_writes_is_read_as_it_was() -> None:
     event, job = an_attempt(), a_job()
-    assert AttemptFinished.model_validate(read_usage(event.to_bytes())) == event
+    assert AttemptFinished.model_validate(plain(read_usage(event.to_bytes()))) == event
     assert read_job(job.to_bytes()) == job
     assert read_end(an_end(job.id).to_bytes()) == an_end(job.id)
 
@@ -36,7 +41,7 @@ def test_what_is_not_json_is_undecodable(value: bytes) -> None:
 def test_a_missing_field_is_named() -> None:
     event = json.loads(an_attempt().to_bytes())
     del event["tenant"]
-    with pytest.raises(UnreadableError, match="tenant: Field required") as refused:
+    with pytest.raises(UnreadableError, match="tenant") as refused:
         read_usage(json.dumps(event).encode())
     assert refused.value.reason is DeadLetterReason.SCHEMA
 
@@ -44,7 +49,7 @@ def test_a_missing_field_is_named() -> None:
 def test_a_field_of_a_later_version_is_ignored() -> None:
     event = an_attempt()
     later = json.loads(event.to_bytes()) | {"colour": "blue"}
-    assert AttemptFinished.model_validate(read_usage(json.dumps(later).encode())) == event
+    assert AttemptFinished.model_validate(plain(read_usage(json.dumps(later).encode()))) == event
 
 
 @pytest.mark.parametrize("ids", [{"attempt": 2}, {"attempt_id": "a.1"}, {"job_id": new_job_id()}, {"job_id": "job_1"}])
@@ -57,7 +62,7 @@ def test_ids_that_contradict_each_other_are_refused(ids: dict[str, object]) -> N
 @given(st.text(alphabet=st.sampled_from('\x00\\u0"ab'), max_size=12))
 def test_a_nul_in_a_text_becomes_a_replacement_character_and_nothing_else_changes(text: str) -> None:
     event = an_attempt(user=text)
-    assert read_usage(event.to_bytes())["user"] == text.replace("\x00", "\ufffd")
+    assert read_usage(event.to_bytes()).user == text.replace("\x00", "\ufffd")
 
 
 @given(st.text(alphabet=st.sampled_from('\x00\\u0"ab'), max_size=12))
@@ -67,31 +72,51 @@ def test_so_does_a_nul_in_a_prompt(text: str) -> None:
 
 
 @pytest.mark.parametrize(("fields", "contract"), [(AttemptFields, AttemptFinished), (TokenFields, TokenUsage)])
-def test_the_quick_way_reads_what_the_contract_says(fields: Any, contract: type[WireModel]) -> None:
-    same = {AwareDatetime: Instant, AwareDatetime | None: Instant | None, TokenUsage: TokenFields}
-    expected = {}
-    for name, field in contract.model_fields.items():
-        kind = same.get(field.annotation, field.annotation)
-        kind = Annotated[kind, *field.metadata] if field.metadata else kind  # type: ignore[syntax]
-        expected[name] = kind if field.is_required() else NotRequired[kind]
-    assert get_type_hints(fields, include_extras=True) == expected
+def test_the_quick_way_reads_what_the_contract_says(fields: type[msgspec.Struct], contract: type[WireModel]) -> None:
+    same: dict[Any, Any] = {
+        AwareDatetime: Moment,
+        AwareDatetime | None: Moment | None,
+        TokenUsage: TokenFields,
+        NonNegativeInt: Tokens,
+        dict[str, NonNegativeInt] | None: dict[str, Tokens] | None,
+    }
+    expected = {
+        name: (same.get(kind, kind), field.is_required())
+        for name, field in contract.model_fields.items()
+        for kind in [get_type_hints(contract, include_extras=True)[name]]
+    }
+    assert {each.name: (each.type, each.required) for each in msgspec.structs.fields(fields)} == expected
 
 
 @pytest.mark.parametrize(
     "moment",
-    ["2026-11-20 12:00:00Z", "now", "infinity", "2026-11-20T12:00:00", "2026-11-20T12:00:99Z", "", 1_763_640_000],
+    [
+        *("now", "infinity", "", "2026-11-20T12:00:00", "2026-11-20T12:00:99Z", 1_763_640_000),
+        *("2026-02-30T12:00:00Z", "2026-11-20T25:00:00.5Z", "2026-02-30T12:00:00+01:00"),
+    ],
 )
-def test_a_moment_that_postgres_might_read_as_something_else_is_refused(moment: object) -> None:
-    value = json.dumps(json.loads(an_attempt().to_bytes()) | {"ended_at": moment}).encode()
-    with pytest.raises(UnreadableError, match="ended_at"):
+@pytest.mark.parametrize("name", ["accepted_at", "started_at", "first_token_at", "ended_at"])
+def test_what_is_no_moment_is_refused(name: str, moment: object) -> None:
+    value = json.dumps(json.loads(an_attempt().to_bytes()) | {name: moment}).encode()
+    with pytest.raises(UnreadableError, match=name) as refused:
         read_usage(value)
+    assert refused.value.reason is DeadLetterReason.SCHEMA
 
 
-@pytest.mark.parametrize("moment", ["2026-02-30T12:00:00Z", "2026-11-20T25:00:00.5Z", "2026-02-30T12:00:00+01:00"])
-def test_a_call_that_began_in_no_moment_is_refused(moment: str) -> None:
-    value = json.dumps(json.loads(an_attempt().to_bytes()) | {"started_at": moment}).encode()
-    with pytest.raises(UnreadableError, match="no such moment"):
-        read_usage(value)
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), st.sampled_from([UTC, timezone(timedelta(hours=-9))]))  # noqa: DTZ001
+def test_a_moment_is_kept_to_the_microsecond(naive: datetime, zone: timezone) -> None:
+    moment = naive.replace(tzinfo=zone)
+    entry = enter(read_usage(an_attempt(at=moment).to_bytes()), Unknowing())
+    assert round((moment - datetime.fromtimestamp(0, UTC)) / timedelta(microseconds=1)) == round(
+        entry.accepted_at * 1e6
+    )
+
+
+class Unknowing:
+    """A price book without a price."""
+
+    def quote(self, provider: str, model: str, at: datetime, tier: str | None = None) -> Quote:
+        return Quote("v", None)
 
 
 def test_a_moment_of_another_time_zone_is_priced_by_its_minute() -> None:
