@@ -41,7 +41,7 @@ def an_ask(chance: Random, terms: Terms) -> Ask:
     cut = chance.randrange(len(calls) + 1)
     running = chance.randrange(4)
     return Ask(
-        worker=f"w{chance.randrange(3)}",
+        worker=f"w{chance.randrange(3)}~{chance.choice((1, 1, 2))}",
         terms=terms,
         interactive=tuple(calls[:cut]),
         batch=tuple(calls[cut:]),

@@ -56,29 +56,39 @@ for i, flow in ipairs(flows) do
   begin[i] = flow.given
 end
 
-local workers, others, claimants, rivals = 1, 0, 1, {}
+local function member_of(name) return string.match(name, '^(.+)~[^~]*$') or name end
+local workers, others, own, claimants, rivals = 1, 0, 0, 1, {}
 for name, value in pairs(book) do
   if string.sub(name, 1, 1) == '@' and name ~= '@' .. ARGV[1] then
     local places, wants, heard = string.match(value, '^(%S+) (%S+) (%S+)$')
     places, wants = tonumber(places), tonumber(wants)
     if now - tonumber(heard) < FORGOTTEN then
-      workers = workers + 1
       others = others + places
-      if wants > 0 then claimants = claimants + 1 end
-      rivals[#rivals + 1] = {places = places, wants = wants}
+      local member = member_of(string.sub(name, 2))
+      if member == member_of(ARGV[1]) then
+        own = own + places
+      else
+        rivals[member] = rivals[member] or {places = 0, wants = 0}
+        rivals[member].places = rivals[member].places + places
+        rivals[member].wants = rivals[member].wants + wants
+      end
     else
       redis.call('HDEL', KEYS[1], name)
     end
   end
 end
+for _, rival in pairs(rivals) do
+  workers = workers + 1
+  if rival.wants > 0 then claimants = claimants + 1 end
+end
 local places, batch_places = math.huge, math.huge
 if limit >= 0 then
   local left, share = limit - others, math.ceil(limit / claimants)
   local most = limit
-  for _, rival in ipairs(rivals) do
+  for _, rival in pairs(rivals) do
     if rival.wants > rival.places and rival.places < share then most = share end
   end
-  places = math.max(running, math.min(need, left, most))
+  places = math.max(running, math.min(need, left, most - own))
   batch_places = math.min(places, left - math.floor(limit / 8))
 end
 

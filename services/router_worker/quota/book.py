@@ -5,6 +5,9 @@ proved of this function holds of it. A worker that cannot reach Redis deals from
 
 A lease is calls that may begin, in the order in which they were asked for, and places for calls at once. Calls that a
 dead worker had are simply not made; its places are free when it has not been heard for a while.
+
+After a reload a worker asks under two names, as long as calls of the former configuration are open: `<worker>~1` and
+`<worker>~2`. Each holds what it holds, but the two of them have one worker's share.
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ from typing import Final, NamedTuple
 
 from services.router_worker.quota.flow import MINUTE, Flow, Opening
 
-__all__ = ["FORGOTTEN_SECONDS", "Ask", "Book", "Holder", "Lease", "Placed", "Terms", "deal", "place"]
+__all__ = ["FORGOTTEN_SECONDS", "Ask", "Book", "Holder", "Lease", "Placed", "Terms", "deal", "member_of", "place"]
 
 FORGOTTEN_SECONDS: Final = 5.0
 """A worker that has not asked for so long holds no place any more; whoever has calls open asks far more often."""
@@ -90,6 +93,11 @@ class Holder:
     heard: float
 
 
+def member_of(name: str) -> str:
+    """Which worker it is that asks under this name."""
+    return name.rpartition("~")[0] or name
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     requests: float = 0.0
@@ -152,7 +160,7 @@ def deal(book: Book, ask: Ask, now: float) -> tuple[Book, Lease]:
         tokens_given=dealing.tokens - now,
         places=places,
         batch_places=batch_places,
-        workers=len(holders),
+        workers=len({member_of(name) for name in holders}),
     )
     return Book(dealing.requests, dealing.tokens, holders), lease
 
@@ -219,8 +227,15 @@ def _places(ask: Ask, others: Mapping[str, Holder]) -> tuple[float, float]:
     if limit is None:
         return inf, inf
     left = limit - sum(holder.places for holder in others.values())
-    claimants = 1 + sum(holder.need > 0 for holder in others.values())
+    own, rivals = 0.0, dict[str, tuple[float, int]]()
+    for name, holder in others.items():
+        if (member := member_of(name)) == member_of(ask.worker):
+            own += holder.places
+        else:
+            places, need = rivals.get(member, (0.0, 0))
+            rivals[member] = (places + holder.places, need + holder.need)
+    claimants = 1 + sum(need > 0 for _, need in rivals.values())
     share = ceil(limit / claimants)
-    wanting = any(holder.need > holder.places and holder.places < share for holder in others.values())
-    places = max(ask.running, min(ask.need, left, share if wanting else limit))
+    wanting = any(need > places and places < share for places, need in rivals.values())
+    places = max(ask.running, min(ask.need, left, (share if wanting else limit) - own))
     return places, min(places, left - limit // 8)

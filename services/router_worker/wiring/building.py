@@ -55,8 +55,8 @@ class Builder:
                 providers = await opened.enter_async_context(Providers(config.providers, utc_now))
             except NoCredentialsError as error:
                 raise OperatorError(str(error)) from error
-            # To the others it is a worker of its own: both take from the quotas while the one before still has jobs.
-            name = self.worker if number == 1 else f"{self.worker}~{number}"
+            # What it holds of quotas is its own: both take of them while the one before still has jobs.
+            name = f"{self.worker}~{number}"
             calling = Calling(config, name, self.redis, self.keyspace, providers, self.measures)
             await calling.listen()
             crowds = {lane: calling.crowd(lane) for lane in Lane}

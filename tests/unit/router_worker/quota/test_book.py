@@ -84,6 +84,17 @@ def test_places_are_divided_evenly_once_everybody_wants_some() -> None:
     assert second.places == 4
 
 
+def test_a_worker_that_still_has_calls_of_a_former_configuration_is_no_second_worker() -> None:
+    book, _ = dealt(Book(), taking("a~1", 2, 2))
+    book, lease = dealt(book, taking("b~1", 0, 8))
+    assert (lease.places, lease.workers) == (6, 2)
+    book, _ = dealt(book, taking("a~2", 0, 6))
+    book, lease = dealt(book, taking("b~1", 0, 8))
+    assert (lease.places, lease.workers) == (4, 2), "half of them, not a third"
+    _, lease = dealt(book, taking("a~2", 0, 6))
+    assert lease.places == 2, "what its other half has open is of the same share"
+
+
 def test_the_last_places_are_not_for_batch_jobs() -> None:
     _, lease = dealt(Book(), taking("a", running=0, need=20))
     assert (lease.places, lease.batch_places) == (8, 7)
