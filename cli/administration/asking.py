@@ -1,13 +1,16 @@
 """How do commands ask the admin API of the gateway?"""
 
+import time
 from collections.abc import Iterator
 from typing import TypeVar
+from urllib.parse import quote
 
 import orjson
 from pydantic import BaseModel
 
 from cli.environment import Environment, Known
 from cli.gateway import Gateway, parsed
+from services.ingress.api.admin.budget_schemas import BudgetObject
 from services.ingress.api.admin.schemas import (
     KeyList,
     KeyMade,
@@ -23,6 +26,8 @@ from shared.errors import OperatorError
 __all__ = ["Administration"]
 
 _PAGE = 500
+_IN_FORCE_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
 
 Given = TypeVar("Given", bound=BaseModel)
 
@@ -100,9 +105,25 @@ class Administration(Gateway):
     def revoke_key(self, key_id: str) -> KeyObject:
         return parsed(KeyObject, self._ask("POST", f"/admin/v1/keys/{key_id}/revoke"))
 
+    def set_budget(self, tenant: str, name: str, asked: JsonObject) -> BudgetObject:
+        """Waits a little until it is in force, which it may not be."""
+        budget = self._send(BudgetObject, "PUT", _budget(tenant, name), asked)
+        waits_until = time.monotonic() + _IN_FORCE_SECONDS
+        while not budget.in_force and time.monotonic() < waits_until:
+            time.sleep(_LOOK_SECONDS)
+            budget = parsed(BudgetObject, self._ask("GET", _budget(tenant, name)))
+        return budget
+
+    def remove_budget(self, tenant: str, name: str) -> None:
+        self._ask("DELETE", _budget(tenant, name))
+
     def _send(self, given: type[Given], method: str, path: str, asked: JsonObject) -> Given:
         headers = {"content-type": "application/json"}
         return parsed(given, self._ask(method, path, content=orjson.dumps(asked), headers=headers))
+
+
+def _budget(tenant: str, name: str) -> str:
+    return f"/admin/v1/tenants/{tenant}/budgets/{quote(name, safe='')}"
 
 
 def _page(after: str) -> dict[str, str]:

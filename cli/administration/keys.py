@@ -101,6 +101,10 @@ def create_key(
     tokens_per_minute: TokensPerMinute = None,
     concurrency: Concurrency = None,
     tag: Tags = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="DOLLARS", help="How much it may spend.", show_default=False)
+    ] = None,
+    per: Annotated[str, typer.Option(metavar="PERIOD", help="Of --budget: day, month or total.")] = "month",
     admin_key: AdminKey = None,
     as_json: AsJson = False,
 ) -> None:
@@ -109,6 +113,7 @@ def create_key(
     \b
     Examples:
       sluice keys create acme --id reports-nightly --lane batch --expires 2027-01-31
+      sluice keys create acme --id intern --budget 20 --per day
       sluice keys create acme --json | jq -r .key
     """
     from cli.administration.asking import Administration
@@ -117,6 +122,8 @@ def create_key(
     said = limits(requests_per_minute, tokens_per_minute, concurrency)
     asked = {"tenant": tenant, **terms(note=note, tags=tag, said=said), **_allowed(model, lane, expires)}
     asked |= {field: text for field, text in (("id", name), ("team", team)) if text is not None}
+    if budget is not None:
+        asked["budget"] = {"dollars": budget, "per": per}
     with Administration(here(), admin_key) as administration:
         _hand_over(administration.create_key(asked), as_json)
 

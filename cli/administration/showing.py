@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from cli.printing import aligned, print_json, say
-from services.ingress.api.admin.schemas import KeyObject, LimitsBody
+from services.ingress.api.admin.schemas import KeyObject, LimitsBody, Terms
 
 __all__ = ["limits_in_short", "show", "state_of"]
 
@@ -16,6 +16,7 @@ def show(given: BaseModel, as_json: bool) -> None:
         return
     said = given.model_dump(mode="json", exclude={"object", "key"}, exclude_defaults=False)
     rows = [(name, _shown(name, value)) for name, value in said.items() if value not in (None, "", [], {})]
+    rows.sort(key=lambda row: row[0] in Terms.model_fields)
     for line in aligned(rows):
         say(line)
 

@@ -50,6 +50,7 @@ _OTHERS: Final[Mapping[str, tuple[str, Problem]]] = MappingProxyType(
         ),
         "no_such_record": ("No such tenant, team or key (admin API).", problems.no_such_record("tenant", "")),
         "name_taken": ("There is a tenant, team or key of that name (admin API).", problems.name_taken("tenant", "")),
+        "set_in_file": ("A budget of `sluice.yaml` is changed there (admin API).", problems.set_in_file("")),
         "key_is_revoked": ("A revoked key cannot be rotated (admin API).", problems.key_is_revoked("")),
         "no_such_job": ("No such job, or another tenant's: the two are told alike.", problems.no_such_job("")),
         "bad_cursor": ("`Last-Event-ID` or `?after=` is no event's id.", problems.bad_cursor("")),

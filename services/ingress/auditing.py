@@ -9,9 +9,11 @@ from pydantic import JsonValue
 from services.ingress.admission import Limits
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
 from shared.audit import Event
+from shared.budgets import BudgetRule
 from shared.contracts import AuditAction
+from shared.money import dollars
 
-__all__ = ["event_of"]
+__all__ = ["budget_removed", "budget_set", "event_of"]
 
 Record = TenantRecord | TeamRecord | KeyRecord
 
@@ -33,6 +35,29 @@ def event_of(before: Record | None, after: Record, by: str, now: datetime) -> Ev
         if name not in _UNTOLD
     }
     return Event(after.tenant, now, by, _action(before, after, set(changed)), _subject(after), told)
+
+
+def budget_set(before: BudgetRule | None, after: BudgetRule, by: str, now: datetime) -> Event:
+    """`before` is None of a new one; they are not the same."""
+    told = _budget(after)
+    if before is not None:
+        was = _budget(before)
+        told = {name: [was[name], value] for name, value in told.items() if was[name] != value}
+    return Event(after.tenant, now, by, AuditAction.BUDGET_SET, f"budget:{after.name}", told)
+
+
+def budget_removed(rule: BudgetRule, by: str, now: datetime) -> Event:
+    return Event(rule.tenant, now, by, AuditAction.BUDGET_REMOVED, f"budget:{rule.name}", _budget(rule))
+
+
+def _budget(rule: BudgetRule) -> dict[str, JsonValue]:
+    """What of it can change."""
+    return {
+        "dollars": f"{dollars(rule.limit).normalize():f}",
+        "hard": rule.hard,
+        "alerts": list(rule.alerts),
+        "time_zone": rule.time_zone,
+    }
 
 
 def _action(before: Record | None, after: Record, changed: set[str]) -> AuditAction:

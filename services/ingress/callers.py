@@ -7,9 +7,9 @@ from datetime import datetime
 
 from services.ingress.admission import NO_LIMITS, Caller, Limits
 from services.ingress.directory import StoredKey
+from services.ingress.directory_ports import KeyDirectory
 from services.ingress.incidents import Incidents
 from services.ingress.keyring import Answer, Keyring, Turned
-from services.ingress.ports import KeyDirectory
 from shared.clock import Clock
 from shared.config import hash_key, public_id
 from shared.config.schema import Caller as CallerSection

@@ -1,13 +1,15 @@
-"""What the database knows of who may ask: tenants, teams and keys, as an administrator and as a door see them."""
+"""What the database knows of who may ask, and for how much money: as an administrator and as a door see it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.ingress.admission import Caller, Limits
+from shared.budgets import BudgetRule
 from shared.contracts import Lane
+from shared.money import Nanodollars
 
-__all__ = ["Change", "Changes", "KeyRecord", "StoredKey", "TeamRecord", "TenantRecord"]
+__all__ = ["BudgetRecord", "Change", "Changes", "KeyRecord", "StoredKey", "TeamRecord", "TenantRecord"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,22 @@ class KeyRecord:
     changed_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRecord:
+    """A budget, and how it stands."""
+
+    rule: BudgetRule
+    by_file: bool
+    """Whether `sluice.yaml` says so; then nobody else can."""
+    in_force: bool
+    period: str
+    """The one that runs."""
+    spent: Nanodollars
+    held: Nanodollars
+    created_at: datetime
+    changed_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class StoredKey:
     """A key as a door needs it, with what its team and its tenant say of it."""
@@ -82,3 +100,5 @@ class Changes:
 
     version: int
     changes: tuple[Change, ...] = ()
+    budgets: frozenset[str] = frozenset()
+    """Tenants that have other budgets than then."""

@@ -1,14 +1,13 @@
-"""What ingress needs of the world: queue, job log, archive, directory, a token counter; and how each can fail."""
+"""What ingress needs of the world: queue, job log, archive, books, a token counter; and how each can fail."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from services.ingress.admission import Denied, Departure, Granted, Pace, Short
-from services.ingress.directory import Changes, StoredKey
 from shared.audit import Event
 from shared.budgets import BudgetRule
 from shared.contracts import DeadLetter, Job, JobEnded, JobStatus, JsonObject, Lane, PlanEntry, Reserved
@@ -25,26 +24,20 @@ __all__ = [
     "ClaimChecks",
     "DeadLetterQueue",
     "Dependency",
-    "DirectoryOf",
     "Following",
     "JobArchive",
     "JobLog",
     "JobQueue",
     "JobRecord",
-    "KeyDirectory",
     "Progress",
     "RateBook",
     "RecordTooLargeError",
     "Reservation",
     "Reservations",
-    "TakenError",
     "TokenCount",
     "UnavailableError",
     "UnconfirmedError",
-    "UnknownNameError",
 ]
-
-Record = TypeVar("Record")
 
 
 class Dependency(StrEnum):
@@ -62,14 +55,6 @@ class UnavailableError(Exception):
         super().__init__(f"{dependency} is unavailable: {why}")
         self.dependency = dependency
         self.why = why
-
-
-class TakenError(Exception):
-    """There is a record of that name already."""
-
-
-class UnknownNameError(Exception):
-    """A record speaks of a tenant or a team that is not there."""
 
 
 class UnconfirmedError(Exception):
@@ -225,39 +210,6 @@ class AuditLog(Protocol):
 
         Raises UnavailableError.
         """
-        ...
-
-
-class KeyDirectory(Protocol):
-    """The keys of the database, for the doors. Both raise UnavailableError."""
-
-    async def find(self, key_id: str) -> StoredKey | None:
-        """Takes as long for an id that nobody has."""
-        ...
-
-    async def changes(self, since: int | None) -> Changes:
-        """What has changed since that version; of None only which version it is now."""
-        ...
-
-
-class DirectoryOf(Protocol[Record]):
-    """Records of one kind in the database, for administrators. Every method raises UnavailableError.
-
-    What was written, every door goes by within a second; and the audit log has it, with who it was done `by`.
-    """
-
-    async def find(self, *name: str) -> Record | None: ...
-
-    async def page(self, tenant: str | None, *, after: str, limit: int) -> Sequence[Record]:
-        """In the order of their names, of one tenant or of all; those behind `after`."""
-        ...
-
-    async def create(self, record: Record, by: str) -> None:
-        """Raises TakenError and UnknownNameError."""
-        ...
-
-    async def change(self, how: Callable[[Record], Record], by: str, *name: str) -> Record | None:
-        """The record afterwards; None when there is none. Nobody else changes it meanwhile. Raises UnknownNameError."""
         ...
 
 

@@ -38,13 +38,13 @@ class Pricing:
 class Spending:
     def __init__(
         self,
-        rules: Callable[[str], Sequence[BudgetRule]],
+        rules: Callable[[str, str], Sequence[BudgetRule]],
         book: BudgetBook,
         pricing: Callable[[], Pricing],
         terms: Budgets,
         clock: Clock,
     ) -> None:
-        """`rules` gives a tenant's budgets, and `pricing` is asked for once the first of them is hard."""
+        """`rules` gives a tenant's budgets that may bind a key, and `pricing` is asked for once one of them is hard."""
         self._rules = rules
         self._book = book
         self._make_pricing = pricing
@@ -59,7 +59,7 @@ class Spending:
     def demand(self, request: CompletionRequest, caller: Caller, model: ModelFacts, input_tokens: int) -> Demand | None:
         """What the request, of so many tokens at most, asks of its tenant's hard budgets; None: nothing."""
         use = Use(caller.key_id, request.model, caller.team, {**request.tags, **caller.tags})
-        rules = [rule for rule in self._rules(caller.tenant) if rule.hard and rule.binds(use)]
+        rules = [rule for rule in self._rules(caller.tenant, caller.key_id) if rule.hard and rule.binds(use)]
         if not rules:
             return None
         if self._pricing is None:

@@ -1,7 +1,7 @@
 """Budgets, as both sides of them see them: who reserves before a call, and who settles after it."""
 
 from shared.budgets.reserving import Deployments, Need, worst_case
-from shared.budgets.rules import BudgetRule, Use, rules_of
+from shared.budgets.rules import BudgetRule, Use, rule_of, rules_of
 from shared.budgets.scripts import DROP, HOLD, OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Use",
     "held_entry",
     "parse_held",
+    "rule_of",
     "rules_of",
     "worst_case",
 ]

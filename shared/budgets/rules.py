@@ -7,15 +7,14 @@ settles there as well, however late it ends.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.config.schema import Budget, Config, Tenant
+from shared.config.budgets import Budget, Per
+from shared.config.schema import Config, Tenant
 from shared.money import Nanodollars, nanodollars
 
-__all__ = ["BudgetRule", "Per", "Use", "rules_of"]
-
-Per = Literal["day", "month", "total"]
+__all__ = ["BudgetRule", "Use", "rule_of", "rules_of"]
 
 _PERIOD: Final[Mapping[str, str]] = {"day": "%Y-%m-%d", "month": "%Y-%m", "total": "total"}
 
@@ -80,10 +79,10 @@ def rules_of(config: Config) -> dict[str, tuple[BudgetRule, ...]]:
 
 
 def _rules(name: str, tenant: Tenant) -> tuple[BudgetRule, ...]:
-    return tuple(_rule(name, tenant.time_zone, budget) for budget in tenant.budgets)
+    return tuple(rule_of(name, tenant.time_zone, budget) for budget in tenant.budgets)
 
 
-def _rule(tenant: str, time_zone: str, budget: Budget) -> BudgetRule:
+def rule_of(tenant: str, time_zone: str, budget: Budget) -> BudgetRule:
     label, _, value = (budget.tag or "").partition("=")
     return BudgetRule(
         tenant=tenant,

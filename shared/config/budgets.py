@@ -1,16 +1,29 @@
 """How much may be spent, on what, and in which time? And what happens when nobody can tell what was."""
 
+import re
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt, SecretStr, model_validator
 
 from shared.config.names import Name
 
-__all__ = ["Budget", "Budgets", "Webhook"]
+__all__ = ["BUDGET_NAME", "Alerts", "Budget", "Budgets", "Dollars", "Per", "Webhook", "parts_of"]
 
 _MOST_DOLLARS = 9_000_000
 """Redis compares amounts as floating point numbers, which are exact to the nanodollar up to here."""
+
+Dollars = Annotated[Decimal, Field(gt=0, le=_MOST_DOLLARS, decimal_places=9)]
+Alerts = tuple[Annotated[int, Field(ge=1, le=100)], ...]
+Per = Literal["day", "month", "total"]
+
+_WORD: Final = r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"
+_TEXT: Final = r"[^\x00-\x1f]"
+BUDGET_NAME: Final = (
+    rf"^(day|month|total)( team={_WORD})?( key={_WORD})?( model={_TEXT}{{1,256}}?)?"
+    rf"( tag=[^=\x00-\x1f]{{1,64}}={_TEXT}{{1,512}})?$"
+)
+"""What `Budget.name` says, and all that it can say."""
 
 
 class Budget(BaseModel):
@@ -21,8 +34,8 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dollars: Annotated[Decimal, Field(gt=0, le=_MOST_DOLLARS)]
-    per: Literal["day", "month", "total"] = "month"
+    dollars: Dollars
+    per: Per = "month"
     """In the tenant's `time_zone`; `total` never begins anew."""
     team: Name | None = None
     """Only what this team spends."""
@@ -32,7 +45,7 @@ class Budget(BaseModel):
     """Only what is spent when this model is asked for, whoever answers."""
     tag: Annotated[str, Field(pattern=r"^[^=]{1,64}=.{1,512}$")] | None = None
     """Only what requests spend that carry this label in their `metadata`, as `name=value`."""
-    alerts: tuple[Annotated[int, Field(ge=1, le=100)], ...] = (50, 80, 100)
+    alerts: Alerts = (50, 80, 100)
     """An alert is raised once when so many percent are spent."""
     hard: bool = True
     """Whether a request that might go over it is refused. Else there are alerts alone."""
@@ -42,6 +55,18 @@ class Budget(BaseModel):
         """Unique within its tenant; the amount is no part of it, so that it may be changed."""
         parts = {"team": self.team, "key": self.key, "model": self.model, "tag": self.tag}
         return " ".join([self.per, *(f"{part}={value}" for part, value in parts.items() if value is not None)])
+
+
+def parts_of(name: str) -> dict[str, str]:
+    """Of a budget's name: what it is per, and what it is of. Empty when it is none.
+
+    A model whose own name holds what begins another part would be taken apart there; no such model can be named here.
+    """
+    found = re.fullmatch(BUDGET_NAME, name)
+    if found is None:
+        return {}
+    parts = (part[1:].partition("=") for part in found.groups()[1:] if part)
+    return {"per": found[1]} | {label: value for label, _, value in parts}
 
 
 class Webhook(BaseModel):

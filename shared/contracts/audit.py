@@ -25,6 +25,8 @@ class AuditAction(StrEnum):
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
     LIMITS_CHANGED = "limits_changed"
+    BUDGET_SET = "budget_set"
+    BUDGET_REMOVED = "budget_removed"
     REFUSED = "refused"
     """Requests of a key, for one reason, as many as `details.count` in a while."""
     TURNED_AWAY = "turned_away"

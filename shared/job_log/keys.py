@@ -124,7 +124,7 @@ class Keyspace:
 
     @property
     def directory_channel(self) -> str:
-        """Tells that tenants, teams or keys in the database have changed."""
+        """Tells that tenants, teams, keys or budgets in the database have changed."""
         return f"{self.prefix}:directory"
 
     @property

@@ -32,7 +32,7 @@ async def test_budgets_are_shown_as_a_table_and_as_json(database: str, sluice: S
     assert table.code == 0, table.err
     first, second = (line.split() for line in table.out.splitlines()[1:])
     period = f"{datetime.now(UTC):%Y-%m}"
-    assert first == ["acme", "month", period, "$2.00", "$0.50", "$0.00", "$1.50", "25.0%", "refused"]
-    assert second[-2:] == ["0.0%", "told"]
-    [found] = (await sluice("budgets", "--tenant", "acme", "--json")).json
+    assert first == ["acme", "month", period, "$2.00", "$0.50", "$0.00", "$1.50", "25.0%", "refused", "sluice.yaml"]
+    assert second[-3:] == ["0.0%", "told", "sluice.yaml"]
+    [found] = (await sluice("budgets", "list", "--tenant", "acme", "--json")).json
     assert (found["spent"], found["left"], found["hard"]) == ("0.500000000", "1.500000000", True)

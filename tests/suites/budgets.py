@@ -122,7 +122,7 @@ def bound(book: MemoryBook, *rules: BudgetRule, **terms: object) -> Spending:
     """By these rules, of whatever tenants."""
     pricing = Pricing(FlatPrices(), Deployments(CONFIG), {"gpt-4o": 4096, "gpt-4o-mini": None})
 
-    def rules_of(tenant: str) -> Sequence[BudgetRule]:
+    def rules_of(tenant: str, _key: str) -> Sequence[BudgetRule]:
         return [rule for rule in rules if rule.tenant == tenant]
 
     return Spending(rules_of, book, lambda: pricing, Budgets.model_validate(terms), utc_now)

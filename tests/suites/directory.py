@@ -1,13 +1,18 @@
 """The directory of `ports` kept in memory: keys for the doors, records for the admin API, one number for both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.ingress.admission import Caller
-from services.ingress.directory import Change, Changes, KeyRecord, StoredKey, TeamRecord, TenantRecord
-from services.ingress.ports import Dependency, TakenError, UnavailableError, UnknownNameError
+from services.ingress.directory import BudgetRecord, Change, Changes, KeyRecord, StoredKey, TeamRecord, TenantRecord
+from services.ingress.directory_ports import TakenError, UnknownNameError
+from services.ingress.ports import Dependency, UnavailableError
 from shared.audit import Event
+from shared.budgets import BudgetRule, rule_of
+from shared.clock import utc_now
+from shared.config.budgets import Budget
+from shared.money import Nanodollars
 
 __all__ = ["MemoryAuditLog", "MemoryDirectory"]
 
@@ -29,7 +34,7 @@ class MemoryAuditLog:
 
 @dataclass(slots=True)
 class MemoryDirectory:
-    """`ports.KeyDirectory`; `tenants`, `teams` and `keys` are `ports.DirectoryOf`."""
+    """`KeyDirectory`; `tenants`, `teams` and `keys` are `DirectoryOf`."""
 
     away: bool = False
     asked: list[str] = field(default_factory=list)
@@ -40,11 +45,13 @@ class MemoryDirectory:
     tenants: "MemoryRecords" = field(init=False)
     teams: "MemoryRecords" = field(init=False)
     keys: "MemoryRecords" = field(init=False)
+    budgets: "MemoryBudgets" = field(init=False)
 
     def __post_init__(self) -> None:
         self.tenants = MemoryRecords(self, ("tenant",))
         self.teams = MemoryRecords(self, ("tenant", "team"))
         self.keys = MemoryRecords(self, ("key_id",))
+        self.budgets = MemoryBudgets(self)
 
     async def find(self, key_id: str) -> StoredKey | None:
         self.answer()
@@ -54,7 +61,8 @@ class MemoryDirectory:
 
     async def changes(self, since: int | None) -> Changes:
         self.answer()
-        return Changes(len(self.versions), () if since is None else tuple(self.versions[since:]))
+        told = () if since is None else tuple(self.versions[since:])
+        return Changes(len(self.versions), told, frozenset(change.tenant for change in told))
 
     def answer(self) -> None:
         if self.away:
@@ -128,3 +136,60 @@ class MemoryRecords:
     def _keep(self, name: tuple[str, ...], record: Record) -> None:
         self.records[name] = record
         self.directory.versions.append(Change(record.tenant, record.key_id if self.name == ("key_id",) else None))
+
+
+@dataclass(slots=True)
+class MemoryBudgets:
+    """`BudgetDesk`, and `BudgetDirectory` where accounting has nothing to sum up."""
+
+    directory: MemoryDirectory
+    records: dict[tuple[str, str], BudgetRecord] = field(default_factory=dict)
+
+    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, Sequence[BudgetRule]]:
+        self.directory.answer()
+        rules = [record.rule for record in self.records.values() if record.rule.hard]
+        return {
+            tenant: [rule for rule in rules if rule.tenant == tenant]
+            for tenant in {rule.tenant for rule in rules}
+            if tenants is None or tenant in tenants
+        }
+
+    async def find(self, tenant: str, name: str) -> BudgetRecord | None:
+        self.directory.answer()
+        return self.records.get((tenant, name))
+
+    async def page(self, tenant: str, *, after: str, limit: int) -> Sequence[BudgetRecord]:
+        self.directory.answer()
+        mine = sorted(name for name in self.records if name[0] == tenant and name[1] > after)
+        return [self.records[name] for name in mine[:limit]]
+
+    async def put(self, tenant: str, budget: Budget, by: str) -> BudgetRecord:
+        self.directory.answer()
+        if (tenant,) not in self.directory.tenants.records:
+            raise UnknownNameError
+        before = self.records.get((tenant, budget.name))
+        if before is not None and before.by_file:
+            raise TakenError
+        rule, now = rule_of(tenant, self.directory.tenants.records[tenant,].time_zone, budget), utc_now()
+        record = BudgetRecord(
+            rule=rule,
+            by_file=False,
+            in_force=True,
+            period=rule.period(now),
+            spent=Nanodollars(0),
+            held=Nanodollars(0),
+            created_at=before.created_at if before else now,
+            changed_at=now,
+        )
+        self.records[tenant, budget.name] = record
+        self.directory.versions.append(Change(tenant))
+        return record
+
+    async def remove(self, tenant: str, name: str, by: str) -> bool:
+        self.directory.answer()
+        self.directory.versions.append(Change(tenant))
+        return self.records.pop((tenant, name), None) is not None
+
+    async def create_key(self, key: KeyRecord, budget: Budget, by: str) -> None:
+        await self.directory.keys.create(key, by)
+        await self.put(key.tenant, budget, by)

@@ -19,6 +19,7 @@ from services.ingress.api.doors import BodyLimit, Doors, Patience
 from services.ingress.api.upload import LargeBodies
 from services.ingress.availability import Availability
 from services.ingress.backlogs import Backlogs
+from services.ingress.budget_rules import BudgetRules
 from services.ingress.callers import Callers
 from services.ingress.incidents import Incidents
 from services.ingress.keyring import Keyring
@@ -222,7 +223,10 @@ def memory_ingress(
     patience: Patience | None = None,
     queueing_seconds: float = 0,
     spending: Spending | None = None,
+    rules: BudgetRules | None = None,
 ) -> MemoryIngress:
+    """`rules` are those that `spending` goes by, where a test changes them."""
+    rules = rules or BudgetRules({})
     job_log, queue, archive, tokens = MemoryJobLog(), MemoryQueue(), MemoryArchive(), FixedTokens()
     rates, audit_log = MemoryRates(), MemoryAuditLog()
     incidents = Incidents(audit_log, "r1", utc_now)
@@ -273,7 +277,8 @@ def memory_ingress(
         tenants=directory.tenants,
         teams=directory.teams,
         keys=directory.keys,
-        configured_keys=frozenset(key for tenant in TENANTS.values() for key in tenant.keys),
+        budgets=directory.budgets,
+        configured=TENANTS,
         clock=utc_now,
     )
     return MemoryIngress(
@@ -292,5 +297,5 @@ def memory_ingress(
         rates,
         incidents,
         audit_log,
-        DirectoryWatch(directory, keyring, utc_now),
+        DirectoryWatch(directory, keyring, directory.budgets, rules, utc_now),
     )

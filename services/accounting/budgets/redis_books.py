@@ -65,6 +65,10 @@ class RedisBooks:
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(self._keyspace.budgets(tenant)[1]))
         return {job.decode(): parse_held(entry) for job, entry in found.items()}
 
+    async def announce(self) -> None:
+        with _translated():
+            await self._redis.spublish(self._keyspace.directory_channel, "changed")
+
 
 def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)

@@ -9,6 +9,9 @@ every job that Kafka had meanwhile has been recorded.
 A book that Redis has lost is opened again in three steps. Whatever was reserved before is on Kafka or given up after a
 while. Then what Kafka has of jobs is recorded. Then the ledger knows all there is to know, and the book is made of it.
 A tenant of whose budgets nothing was ever held needs none of this.
+
+A budget that an administrator has set comes into force when its sum is made and its book knows it: admission, which
+would otherwise ask a book that does not, goes by it from then on.
 """
 
 import asyncio
@@ -39,6 +42,8 @@ class Patience:
     """So long a job may hold something without the ledger knowing it."""
     tick: float = 0.05
     """Between two settlements: what comes meanwhile is settled together."""
+    coming: float = 0.25
+    """Between two looks whether an administrator has set a budget."""
     look: float = 1.0
     """Between two looks whether the books are open."""
     compare: float = 5.0
@@ -67,17 +72,20 @@ class Settling:
 
     async def run(self) -> Never:
         """Until cancelled."""
-        looked = compared = -self._patience.compare
+        looked = compared = asked = -self._patience.compare
         while True:
-            await self._noted.wait(self._patience.look)
+            await self._noted.wait(self._patience.coming)
             try:
                 now = time.monotonic()
                 if now - compared >= self._patience.compare:
-                    compared = now
+                    compared = looked = now
                     await self.compare()
                 elif now - looked >= self._patience.look:
                     looked = now
                     await self.look()
+                if now - asked >= self._patience.coming:
+                    asked = now
+                    await self.bring_into_force()
                 await self.settle()
             except AwayError as error:
                 log.warning("budgets_not_settled", reason=str(error))
@@ -93,16 +101,32 @@ class Settling:
         for tenant, settled in done.items():
             await self._books.settle(tenant, self._names(tenant), settled, {})
 
+    async def bring_into_force(self) -> None:
+        """What administrators have set. Raises AwayError; what is not in force then is found again."""
+        coming = await self._ledger.coming()
+        if not coming:
+            return
+        await self._read_budgets()
+        await self._open_those_closed([tenant for tenant in coming if tenant in self._budgets])
+        for tenant in coming:
+            settled = (await self._ledger.settle([tenant], ()))[tenant]
+            is_known = await self._books.settle(tenant, self._names(tenant), settled, {})
+            await self._ledger.in_force(tenant, self._names(tenant) if is_known else ())
+        await self._books.announce()
+
     async def look(self) -> None:
         """Open the books that are not, as soon as it is time. Raises AwayError."""
         await self._open_those_closed(list(self._budgets))
 
     async def compare(self) -> None:
         """Mend whatever differs between the books and the ledger. Raises AwayError."""
-        self._budgets = await self._ledger.hard()
-        self._noted.only_of(self._budgets)
+        await self._read_budgets()
         for tenant in await self._open_those_closed(list(self._budgets)):
             await self._mend(tenant)
+
+    async def _read_budgets(self) -> None:
+        self._budgets = await self._ledger.hard()
+        self._noted.only_of(self._budgets)
 
     async def _mend(self, tenant: str) -> None:
         found = await self._books.holds(tenant)

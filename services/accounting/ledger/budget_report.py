@@ -12,7 +12,7 @@ __all__ = ["BudgetStanding", "budget_standings"]
 
 _STANDINGS = """
     select tenant, budget, period, hard, limit_dollars, spent_dollars, held_dollars, left_dollars, spent_percent,
-           unpriced_attempts
+           unpriced_attempts, case source when 'config' then 'sluice.yaml' else source end, in_force_at is not null
     from budget_status where $1::text is null or tenant = $1 order by tenant, budget
 """
 
@@ -31,6 +31,8 @@ class BudgetStanding:
     left: Decimal
     percent: Decimal
     unpriced_attempts: int
+    set_by: str
+    in_force: bool
 
 
 async def budget_standings(engine: AsyncEngine, tenant: str | None = None) -> Sequence[BudgetStanding]:

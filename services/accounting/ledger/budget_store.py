@@ -7,6 +7,7 @@ import asyncpg
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.accounting.ledger.budget_rules import begin_new
 from services.accounting.ledger.engine import transaction
 from services.accounting.ports import Figure, HardBudgets, HeldJobs, Settled
 from shared.budgets import Held
@@ -17,6 +18,11 @@ __all__ = ["PostgresBudgets"]
 _HARD: Final = """
     select tenant, array_agg(budget order by budget) as budgets, bool_or(opened_at is not null) as opened
     from budgets where hard group by tenant
+"""
+_COMING: Final = "select distinct tenant from budgets where in_force_at is null"
+_IN_FORCE: Final = """
+    update budgets set in_force_at = now()
+    where tenant = $1 and in_force_at is null and begun_at is not null and (budget = any($2) or not hard)
 """
 _OPENED: Final = "update budgets set opened_at = now() where tenant = any($1) and hard and opened_at is null"
 
@@ -64,6 +70,17 @@ class PostgresBudgets:
         async with transaction(self._engine) as connection:
             rows = await connection.fetch(_HARD)
         return {row["tenant"]: HardBudgets(tuple(row["budgets"]), opened=row["opened"]) for row in rows}
+
+    async def coming(self) -> Collection[str]:
+        async with transaction(self._engine) as connection:
+            tenants = [row["tenant"] for row in await connection.fetch(_COMING)]
+        if tenants:
+            await begin_new(self._engine)
+        return tenants
+
+    async def in_force(self, tenant: str, known: Collection[str]) -> None:
+        async with transaction(self._engine) as connection:
+            await connection.execute(_IN_FORCE, tenant, list(known))
 
     async def opened(self, tenants: Collection[str]) -> None:
         async with transaction(self._engine) as connection:

@@ -26,9 +26,10 @@ _FIND: Final = """
 """
 _VERSION: Final = "select version from directory_version"
 _CHANGES: Final = """
-    select tenant, null as key_id from tenants where version > $1
-    union all select tenant, null from teams where version > $1
-    union all select tenant, key_id from api_keys where version > $1
+    select tenant, null as key_id, false as of_budgets from tenants where version > $1
+    union all select tenant, null, false from teams where version > $1
+    union all select tenant, key_id, false from api_keys where version > $1
+    union all select tenant, null, true from budget_changes where version > $1
 """
 _MOST_WAITING: Final = 200
 """Who asks after keys that nobody knows must not fill the memory of this process."""
@@ -58,7 +59,11 @@ class PostgresKeys:
                 return Changes(version)
             # What is committed between the two statements is told now, and once more the next time.
             rows = await connected.fetch(_CHANGES, since)
-        return Changes(version, tuple(Change(row["tenant"], row["key_id"]) for row in rows))
+        return Changes(
+            version,
+            tuple(Change(row["tenant"], row["key_id"]) for row in rows if not row["of_budgets"]),
+            frozenset(row["tenant"] for row in rows if row["of_budgets"]),
+        )
 
 
 def _stored(row: Any) -> StoredKey:  # noqa: ANN401

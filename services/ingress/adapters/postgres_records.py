@@ -3,8 +3,8 @@
 Who has changed something wakes the doors of all replicas; should they not hear it, they look by themselves.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,11 +15,12 @@ from services.ingress.adapters.postgres import connection
 from services.ingress.admission import NO_LIMITS, Limits
 from services.ingress.auditing import event_of
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
-from services.ingress.ports import TakenError, UnavailableError, UnknownNameError
+from services.ingress.directory_ports import TakenError, UnknownNameError
+from services.ingress.ports import UnavailableError
 from shared.audit import append
 from shared.contracts import Lane
 
-__all__ = ["KEYS", "TEAMS", "TENANTS", "Kind", "PostgresRecords", "limits_of"]
+__all__ = ["KEYS", "TEAMS", "TENANTS", "Kind", "PostgresRecords", "limits_of", "names_told"]
 
 Record = TypeVar("Record", TenantRecord, TeamRecord, KeyRecord)
 
@@ -80,33 +81,32 @@ class PostgresRecords(Generic[Record]):
         return [self._read(row) for row in rows]
 
     async def create(self, record: Record, by: str) -> None:
-        try:
-            async with self._transaction() as connected:
-                await connected.execute(self._insert, *self._written(record))
-                await self._tell(connected, None, record, by)
-        except UnavailableError as error:
-            raise _told(error) from error.__cause__
+        async with self._transaction() as connected:
+            await self.insert(connected, record, by)
         await self._wake()
 
+    async def insert(self, connected: Any, record: Record, by: str) -> None:  # noqa: ANN401
+        """Into somebody's transaction, who afterwards wakes the doors."""
+        await connected.execute(self._insert, *self._written(record))
+        await self._tell(connected, None, record, by)
+
     async def change(self, how: Callable[[Record], Record], by: str, *name: str) -> Record | None:
-        try:
-            async with self._transaction() as connected:
-                row = await connected.fetchrow(f"{self._find} for update", *name)
-                if row is None:
-                    return None
-                before = self._read(row)
-                changed = how(before)
-                await connected.execute(self._update, *self._written(changed))
-                await self._tell(connected, before, changed, by)
-        except UnavailableError as error:
-            raise _told(error) from error.__cause__
+        async with self._transaction() as connected:
+            row = await connected.fetchrow(f"{self._find} for update", *name)
+            if row is None:
+                return None
+            before = self._read(row)
+            changed = how(before)
+            await connected.execute(self._update, *self._written(changed))
+            await self._tell(connected, before, changed, by)
         await self._wake()
         return changed
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Any]:
-        async with connection(self._pool, call_seconds=self._call_seconds) as connected, connected.transaction():
-            yield connected
+        with names_told():
+            async with connection(self._pool, call_seconds=self._call_seconds) as connected, connected.transaction():
+                yield connected
 
     async def _tell(self, connected: Any, before: Record | None, after: Record, by: str) -> None:  # noqa: ANN401
         event = event_of(before, after, by, after.changed_at)
@@ -152,12 +152,16 @@ def _column(column: str, value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _told(error: UnavailableError) -> Exception:
+@contextmanager
+def names_told() -> Iterator[None]:
     """What the database says of a name becomes the port's word for it; anything else stays what it is."""
-    match error.__cause__:
-        case asyncpg.UniqueViolationError():
-            return TakenError()
-        case asyncpg.ForeignKeyViolationError():
-            return UnknownNameError()
-        case _:
-            return error
+    try:
+        yield
+    except UnavailableError as error:
+        match error.__cause__:
+            case asyncpg.UniqueViolationError():
+                raise TakenError from error.__cause__
+            case asyncpg.ForeignKeyViolationError():
+                raise UnknownNameError from error.__cause__
+            case _:
+                raise

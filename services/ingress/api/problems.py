@@ -39,6 +39,7 @@ __all__ = [
     "of_unavailable",
     "out_of_time",
     "record_too_large",
+    "set_in_file",
     "stopping",
     "too_many_large",
     "too_slow",
@@ -220,6 +221,12 @@ def no_such_record(kind: str, name: str) -> Problem:
 
 def name_taken(kind: str, name: str) -> Problem:
     return Problem(409, f"There is a {kind} '{name[:128]}' already.", _INVALID, "name_taken")
+
+
+def set_in_file(budget: str) -> Problem:
+    return Problem(
+        409, f"The budget '{budget[:128]}' stands in sluice.yaml, and is changed there.", _INVALID, "name_taken"
+    )
 
 
 def key_is_revoked(key_id: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Budgets at the door: their rules from the configuration, their book in Redis."""
+"""Budgets at the door: their rules, their book in Redis, and what a job may cost."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,8 +6,9 @@ from redis.asyncio import Redis
 
 from services.ingress.adapters.redis_budgets import RedisBudgets
 from services.ingress.admission import ModelFacts
+from services.ingress.budget_rules import BudgetRules
 from services.ingress.spending import Pricing, Spending
-from shared.budgets import Deployments, rules_of
+from shared.budgets import Deployments
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.job_log import Keyspace
@@ -20,10 +21,10 @@ def spending(
     models: Mapping[str, ModelFacts],
     redis: Redis,
     keyspace: Keyspace,
+    rules: BudgetRules,
 ) -> Spending:
-    rules = rules_of(config)
     book = RedisBudgets(redis, keyspace, utc_now)
-    return Spending(lambda tenant: rules.get(tenant, ()), book, pricing_of(config, models), config.budgets, utc_now)
+    return Spending(rules.of, book, pricing_of(config, models), config.budgets, utc_now)
 
 
 def pricing_of(config: Config, models: Mapping[str, ModelFacts]) -> Callable[[], Pricing]:

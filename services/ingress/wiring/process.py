@@ -110,7 +110,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
         )
         records = _records(settings, servers[Dependency.KAFKA], instruments)
         pacing = Pacing(RedisRates(redis, keyspace), rate_terms(config), utc_now)
-        money = spending(config, served.known, redis, keyspace)
+        money = spending(config, served.known, redis, keyspace, directory.budgets)
         submissions = Submissions(
             queue=KafkaJobQueue(records, settings.topic_prefix, shares.partitions_of, utc_now),
             job_log=job_log,

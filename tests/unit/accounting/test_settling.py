@@ -28,6 +28,7 @@ class MemoryLedger:
     spent: int = 0
     revision: int = 0
     was_opened: bool = True
+    is_in_force: bool = True
     queued: dict[str, Held] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     """Those whose cost is in the ledger."""
@@ -35,6 +36,12 @@ class MemoryLedger:
 
     async def hard(self) -> Mapping[str, HardBudgets]:
         return {"acme": HardBudgets(("month",), self.was_opened)}
+
+    async def coming(self) -> Collection[str]:
+        return () if self.is_in_force else ("acme",)
+
+    async def in_force(self, tenant: str, known: Collection[str]) -> None:
+        self.is_in_force = "month" in known
 
     async def opened(self, tenants: Collection[str]) -> None:
         self.was_opened = True
@@ -62,6 +69,7 @@ class MemoryBooks:
 
     book: Book = field(default_factory=lambda: Book(is_open=True))
     away: bool = False
+    announced: int = 0
 
     async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
         if self.away:
@@ -79,6 +87,9 @@ class MemoryBooks:
     ) -> None:
         self.book = Book()
         await self.settle(tenant, budgets, Settled(tuple(figures)), held)
+
+    async def announce(self) -> None:
+        self.announced += 1
 
     async def holds(self, tenant: str) -> Mapping[str, Held]:
         old = unix_ms(NOW) - 600_000
@@ -204,3 +215,24 @@ async def test_a_tenant_of_whose_budgets_nothing_was_ever_held_waits_for_nothing
     await scene.settling(reopen=3600).compare()
     assert scene.books.book.is_open
     assert scene.ledger.was_opened
+
+
+async def test_a_budget_is_in_force_once_its_book_knows_what_is_spent(scene: Scene) -> None:
+    scene.ledger.is_in_force = scene.ledger.was_opened = False
+    scene.books.book = Book(is_open=False)
+    scene.ledger.spent = 6
+    await scene.settling(reopen=3600).bring_into_force()
+    assert (scene.books.book.known, scene.books.book.spent) == ({"month"}, {WINDOW: 6})
+    assert (scene.ledger.is_in_force, scene.books.announced) == (True, 1)
+
+
+async def test_it_is_not_while_the_book_is_closed(scene: Scene) -> None:
+    scene.ledger.is_in_force = False
+    scene.books.book = Book(is_open=False)
+    await scene.settling(reopen=3600).bring_into_force()
+    assert not scene.ledger.is_in_force
+
+
+async def test_without_a_new_budget_nothing_is_announced(scene: Scene) -> None:
+    await scene.settling().bring_into_force()
+    assert scene.books.announced == 0

@@ -5,7 +5,7 @@ The migrations build exactly this; a test compares them.
 
 from services.accounting.ledger.tables.analyst_access import analyst_access
 from services.accounting.ledger.tables.audit_log import audit_log, audit_pending, audit_published
-from services.accounting.ledger.tables.budgets import budget_alerts, budget_spend, budgets
+from services.accounting.ledger.tables.budgets import budget_alerts, budget_changes, budget_spend, budgets
 from services.accounting.ledger.tables.consumed_offsets import consumed_offsets
 from services.accounting.ledger.tables.directory import api_keys, directory_version, teams, tenants
 from services.accounting.ledger.tables.jobs import jobs
@@ -25,6 +25,7 @@ __all__ = [
     "audit_pending",
     "audit_published",
     "budget_alerts",
+    "budget_changes",
     "budget_spend",
     "budgets",
     "consumed_offsets",

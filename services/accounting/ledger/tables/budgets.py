@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.accounting.ledger.tables.metadata import Identifier, Moment, fact, metadata, optional
 
-__all__ = ["budget_alerts", "budget_spend", "budgets"]
+__all__ = ["budget_alerts", "budget_changes", "budget_spend", "budgets"]
 
 _NAME = "The budget's name, unique within its tenant: what it is per, and what it is of."
 _PERIOD = "The day (2026-11-21) or month (2026-11) of the tenant's calendar, or total."
@@ -37,10 +37,24 @@ budgets = Table(
         comment="Who made it. Those of config are kept as sluice.yaml says.",
     ),
     optional("opened_at", Moment, "When anything could first be held of it; null: never yet."),
+    optional("begun_at", Moment, "When it was summed up what the ledger has of it; null: not yet."),
+    optional("in_force_at", Moment, "Since when requests are held against it; null: not yet."),
+    Column("created_at", Moment, nullable=False, server_default=func.now(), comment="When it was made."),
+    Column("changed_at", Moment, nullable=False, server_default=func.now(), comment="When it last changed."),
     # An unknown time zone would make every transaction of the ledger fail.
     CheckConstraint("timezone(time_zone, timestamptz '2000-01-01 00:00:00+00') is not null", name="budgets_zone_known"),
     CheckConstraint("per in ('day', 'month', 'total')", name="budgets_per_known"),
+    Index("budgets_coming_idx", "tenant", "budget", postgresql_where=text("in_force_at IS NULL")),
     comment="The budgets that hold now.",
+)
+
+budget_changes = Table(
+    "budget_changes",
+    metadata,
+    Column("tenant", Identifier, primary_key=True, comment="Whose budgets have changed."),
+    fact("version", BigInteger(), "The number of the last change."),
+    Index(None, "version"),
+    comment="When the budgets of each tenant last changed, also by one that was removed; kept by a trigger.",
 )
 
 budget_spend = Table(
@@ -55,7 +69,7 @@ budget_spend = Table(
         "revision",
         BigInteger,
         nullable=False,
-        server_default="0",
+        server_default=text("((extract(epoch from clock_timestamp()) * 1000))::bigint"),
         comment="Grows with each change; tells old from new.",
     ),
     Column("moved_at", Moment, nullable=False, server_default=func.now(), comment="When it last changed."),

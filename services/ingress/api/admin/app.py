@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingress.api import failures
+from services.ingress.api.admin.budgets import budget_routes
 from services.ingress.api.admin.desk import ADMINISTRATOR, Desk
 from services.ingress.api.admin.documents import SECURITY
 from services.ingress.api.admin.keys import key_routes
@@ -27,7 +28,7 @@ def create_admin_app(desk: Desk, *, version: str) -> ASGIApp:
     app = FastAPI(
         title="Sluice administration",
         version=version,
-        description="Tenants, teams and keys. What is changed here, every door goes by within a second.",
+        description="Tenants, teams, keys and budgets. What is changed here, every door goes by within a second.",
         docs_url=None,
         redoc_url=None,
         openapi_url=_DOCUMENT,
@@ -35,6 +36,7 @@ def create_admin_app(desk: Desk, *, version: str) -> ASGIApp:
     )
     tenant_routes(app, desk)
     key_routes(app, desk)
+    budget_routes(app, desk)
     failures.install(app)
     described_by(app, SECURITY, ADMIN)
     return _Guarded(app, desk)

@@ -1,6 +1,7 @@
 """What the admin routes stand on, and what they do alike: find, refuse, change."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
@@ -11,10 +12,11 @@ from services.ingress.admission import Limits
 from services.ingress.api.admin.schemas import LimitsBody
 from services.ingress.api.problems import ProblemError, bad_parameter, name_taken, no_such_record
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
-from services.ingress.ports import DirectoryOf, TakenError, UnknownNameError
+from services.ingress.directory_ports import BudgetDesk, DirectoryOf, TakenError, UnknownNameError
 from shared.clock import Clock
+from shared.config.schema import Tenant
 
-__all__ = ["ADMINISTRATOR", "Administrators", "Desk", "Who", "changed", "fields_of", "found", "made", "paged"]
+__all__ = ["ADMINISTRATOR", "Administrators", "Desk", "Who", "changed", "fields_of", "found", "making", "paged"]
 
 Record = TypeVar("Record")
 
@@ -36,9 +38,13 @@ class Desk:
     tenants: DirectoryOf[TenantRecord]
     teams: DirectoryOf[TeamRecord]
     keys: DirectoryOf[KeyRecord]
-    configured_keys: Collection[str]
-    """Ids that the configuration uses: it goes first, so nobody else can have them."""
+    budgets: BudgetDesk
+    configured: Mapping[str, Tenant]
+    """What the configuration says goes first: nobody else can have its names."""
     clock: Clock
+
+    def is_configured(self, key_id: str) -> bool:
+        return any(key_id in tenant.keys for tenant in self.configured.values())
 
 
 class Administrators:
@@ -64,10 +70,11 @@ async def found(directory: DirectoryOf[Record], kind: str, *name: str) -> Record
     return record
 
 
-async def made(directory: DirectoryOf[Record], record: Record, by: str, kind: str, name: str) -> None:
-    """Raises ProblemError (400, 409)."""
+@contextmanager
+def making(kind: str, name: str) -> Iterator[None]:
+    """Raises ProblemError (400, 409) where the directory cannot make it."""
     try:
-        await directory.create(record, by)
+        yield
     except TakenError:
         raise ProblemError(name_taken(kind, name)) from None
     except UnknownNameError:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.ingress.api.schemas import ErrorBody
 
-__all__ = ["SECURITY", "acts", "changes", "creates", "lists", "shows"]
+__all__ = ["SECURITY", "acts", "changes", "creates", "lists", "removes", "sets", "shows"]
 
 SECURITY: Final[dict[str, Any]] = {
     "administrator": {
@@ -17,9 +17,9 @@ SECURITY: Final[dict[str, Any]] = {
 _ERRORS: Final = {
     400: "The request is malformed: bad JSON, a bad field, a name that is not there.",
     401: "No admin key, or a wrong one.",
-    404: "No such tenant, team or key.",
+    404: "No such tenant, team, key or budget.",
     405: "The path exists, the method does not.",
-    409: "The name is taken, or the key is revoked.",
+    409: "The name is taken, the key is revoked, or sluice.yaml says it.",
     413: "The body is larger than 64 kB.",
     500: "A fault of the server.",
     503: "The database is away. Try again later.",
@@ -32,7 +32,7 @@ _HEADERS: Final = {
 
 
 def lists(things: str) -> dict[str, Any]:
-    return _route(f"list{things}", f"List {things.lower()}", 400, 404 if things == "Teams" else 400)
+    return _route(f"list{things}", f"List {things.lower()}", 400, *((404,) if things in ("Teams", "Budgets") else ()))
 
 
 def creates(thing: str) -> dict[str, Any]:
@@ -46,6 +46,14 @@ def shows(thing: str) -> dict[str, Any]:
 
 def changes(thing: str) -> dict[str, Any]:
     return _route(f"change{thing}", f"Change a {thing.lower()}", 400, 404, 413)
+
+
+def sets(thing: str) -> dict[str, Any]:
+    return _route(f"set{thing}", f"Set a {thing.lower()}, new or not", 400, 404, 409, 413)
+
+
+def removes(thing: str) -> dict[str, Any]:
+    return _route(f"remove{thing}", f"Remove a {thing.lower()}", 400, 404, 409) | {"status_code": 204}
 
 
 def acts(operation: str, summary: str) -> dict[str, Any]:

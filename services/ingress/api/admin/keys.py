@@ -7,13 +7,14 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query
 
-from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, made, paged
+from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, making, paged
 from services.ingress.api.admin.documents import acts, changes, creates, lists, shows
 from services.ingress.api.admin.schemas import NAME, KeyChange, KeyList, KeyMade, KeyObject, NewKey, Rotation
 from services.ingress.api.admin.tenants import After, InPath, Limit
 from services.ingress.api.problems import ProblemError, key_is_revoked, name_taken
 from services.ingress.directory import KeyRecord
 from shared.config import hash_key, new_key
+from shared.config.budgets import Budget
 
 __all__ = ["key_routes"]
 
@@ -31,16 +32,21 @@ def key_routes(app: FastAPI, desk: Desk) -> None:
     @app.post("/admin/v1/keys", **creates("Key"))
     async def create_key(who: Who, asked: NewKey) -> KeyMade:
         key_id, now = asked.id or secrets.token_hex(_MADE_UP_BYTES), desk.clock()
-        if key_id in desk.configured_keys:
+        if desk.is_configured(key_id):
             raise ProblemError(name_taken("key", key_id))
         key = new_key(key_id)
         said = fields_of(asked, "team", "expires_at")
-        said.pop("id", None)
+        for field in ("id", "budget"):
+            said.pop(field, None)
         record = replace(
             KeyRecord(key_id=key_id, tenant=asked.tenant, hash=hash_key(key), created_at=now, changed_at=now),
             **said,  # type: ignore[arg-type]
         )
-        await made(desk.keys, record, who, "key", key_id)
+        with making("key", key_id):
+            if asked.budget is None:
+                await desk.keys.create(record, who)
+            else:
+                await desk.budgets.create_key(record, Budget(key=key_id, **asked.budget.model_dump()), who)
         return KeyMade.with_key(record, key)
 
     _changing_routes(app, desk)

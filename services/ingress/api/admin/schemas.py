@@ -1,6 +1,6 @@
 """What the admin API takes and gives. A field of a request that nobody knows is an error."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from services.ingress.admission import Limits
 from services.ingress.directory import KeyRecord, TeamRecord, TenantRecord
 from shared.clock import unix_seconds
+from shared.config.budgets import Dollars, Per
 from shared.contracts import Lane
 
 __all__ = [
@@ -87,47 +88,60 @@ class LimitsBody(Asked):
         return Limits(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
 
 
-class NewTenant(Asked):
-    tenant: Name
+class NewTerms(Asked):
+    """What tenants, teams and keys are made with alike."""
+
     note: Note = ""
-    time_zone: TimeZone = "UTC"
     limits: LimitsBody = LimitsBody()
     tags: Tags = {}
 
 
-class TenantChange(Asked):
+class ChangedTerms(Asked):
     """What is left out stays as it is."""
 
     note: Note | None = None
-    time_zone: TimeZone | None = None
     blocked: StrictBool | None = None
     limits: LimitsBody | None = None
     tags: Tags | None = None
 
 
-class TenantObject(Given):
-    object: Literal["tenant"] = "tenant"
-    tenant: str
+class Terms(Given):
     note: str
-    time_zone: str
     blocked: bool
     limits: LimitsBody
     tags: dict[str, str]
     created_at: int
     changed_at: int
 
+
+def terms_of(record: TenantRecord | TeamRecord | KeyRecord) -> dict[str, Any]:
+    return {
+        "note": record.note,
+        "blocked": record.blocked,
+        "limits": LimitsBody.of(record.limits),
+        "tags": dict(record.tags),
+        "created_at": unix_seconds(record.created_at),
+        "changed_at": unix_seconds(record.changed_at),
+    }
+
+
+class NewTenant(NewTerms):
+    tenant: Name
+    time_zone: TimeZone = "UTC"
+
+
+class TenantChange(ChangedTerms):
+    time_zone: TimeZone | None = None
+
+
+class TenantObject(Terms):
+    object: Literal["tenant"] = "tenant"
+    tenant: str
+    time_zone: str
+
     @classmethod
     def of(cls, record: TenantRecord) -> Self:
-        return cls(
-            tenant=record.tenant,
-            note=record.note,
-            time_zone=record.time_zone,
-            blocked=record.blocked,
-            limits=LimitsBody.of(record.limits),
-            tags=dict(record.tags),
-            created_at=unix_seconds(record.created_at),
-            changed_at=unix_seconds(record.changed_at),
-        )
+        return cls(tenant=record.tenant, time_zone=record.time_zone, **terms_of(record))
 
 
 class TenantList(Given):
@@ -136,45 +150,22 @@ class TenantList(Given):
     has_more: bool
 
 
-class NewTeam(Asked):
+class NewTeam(NewTerms):
     team: Name
-    note: Note = ""
-    limits: LimitsBody = LimitsBody()
-    tags: Tags = {}
 
 
-class TeamChange(Asked):
-    """What is left out stays as it is."""
-
-    note: Note | None = None
-    blocked: StrictBool | None = None
-    limits: LimitsBody | None = None
-    tags: Tags | None = None
+class TeamChange(ChangedTerms):
+    pass
 
 
-class TeamObject(Given):
+class TeamObject(Terms):
     object: Literal["team"] = "team"
     tenant: str
     team: str
-    note: str
-    blocked: bool
-    limits: LimitsBody
-    tags: dict[str, str]
-    created_at: int
-    changed_at: int
 
     @classmethod
     def of(cls, record: TeamRecord) -> Self:
-        return cls(
-            tenant=record.tenant,
-            team=record.team,
-            note=record.note,
-            blocked=record.blocked,
-            limits=LimitsBody.of(record.limits),
-            tags=dict(record.tags),
-            created_at=unix_seconds(record.created_at),
-            changed_at=unix_seconds(record.changed_at),
-        )
+        return cls(tenant=record.tenant, team=record.team, **terms_of(record))
 
 
 class TeamList(Given):
@@ -183,31 +174,34 @@ class TeamList(Given):
     has_more: bool
 
 
-class NewKey(Asked):
+class KeyBudget(Asked):
+    """How much the key may spend."""
+
+    dollars: Dollars
+    per: Per = "month"
+
+
+class NewKey(NewTerms):
     tenant: Name
     id: Name | None = None
     """Stands in the key; made up when left out."""
     team: Name | None = None
-    note: Note = ""
     models: Models = ["*"]
     """`*` is any."""
     lanes: Lanes = list(Lane)
     expires_at: Moment | None = None
-    limits: LimitsBody = LimitsBody()
+    budget: KeyBudget | None = None
+    """A hard budget of its own, which is made with it."""
     tags: Tags = {}
     """Stand in the ledger with each of its jobs, whatever the request says."""
 
 
-class KeyChange(Asked):
+class KeyChange(ChangedTerms):
     """What is left out stays as it is; `expires_at: null` lets the key live for ever."""
 
-    note: Note | None = None
     models: Models | None = None
     lanes: Lanes | None = None
     expires_at: Moment | None = None
-    blocked: StrictBool | None = None
-    limits: LimitsBody | None = None
-    tags: Tags | None = None
 
 
 class Rotation(Asked):
@@ -215,23 +209,17 @@ class Rotation(Asked):
     """How long the old secret is taken as well."""
 
 
-class KeyObject(Given):
+class KeyObject(Terms):
     object: Literal["key"] = "key"
     id: str
     tenant: str
     team: str | None
-    note: str
     models: list[str]
     lanes: list[Lane]
-    blocked: bool
-    limits: LimitsBody
-    tags: dict[str, str]
     expires_at: int | None
     revoked_at: int | None
     previous_until: int | None
     """Until when the secret before the last rotation is taken as well."""
-    created_at: int
-    changed_at: int
 
     @classmethod
     def of(cls, record: KeyRecord) -> Self:
@@ -239,17 +227,12 @@ class KeyObject(Given):
             id=record.key_id,
             tenant=record.tenant,
             team=record.team,
-            note=record.note,
             models=list(record.models),
             lanes=list(record.lanes),
-            blocked=record.blocked,
-            limits=LimitsBody.of(record.limits),
-            tags=dict(record.tags),
             expires_at=unix_seconds(record.expires_at) if record.expires_at else None,
             revoked_at=unix_seconds(record.revoked_at) if record.revoked_at else None,
             previous_until=unix_seconds(record.previous_until) if record.previous_until else None,
-            created_at=unix_seconds(record.created_at),
-            changed_at=unix_seconds(record.changed_at),
+            **terms_of(record),
         )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, made, paged
+from services.ingress.api.admin.desk import Desk, Who, changed, fields_of, found, making, paged
 from services.ingress.api.admin.documents import changes, creates, lists, shows
 from services.ingress.api.admin.schemas import (
     NAME,
@@ -40,7 +40,8 @@ def tenant_routes(app: FastAPI, desk: Desk) -> None:
             TenantRecord(tenant=asked.tenant, created_at=now, changed_at=now),
             **fields_of(asked),  # type: ignore[arg-type]
         )
-        await made(desk.tenants, record, who, "tenant", asked.tenant)
+        with making("tenant", asked.tenant):
+            await desk.tenants.create(record, who)
         return TenantObject.of(record)
 
     @app.get("/admin/v1/tenants/{tenant}", **shows("Tenant"))
@@ -72,7 +73,8 @@ def _team_routes(app: FastAPI, desk: Desk) -> None:
             TeamRecord(tenant=tenant, team=asked.team, created_at=now, changed_at=now),
             **fields_of(asked),  # type: ignore[arg-type]
         )
-        await made(desk.teams, record, who, "team", asked.team)
+        with making("team", asked.team):
+            await desk.teams.create(record, who)
         return TeamObject.of(record)
 
     @app.get("/admin/v1/tenants/{tenant}/teams/{team}", **shows("Team"))

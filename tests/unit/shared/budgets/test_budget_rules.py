@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from shared.budgets import Use, rules_of
 from shared.config import ConfigError, parse_config
+from shared.config.budgets import Budget, parts_of
 from shared.config.schema import Config
 from tests.suites.budgets import a_rule
 
@@ -103,3 +105,33 @@ def test_a_zone_that_python_knows_is_taken() -> None:
     assert Config.model_validate({"tenants": {"a": {"time_zone": "Europe/Berlin"}}}).tenants["a"].time_zone == str(
         ZoneInfo("Europe/Berlin")
     )
+
+
+_WORDS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,20}\Z")
+_TEXTS = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+@given(
+    st.sampled_from(["day", "month", "total"]),
+    st.none() | _WORDS,
+    st.none() | _WORDS,
+    st.none() | _TEXTS.filter(lambda model: " tag=" not in model),
+    st.none() | st.tuples(_TEXTS.filter(lambda label: "=" not in label), _TEXTS).map("=".join),
+)
+def test_a_budgets_name_says_all_that_tells_it_from_others(
+    per: str, team: str | None, key: str | None, model: str | None, tag: str | None
+) -> None:
+    said = {"per": per, "team": team, "key": key, "model": model, "tag": tag}
+    budget = Budget.model_validate({"dollars": 1, **said})
+    assert parts_of(budget.name) == {part: value for part, value in said.items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["", "week", "month ", "month key=a team=b", "day tag=a", "day model=\n"])
+def test_what_is_no_name_has_no_parts(name: str) -> None:
+    assert parts_of(name) == {}
+
+
+@pytest.mark.parametrize("dollars", ["0", "-1", "9000001", "0.0000000001"])
+def test_an_amount_that_no_budget_can_have_is_refused(dollars: str) -> None:
+    with pytest.raises(ValidationError):
+        Budget.model_validate({"dollars": dollars})
