@@ -27,7 +27,7 @@ def export(
     """Write the ledger into the object store, as Parquet by day (UTC) in which the calls ended, with a manifest.
 
     A day whose files say what the ledger says is left alone: run it every night, and what came late or got another
-    price is written anew. Needs sluice[parquet].
+    price is written anew. It is told in the audit log. Needs sluice[parquet].
 
     \b
     Examples:
@@ -37,17 +37,20 @@ def export(
     from cli.environment import here
     from cli.printing import print_json_line, print_table
     from cli.spending.asking import ledger, moment
-    from cli.spending.exporting import Exported, export_day
+    from cli.spending.exporting import Exported, export_day, tell_of_export
     from shared.blobs import BlobsAwayError, open_blobs
     from shared.errors import OperatorError
 
     environment = here()
     first = moment(since).astimezone(UTC).date()
     last = (moment(until) if until else datetime.now(UTC)).astimezone(UTC).date()
-    blobs = open_blobs(to or environment.blobs_url)
+    place = to or environment.blobs_url
+    blobs = open_blobs(place)
 
     async def run() -> list[Exported]:
         async with ledger(environment) as engine:
+            # Before anything has left: what breaks off half-way is told as well.
+            await tell_of_export(engine, first, last, place)
             try:
                 return [await export_day(engine, blobs, day) for day in _days(first, last)]
             except BlobsAwayError as error:

@@ -7,21 +7,28 @@ names. What is in no manifest is not there.
 import hashlib
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from getpass import getuser
+from socket import gethostname
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import BigInteger, DateTime, Integer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.accounting.ledger.audit_entries import add_entry
 from services.accounting.ledger.days import COLUMNS, DayTotals, day_totals, pages_of_day
 from services.accounting.ledger.tables import usage_ledger
+from shared.audit import Event
 from shared.blobs import Blobs
+from shared.clock import utc_now
+from shared.contracts import HOUSE, AuditAction, JsonObject
 from shared.errors import OperatorError
 
-__all__ = ["FOLDER", "Exported", "export_day"]
+__all__ = ["FOLDER", "Exported", "export_day", "tell_of_export"]
 
 FOLDER: Final = "exports/usage_ledger"
 _MOST_ROWS: Final = 200_000
@@ -35,6 +42,20 @@ class Exported:
     files: int
     changed: bool
     """False: what stood there was still right, and was left."""
+
+
+async def tell_of_export(engine: AsyncEngine, first: date, last: date, place: str) -> None:
+    """Who takes the days from the first to before the last, and where to, is in the audit log. Raises AwayError."""
+    details: JsonObject = {"since": first.isoformat(), "until": last.isoformat(), "to": place}
+    await add_entry(engine, Event(HOUSE, utc_now(), _who(), AuditAction.EXPORTED, "usage_ledger", details))
+
+
+def _who() -> str:
+    try:
+        user = getuser()
+    except (KeyError, OSError):  # in a container a user may be a number alone
+        user = str(os.getuid())
+    return f"cli:{user}@{gethostname()}"
 
 
 async def export_day(engine: AsyncEngine, blobs: Blobs, day: date, most_rows: int = _MOST_ROWS) -> Exported:

@@ -42,7 +42,7 @@ class AuditEntry(WireModel):
     """Its place in the tenant's chain, from 1."""
     at: AwareDatetime
     actor: str
-    """`admin:<name>`, `key:<id>` or `<service>:<replica>`."""
+    """`admin:<name>`, `key:<id>`, `cli:<user>@<host>` or `<service>:<replica>`."""
     action: str
     """An `AuditAction`; in time there may be others."""
     subject: str

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.spending.exporting import FOLDER, export_day
+from services.accounting.ledger.days import COLUMNS
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.usage_store import PostgresLedger
 from shared.blobs import open_blobs
@@ -50,7 +51,8 @@ async def test_a_day_is_written_in_files_that_the_manifest_names(engine: AsyncEn
         found += parquet.read_table(io.BytesIO(content)).to_pylist()
     assert {row["attempt_id"] for row in found} == {event.attempt_id for event in events}
     assert sum(row["cost_nanodollars"] or 0 for row in found) == manifest["totals"]["cost_nanodollars"]  # type: ignore[misc]
-    [expected] = await rows(engine, f"select * from usage_ledger where attempt_id = '{events[0].attempt_id}'")  # noqa: S608
+    columns, name = ", ".join(COLUMNS), events[0].attempt_id
+    [expected] = await rows(engine, f"select {columns} from usage_ledger where attempt_id = '{name}'")  # noqa: S608
     [written] = [row for row in found if row["attempt_id"] == events[0].attempt_id]
     assert [json.loads(value) if name in ("tags", "units") else value for name, value in written.items()] == list(  # type: ignore[arg-type]
         expected
@@ -80,3 +82,5 @@ async def test_the_command_exports_the_days_that_are_over(engine: AsyncEngine, d
     assert [(line["rows"], line["changed"]) for line in ran.lines] == [(0, True), (0, True), (1, True)]
     again = await sluice("export", "--since", "3d", "--to", str(tmp_path / "out"))
     assert [line.split()[-1] for line in again.out.splitlines()[1:]] == ["was"] * 3
+    told = "select action, details ->> 'until', split_part(actor, ':', 1) from audit_log where tenant = '-'"
+    assert await rows(engine, told) == [("exported", f"{datetime.now(UTC):%Y-%m-%d}", "cli")] * 2

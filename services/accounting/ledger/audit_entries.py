@@ -1,15 +1,16 @@
-"""What is in the audit log, chain by chain, and how far each was published?"""
+"""What is in the audit log, chain by chain, and how far each was published? And what a command adds to it."""
 
 from collections.abc import AsyncIterator, Mapping
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.ledger.engine import failures_told
+from services.accounting.ledger.engine import failures_told, transaction
 from services.accounting.ledger.tables import audit_log, audit_published
+from shared.audit import Event, append
 from shared.contracts import AuditEntry
 
-__all__ = ["audit_entries", "latest_entries", "published_ends"]
+__all__ = ["add_entry", "audit_entries", "latest_entries", "published_ends"]
 
 
 async def audit_entries(engine: AsyncEngine, tenant: str | None) -> AsyncIterator[AuditEntry]:
@@ -38,6 +39,12 @@ async def published_ends(engine: AsyncEngine) -> Mapping[str, tuple[int, str]]:
     with failures_told():
         async with engine.connect() as connection:
             return {row.tenant: (row.seq, row.hash) for row in await connection.execute(select(audit_published))}
+
+
+async def add_entry(engine: AsyncEngine, event: Event) -> None:
+    """Raises AwayError, also when the role may not add to the log."""
+    async with transaction(engine) as connection:
+        await append(connection, event)
 
 
 def _entry(said: RowMapping) -> AuditEntry:
