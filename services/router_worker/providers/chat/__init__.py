@@ -1,5 +1,6 @@
 """What does a chat completion request say? Read here once, in types, for every family that says it in other words."""
 
+from services.router_worker.providers.chat.blocks import Blocks, arguments_of, in_blocks
 from services.router_worker.providers.chat.messages import (
     Assistant,
     Audio,
@@ -8,14 +9,12 @@ from services.router_worker.providers.chat.messages import (
     InlineData,
     Part,
     Refused,
-    Side,
     System,
     Text,
     ToolCall,
     ToolResult,
     Turn,
     User,
-    sides,
 )
 from services.router_worker.providers.chat.reading import Chat, UnsupportedError, asks_nothing, lack, read_chat
 from services.router_worker.providers.chat.settings import (
@@ -31,6 +30,7 @@ from services.router_worker.providers.chat.settings import (
 __all__ = [
     "Assistant",
     "Audio",
+    "Blocks",
     "Chat",
     "FilePart",
     "Format",
@@ -42,7 +42,6 @@ __all__ = [
     "Part",
     "PlainText",
     "Refused",
-    "Side",
     "System",
     "Text",
     "Tool",
@@ -52,8 +51,9 @@ __all__ = [
     "Turn",
     "UnsupportedError",
     "User",
+    "arguments_of",
     "asks_nothing",
+    "in_blocks",
     "lack",
     "read_chat",
-    "sides",
 ]

@@ -17,8 +17,8 @@ from services.router_worker.providers.chat import (
     UnsupportedError,
     User,
     read_chat,
-    sides,
 )
+from services.router_worker.providers.chat.messages import sides
 
 EVERYTHING = frozenset({"temperature", "stop", "tools", "tool_choice", "response_format", "max_completion_tokens"})
 

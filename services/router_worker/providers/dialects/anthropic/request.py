@@ -10,11 +10,12 @@ from services.router_worker.providers.chat import (
     NamedTool,
     Tool,
     UnsupportedError,
+    in_blocks,
     lack,
     read_chat,
 )
 from services.router_worker.providers.dialect import HttpCall, asked, to_json
-from services.router_worker.providers.dialects.anthropic.messages import conversation, marked
+from services.router_worker.providers.dialects.anthropic.blocks import ClaudeBlocks, marked
 from services.router_worker.providers.dialects.anthropic.models import Claude, claude_of
 from services.router_worker.providers.dialects.anthropic.thinking import thinking
 from services.router_worker.routing.plan import Candidate
@@ -70,7 +71,7 @@ def encode(job: Job, candidate: Candidate, provider: Provider, resume_text: str 
 
 
 def _body(chat: Chat, model: str, claude: Claude, resume_text: str | None) -> JsonObject:
-    system, messages = conversation(chat.messages, claude, resume_text)
+    system, messages = in_blocks(chat.messages, ClaudeBlocks(), resume_text, prefill=claude.prefill)
     most = chat.most_output or catalog.find(model).max_output_tokens or _MOST_OUTPUT
     body: JsonObject = {"model": model, "max_tokens": most, "messages": messages}
     if system:

@@ -13,13 +13,14 @@ from services.router_worker.providers.chat import (
     NamedTool,
     Tool,
     ToolResult,
+    in_blocks,
     lack,
     read_chat,
 )
 from services.router_worker.providers.dialect import HttpCall, asked, to_json
 from services.router_worker.providers.dialects.anthropic.models import Claude, claude_of
+from services.router_worker.providers.dialects.bedrock.blocks import ConverseBlocks, cache_point
 from services.router_worker.providers.dialects.bedrock.framing import is_installed
-from services.router_worker.providers.dialects.bedrock.messages import cache_point, conversation
 from services.router_worker.providers.dialects.bedrock.reasoning import reasoning
 from services.router_worker.routing.plan import Candidate
 from shared import catalog
@@ -84,7 +85,7 @@ def _headers(provider: Provider, *, streamed: bool) -> dict[str, str]:
 
 def _body(chat: Chat, model: str, resume_text: str | None) -> JsonObject:
     claude = claude_of(model, _CLAUDES_API)
-    system, messages = conversation(chat.messages, resume_text, prefill=claude.prefill)
+    system, messages = in_blocks(chat.messages, ConverseBlocks(), resume_text, prefill=claude.prefill)
     thought = reasoning(chat, model, claude, chat.most_output or catalog.find(model).max_output_tokens or _MOST_OUTPUT)
     own = {name: _object(name, value) for name in _OWN if (value := chat.extras.get(name)) is not None}
     fields = {**own.pop("additionalModelRequestFields", {}), **thought.fields}

@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
 from services.router_worker.providers.chat import (
@@ -27,6 +26,7 @@ from services.router_worker.providers.chat import (
     ToolResult,
     Turn,
     User,
+    arguments_of,
     lack,
 )
 from services.router_worker.providers.dialects.gemini.generations import Generation
@@ -125,13 +125,7 @@ def _signature(call: ToolCall) -> JsonValue:
 
 
 def _call(call: ToolCall, place: str) -> JsonObject:
-    try:
-        arguments = orjson.loads(call.function.arguments or "{}")
-    except orjson.JSONDecodeError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        lack(f"{place}.function.arguments", "is no JSON object")
-    return {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments}}
+    return {"functionCall": {"id": call.id, "name": call.function.name, "args": arguments_of(call, place)}}
 
 
 def _result(turn: ToolResult, place: str, names: dict[str, str]) -> JsonObject:
