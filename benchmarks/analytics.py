@@ -55,8 +55,8 @@ _CALLS: Final = """
     insert into usage_ledger (
         job_id, attempt, keyed_at, role, epoch, tenant, team, caller, feature, tags, lane, model_asked, model_served,
         provider, deployment, upstream_model, status, uncached_input_tokens, cache_write_tokens, cache_read_tokens,
-        output_tokens, reasoning_tokens, usage_source, cost_nanodollars, billing, price_version, finish_reason,
-        error_kind, accepted_at, started_at, first_token_at, ended_at
+        output_tokens, reasoning_tokens, usage_source, cost_nanodollars, cache_saved_nanodollars, billing,
+        price_version, finish_reason, error_kind, accepted_at, started_at, first_token_at, ended_at
     )
     select 'job_' || lpad(to_hex(ms), 12, '0') || '7' || substr(digest, 1, 3) || '8' || substr(digest, 4, 15),
            case when second then 2 else 1 end, at, case when second then 'failover' else 'first' end, 1,
@@ -68,7 +68,8 @@ _CALLS: Final = """
            case when second then 'azure' else 'openai' end || '/model-' || model, 'model-' || model,
            case when failed then 'failed' else 'succeeded' end, (random() * 4000)::int, 0, (random() * 900)::int,
            (random() * 800)::int, 0, 'provider', case when n % 1000 > 0 then (random() * 20000000)::bigint end,
-           'whole', 'bench', case when not failed then 'stop' end, case when failed then 'server_error' end,
+           (random() * 900000)::bigint, 'whole', 'bench',
+           case when not failed then 'stop' end, case when failed then 'server_error' end,
            at, at + interval '1 second', case when not failed then at + interval '1 second' + first_ms * interval '1 ms'
            end, at + interval '1 second' + 5 * first_ms * interval '1 ms'
     from told
@@ -79,7 +80,14 @@ _DAILY: Final = f"""
            {", ".join(f"sum({name})::bigint" for name in MEASURES)}
     from usage_hourly group by {", ".join(str(place) for place in range(1, len(DIMENSIONS) + 1))}
 """  # noqa: S608 - names of ours
-_BY_DAY: Final = ("usage_by_day", "cost_by_team", "cost_by_model", "latency_percentiles", "failover_rate")
+_BY_DAY: Final = (
+    "usage_by_day",
+    "cost_by_team",
+    "cost_by_model",
+    "latency_percentiles",
+    "failover_rate",
+    "cache_savings",
+)
 _WHOLE: Final = (*_BY_DAY, "unpriced", "budget_status")
 
 

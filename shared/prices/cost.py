@@ -8,13 +8,13 @@ list price like any other.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from shared.contracts import Unit
 from shared.money import Nanodollars, charge_line
 from shared.prices.quotes import Prices, Rate
 
-__all__ = ["Counted", "cost"]
+__all__ = ["Counted", "cost", "saved_by_cache"]
 
 _PART_OF: Final[Mapping[str, str]] = {
     Unit.INPUT_AUDIO: "uncached_input",
@@ -62,6 +62,28 @@ def cost(usage: Counted, prices: Prices | None, units: Mapping[str, int] | None 
     if prices.request is not None and used:
         total += charge_line(1, prices.request.per_million)
     return Nanodollars(total)
+
+
+def saved_by_cache(
+    paid: Nanodollars | None, usage: Counted, prices: Prices | None, units: Mapping[str, int] | None = None
+) -> Nanodollars | None:
+    """What a call that costs `paid` would cost more if its provider had no prompt cache, all input being at full price.
+
+    Negative where writing into the cache cost more than reading from it saved. None when nobody knows.
+    """
+    if paid is None or not (usage.cache_read or usage.cache_write):
+        return None if paid is None else Nanodollars(0)
+    input_tokens = usage.uncached_input + usage.cache_write + usage.cache_read
+    without = cost(_Uncached(input_tokens, usage.output, usage.reasoning), prices, units)
+    return None if without is None else Nanodollars(without - paid)
+
+
+class _Uncached(NamedTuple):
+    uncached_input: int
+    output: int
+    reasoning: int
+    cache_write: int = 0
+    cache_read: int = 0
 
 
 def _tokens(usage: Counted, prices: Prices) -> tuple[Line, ...]:

@@ -32,6 +32,7 @@ VIEWS = (
     "failover_rate",
     "unpriced",
     "job_costs",
+    "cache_savings",
 )
 TABLES = ("usage_ledger", "usage_hourly", "usage_daily", "latency_daily")
 
@@ -144,6 +145,17 @@ async def test_what_has_no_price_is_listed_by_what_it_would_need(engine: AsyncEn
     assert await rows(
         engine, "select provider, upstream_model, service_tier, attempts, unpriced_tokens, until - since from unpriced"
     ) == [("openai", "unheard-of", None, 2, 14, timedelta(days=3))]
+
+
+async def test_what_prompt_caches_saved_is_told_against_the_price_without_them(engine: AsyncEngine) -> None:
+    """gpt-4o-mini: 0.15 dollars a million tokens, from the cache half of that."""
+    cached = TokenUsage(uncached_input=1_000_000, cache_read=2_000_000)
+    await record(engine, an_attempt(usage=cached), an_attempt(usage=TokenUsage(uncached_input=1_000_000)))
+    await record(engine, an_attempt(tenant="globex", usage=TokenUsage(uncached_input=7)))
+    assert await rows(
+        engine,
+        "select tenant, cache, input_tokens, cache_read_tokens, saved_dollars, unpriced_tokens from cache_savings",
+    ) == [("acme", "provider", 4_000_000, 2_000_000, Decimal("0.15"), 0)]
 
 
 class Analyst:

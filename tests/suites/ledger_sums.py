@@ -10,7 +10,7 @@ KEYS = "tenant, team, caller, model_asked, model_served, provider, deployment, l
 SUMS = """
     attempts, first_attempts, retries, failovers, uncached_input_tokens, cache_write_tokens, cache_read_tokens,
     output_tokens, reasoning_tokens, cost_nanodollars, billed_nanodollars, unpriced_attempts, unpriced_tokens,
-    provider_cost_nanodollars, queue_ms, duration_ms, first_token_ms, first_tokens
+    provider_cost_nanodollars, cache_saved_nanodollars, queue_ms, duration_ms, first_token_ms, first_tokens
 """
 SUMS_OF_THE_LEDGER = """
     select {time}, tenant, coalesce(team, ''), caller, model_asked, coalesce(model_served, ''), provider,
@@ -22,7 +22,7 @@ SUMS_OF_THE_LEDGER = """
            count(*) filter (where cost_nanodollars is null),
            coalesce(sum(uncached_input_tokens + cache_write_tokens + cache_read_tokens + output_tokens)
                     filter (where cost_nanodollars is null), 0),
-           coalesce(sum(provider_cost_nanodollars), 0),
+           coalesce(sum(provider_cost_nanodollars), 0), coalesce(sum(cache_saved_nanodollars), 0),
            sum(queue_ms), sum(duration_ms), coalesce(sum(first_token_ms), 0), count(first_token_ms)
     from usage_ledger group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
     order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11

@@ -14,7 +14,7 @@ from services.accounting.charging.fields import AttemptFields
 from shared.contracts import AttemptRole, AttemptStatus
 from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
-from shared.prices.cost import cost
+from shared.prices.cost import cost, saved_by_cache
 from shared.prices.quotes import PriceBook
 
 __all__ = ["Entry", "enter"]
@@ -64,6 +64,7 @@ class Entry(NamedTuple):
     billing: str
     cost_nanodollars: Nanodollars | None
     """None: no price is known. It must never be taken for zero."""
+    cache_saved_nanodollars: Nanodollars | None
     price_version: str
 
 
@@ -82,6 +83,7 @@ def enter(event: AttemptFields, book: PriceBook, partial_answers: Mapping[str, s
     """
     usage, units, tags, first_token_at = event.usage, event.units, event.tags, event.first_token_at
     quote = book.quote(event.provider, event.upstream_model, event.started_at, event.service_tier)
+    charged = cost(usage, quote.prices, units)
     return Entry._make(
         (
             *_copied(event),
@@ -95,7 +97,8 @@ def enter(event: AttemptFields, book: PriceBook, partial_answers: Mapping[str, s
             to_json(units).decode() if units else "{}",
             event.role or (AttemptRole.FIRST if event.attempt == 1 else None),
             "whole" if event.status is _SUCCEEDED else (partial_answers or {}).get(event.tenant, _BY_USE),
-            cost(usage, quote.prices, units),
+            charged,
+            saved_by_cache(charged, usage, quote.prices, units),
             quote.version,
         )
     )

@@ -6,7 +6,19 @@ still cost what was read; the roll-ups get the differences of rows that were rea
 
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, case, func, literal, select, update
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    ColumnElement,
+    MetaData,
+    Table,
+    case,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import CompilerElement
 
@@ -25,11 +37,20 @@ TRAVELLING: Final = (
     "cost_before_nanodollars",
     "cost_after_nanodollars",
     "price_version_after",
+    "cache_saved_after_nanodollars",
 )
 
 _KEY: Final = tuple(column.name for column in usage_ledger.primary_key)
 
-_staging = Staging("incoming_prices", price_changes, TRAVELLING)
+_coming = Table(
+    "coming_prices",
+    MetaData(),
+    *(Column(name, price_changes.c[name].type, primary_key=name in _KEY) for name in TRAVELLING[:-1]),
+    Column("cache_saved_after_nanodollars", BigInteger),
+)
+"""What comes of a row: what is kept of it in `price_changes`, and more."""
+
+_staging = Staging("incoming_prices", _coming, TRAVELLING)
 
 
 def _locked() -> CTE:
@@ -38,7 +59,12 @@ def _locked() -> CTE:
     same = [usage_ledger.c[name] == coming.c[name] for name in _KEY]
     unchanged = usage_ledger.c.cost_nanodollars.is_not_distinct_from(coming.c.cost_before_nanodollars)
     return (
-        select(usage_ledger, coming.c.cost_after_nanodollars, coming.c.price_version_after)
+        select(
+            usage_ledger,
+            coming.c.cost_after_nanodollars,
+            coming.c.price_version_after,
+            coming.c.cache_saved_after_nanodollars,
+        )
         .where(*same, unchanged)
         .order_by(*(usage_ledger.c[name] for name in _KEY))
         .with_for_update(of=usage_ledger)
@@ -51,7 +77,11 @@ def _changed(locked: CTE) -> CTE:
     return (
         update(usage_ledger)
         .where(*(usage_ledger.c[name] == locked.c[name] for name in _KEY))
-        .values(cost_nanodollars=locked.c.cost_after_nanodollars, price_version=locked.c.price_version_after)
+        .values(
+            cost_nanodollars=locked.c.cost_after_nanodollars,
+            price_version=locked.c.price_version_after,
+            cache_saved_nanodollars=locked.c.cache_saved_after_nanodollars,
+        )
         .returning(*locked.c, usage_ledger.c.billed_nanodollars.label("billed_after"))
         .cte("changed")
     )
@@ -76,6 +106,10 @@ def _differences(changed: CTE) -> CTE:
     made: dict[str, ColumnElement[Any]] = {
         "cost_nanodollars": func.sum(changed.c.cost_after_nanodollars - func.coalesce(before, 0)),
         "billed_nanodollars": func.sum(changed.c.billed_after - func.coalesce(billed_before, 0)),
+        "cache_saved_nanodollars": func.sum(
+            func.coalesce(changed.c.cache_saved_after_nanodollars, 0)
+            - func.coalesce(changed.c.cache_saved_nanodollars, 0)
+        ),
         "unpriced_attempts": -func.count().filter(before.is_(None)),
         "unpriced_tokens": -tokens,
     }

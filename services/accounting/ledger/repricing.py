@@ -19,7 +19,7 @@ from services.accounting.ledger.engine import transaction
 from services.accounting.ledger.price_update import PRICES, TRAVELLING
 from shared.contracts import TokenUsage
 from shared.money import Nanodollars
-from shared.prices import PriceBook, cost
+from shared.prices import PriceBook, cost, saved_by_cache
 
 __all__ = ["Change", "Rows", "Scope", "foreseen", "reprice"]
 
@@ -50,6 +50,7 @@ class Change(NamedTuple):
     cost_before_nanodollars: int | None
     cost_after_nanodollars: Nanodollars
     price_version_after: str
+    cache_saved_after_nanodollars: Nanodollars | None
     provider: str
     upstream_model: str
 
@@ -94,7 +95,8 @@ def _change(row: asyncpg.Record, book: PriceBook) -> Change | None:
         reasoning=row["reasoning_tokens"],
     )
     quote = book.quote(row["provider"], row["upstream_model"], row["started_at"], row["service_tier"])
-    due = cost(usage, quote.prices, from_json(row["units"]))
+    units = from_json(row["units"])
+    due = cost(usage, quote.prices, units)
     if due is None or due == row["cost_nanodollars"]:
         return None
     return Change(
@@ -104,6 +106,7 @@ def _change(row: asyncpg.Record, book: PriceBook) -> Change | None:
         cost_before_nanodollars=row["cost_nanodollars"],
         cost_after_nanodollars=due,
         price_version_after=quote.version,
+        cache_saved_after_nanodollars=saved_by_cache(due, usage, quote.prices, units),
         provider=row["provider"],
         upstream_model=row["upstream_model"],
     )

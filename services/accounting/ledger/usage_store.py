@@ -31,7 +31,14 @@ _SUMMED: Final = (
     *("status", "ended_at", "tenant", "model_asked", "provider", "deployment", "lane", "first_token_ms", "duration_ms"),
     *("team", "caller", "model_served", "feature", "attempt", "role", "queue_ms"),
     *("uncached_input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
-    *("cost_nanodollars", "billed_nanodollars", "provider_cost_nanodollars", "keyed_at", "tags"),
+    *(
+        "cost_nanodollars",
+        "billed_nanodollars",
+        "provider_cost_nanodollars",
+        "cache_saved_nanodollars",
+        "keyed_at",
+        "tags",
+    ),
 )
 """What the sums look at. Rows are put by with these columns alone; those that all sums look at come first."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.contracts import TokenUsage
 from shared.money import Nanodollars, charge_line, nanodollars
-from shared.prices import Prices, Rate, cost
+from shared.prices import Prices, Rate, cost, saved_by_cache
 
 counts = st.integers(min_value=0, max_value=2**31 - 1)
 dollars_per_million = st.decimals(min_value=0, max_value=1000, places=6)
@@ -150,3 +150,21 @@ def test_the_fee_for_a_request_is_for_one_that_was_served() -> None:
     at = Prices(free, free, free, free, request=fee)
     assert cost(TokenUsage(output=1), at) == 5_000_000
     assert cost(TokenUsage(), at) == 0
+
+
+@given(usages(), prices)
+def test_what_a_cache_saves_is_what_the_call_would_have_cost_more_without_it(usage: TokenUsage, at: Prices) -> None:
+    paid = cost(usage, at)
+    without = TokenUsage(uncached_input=usage.input, output=usage.output, reasoning=usage.reasoning)
+    assert (paid or 0) + (saved_by_cache(paid, usage, at) or 0) == cost(without, at)
+
+
+def test_writing_into_a_cache_that_nobody_reads_from_saves_less_than_nothing() -> None:
+    at = Prices(Rate.of(Decimal(3)), Rate.of(Decimal("3.75")), Rate.of(Decimal("0.3")), Rate.of(Decimal(15)))
+    usage = TokenUsage(cache_write=1_000_000)
+    assert saved_by_cache(cost(usage, at), usage, at) == -nanodollars(Decimal("0.75"))
+
+
+def test_nobody_knows_what_was_saved_where_nobody_knows_what_was_paid() -> None:
+    usage = TokenUsage(cache_read=5)
+    assert saved_by_cache(cost(usage, None), usage, None) is None

@@ -40,6 +40,7 @@ def roll_up_columns() -> tuple[Column[Any], ...]:
         fact("unpriced_attempts", BigInteger(), "Calls without a known price; above 0 the cost is a lower bound."),
         fact("unpriced_tokens", BigInteger(), "The tokens, of all four buckets, of the calls without a known price."),
         fact("provider_cost_nanodollars", BigInteger(), "What the providers say the calls cost, where they say so."),
+        fact("cache_saved_nanodollars", BigInteger(), "What the calls would have cost more without prompt caches."),
         fact("queue_ms", BigInteger(), "Sum of the ledger's queue_ms; divide by attempts for the mean."),
         fact("duration_ms", BigInteger(), "Sum of the ledger's duration_ms; divide by attempts for the mean."),
         fact(

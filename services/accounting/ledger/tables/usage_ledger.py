@@ -123,6 +123,12 @@ usage_ledger = Table(
         nullable=True,
         comment="What the tenant pays of the cost, by that rule, in billionths of a US dollar. Null: no price.",
     ),
+    optional(
+        "cache_saved_nanodollars",
+        BigInteger(),
+        "What the call would have cost more without the provider's prompt cache; negative where writing into it cost "
+        "more than reading from it saved. Null: no price was known.",
+    ),
     optional("provider_cost_nanodollars", BigInteger(), "What the provider says it cost, where it says so."),
     fact("price_version", Text(), "Which prices were used: a version of the public price book, or override:<hash>."),
     optional("finish_reason", Text(), "Why the model stopped: stop, length, tool_calls, content_filter."),
