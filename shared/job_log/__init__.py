@@ -1,7 +1,7 @@
 """The job log and the claim in Redis: names, entries and the Lua that both sides run. Theory: `docs/job-log.md`."""
 
 from shared.job_log.entries import START, Cursor, Entry, EventType, encode_entry, parse_cursor, parse_entry
-from shared.job_log.facts import JobFacts, PlanNoted, facts_of
+from shared.job_log.facts import JobFacts, PlanNoted, accepted_entry, facts_of
 from shared.job_log.keys import JobKeys, Keyspace
 from shared.job_log.scripts import (
     ABANDON,
@@ -39,6 +39,7 @@ __all__ = [
     "JobKeys",
     "Keyspace",
     "PlanNoted",
+    "accepted_entry",
     "encode_entry",
     "facts_of",
     "parse_cursor",

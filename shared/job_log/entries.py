@@ -14,7 +14,7 @@ __all__ = ["START", "Cursor", "Entry", "EventType", "encode_entry", "parse_curso
 
 class EventType(StrEnum):
     ACCEPTED = "accepted"
-    """Always `0-1`; refused, harmlessly, when a worker was faster."""
+    """Always `0-1`, and the first: written by the door, or by a worker that was faster."""
     STARTED = "started"
     """A worker has taken the job."""
     PROGRESS = "progress"

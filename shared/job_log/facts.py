@@ -1,11 +1,13 @@
 """What the claim remembers of a job itself (its field `job`): any replica can tell whose it is before it ends."""
 
+import orjson
 from pydantic import AwareDatetime
 
 from shared.contracts import Door, Job, Lane, PlanEntry, WireModel
 from shared.ids import JobId
+from shared.job_log.entries import EventType, encode_entry
 
-__all__ = ["JobFacts", "PlanNoted", "facts_of"]
+__all__ = ["JobFacts", "PlanNoted", "accepted_entry", "facts_of"]
 
 
 class JobFacts(WireModel):
@@ -46,3 +48,9 @@ def facts_of(job: Job) -> JobFacts:
         deadline=job.deadline,
         not_before=job.not_before,
     )
+
+
+def accepted_entry(job: Job) -> bytes:
+    """The first entry of its log, the same whoever writes it."""
+    told = {"id": job.id, "model": job.model, "lane": job.lane, "created_at": int(job.accepted_at.timestamp())}
+    return encode_entry(EventType.ACCEPTED, orjson.dumps(told))

@@ -7,6 +7,7 @@ saw end is one that no worker runs again.
 
 A log has no holes: an append says how many entries the log must already hold. A log that is behind (a flush, a lost
 tail, a lagging replica) takes nothing and tells its length; the owner, who keeps the entries until the end, refills it.
+A length tells that only if logs begin alike: whoever is first, the door or a worker, writes `accepted` (`0-1`).
 A claim that was lost cannot tell that there was one. So a server knows since when it remembers everything, and a job
 that was accepted before begins in an epoch, and numbers its attempts, beyond any that may have been.
 
@@ -154,7 +155,7 @@ TAKE = (
     + """
 -- KEYS: log, readers, claim, memory.
 -- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later,
---   when the job was accepted (Unix ms).
+--   when the job was accepted (Unix ms), accepted entry.
 -- Returns {'finished', outcome, owner, whether its messages are out} | {'running', owner, epoch}
 --   | {'taken', epoch, log length, fields and values of the claim, how many attempts may have been forgotten}.
 local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch', 'published')
@@ -166,6 +167,10 @@ redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
 if claim[2] then redis.call('HINCRBY', KEYS[3], 'deaths', 1) end
 redis.call('PEXPIRE', KEYS[3], ARGV[6])
+if redis.call('XLEN', KEYS[1]) == 0 then
+  redis.call('XADD', KEYS[1], '0-1', 'd', ARGV[10])
+  tell(KEYS[2], ARGV[1], '0-1', ARGV[10])
+end
 local id, entry = epoch .. '-1', epoch == 1 and ARGV[7] or ARGV[8]
 redis.call('XADD', KEYS[1], id, 'd', entry)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])

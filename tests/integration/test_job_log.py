@@ -14,7 +14,7 @@ from services.router_worker.measures import WorkerMeasures
 from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
 from services.router_worker.publishing.flusher import Flusher
 from shared.clock import unix_ms
-from shared.job_log import REMEMBER, EventType, Keyspace
+from shared.job_log import ACCEPT, REMEMBER, EventType, Keyspace, accepted_entry, facts_of
 from shared.redis import redis_client
 from shared.telemetry.instruments import Instruments
 from tests.suites.job_log_members import Member, a_job, delta, listening, shown
@@ -59,9 +59,13 @@ async def test_a_log_holds_what_was_said_in_order_and_ends_once(fleet: Fleet) ->
             await asyncio.sleep(0.02)
     assert await worker.end(journal)
     entries = await worker.log(job)
-    assert [entry.type for entry in entries] == [EventType.STARTED, *[EventType.DELTA] * 500, EventType.DONE]
-    assert [entry.data for entry in entries[1:-1]] == [b'{"n":%d}' % number for number in range(500)]
-    assert [entry.cursor.seq for entry in entries] == list(range(1, 503))
+    assert [entry.type for entry in entries] == [
+        *(EventType.ACCEPTED, EventType.STARTED),
+        *[EventType.DELTA] * 500,
+        EventType.DONE,
+    ]
+    assert [entry.data for entry in entries[2:-1]] == [b'{"n":%d}' % number for number in range(500)]
+    assert [entry.cursor.seq for entry in entries[1:]] == list(range(1, 503))
 
 
 async def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(fleet: Fleet, redis: Redis) -> None:
@@ -70,7 +74,7 @@ async def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(fleet:
     await redis.script_flush()
     journal.show(delta(0))
     assert await worker.end(journal)
-    assert [entry.type for entry in await worker.log(job)] == [EventType.STARTED, EventType.DELTA, EventType.DONE]
+    assert [entry.type for entry in await worker.log(job)][1:] == [EventType.STARTED, EventType.DELTA, EventType.DONE]
 
 
 async def test_a_job_that_a_living_worker_runs_is_not_taken(fleet: Fleet) -> None:
@@ -118,7 +122,7 @@ async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(f
     for number in range(5):
         journal.show(delta(number))
     await asyncio.sleep(0.05)
-    before = await worker.log(job)
+    _, *before = await worker.log(job)
     await worker.forget(job)
     journal.show(delta(5))
     assert await worker.end(journal)
@@ -177,12 +181,28 @@ async def test_a_log_lost_behind_its_end_is_ended_again(fleet: Fleet) -> None:
     journal.show(delta(1))
     await worker.end(journal)
     journal.close()
-    before = await worker.log(job)
+    _, *before = await worker.log(job)
     journal.claim["published"] = b"1"
     await worker.forget(job)
     await shown(worker, job, len(before))
     assert await worker.log(job) == before
     assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=True)
+
+
+async def test_a_log_that_is_lost_before_its_job_is_told_to_be_accepted_is_refilled_too(
+    fleet: Fleet, redis: Redis
+) -> None:
+    """The door is late, and writes into an empty log what the worker had in it besides its own."""
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    keys = worker.keyspace.job(job.id)
+    await worker.forget(job)
+    await redis.register_script(ACCEPT)(
+        [keys.log, keys.readers, keys.claim], [job.id, facts_of(job).to_bytes(), accepted_entry(job), 60_000]
+    )
+    journal.show(delta(1))
+    assert await worker.end(journal)
+    assert [str(entry.cursor) for entry in await worker.log(job)] == ["0-1", "1-1", "1-2", "1-3"]
 
 
 async def test_a_log_that_was_handed_over_is_nobodys_to_refill(fleet: Fleet) -> None:

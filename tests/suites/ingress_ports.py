@@ -133,6 +133,8 @@ class MemoryJobLog:
     async def take(self, job: Job, worker: str = "w1") -> int:
         kept = self._job(job.id)
         kept.facts = kept.facts or facts_of(job)
+        if not kept.entries:
+            self._publish(job.id, Entry(Cursor(0, 1), EventType.ACCEPTED, b"{}"))
         kept.owner, kept.epoch = worker, kept.epoch + 1
         self._publish(job.id, Entry(Cursor(kept.epoch, 1), EventType.STARTED, b"{}"))
         return kept.epoch

@@ -159,7 +159,7 @@ class JobLogReaders:
         await job_log.accept(job)
         await job_log.accept(job)
         async with job_log.follow(job.id, START) as following:
-            assert kinds(await following.next(1)) == [((1, 1), "started")]
+            assert kinds(await following.next(1)) == [((0, 1), "accepted"), ((1, 1), "started")]
 
     async def test_a_job_nobody_accepted_is_unknown(self, job_log: JobLog) -> None:
         assert await job_log.look(new_job_id()) is None

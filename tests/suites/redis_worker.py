@@ -8,7 +8,18 @@ from redis.asyncio import Redis
 
 from shared.contracts import Job, JobEnded
 from shared.ids import JobId
-from shared.job_log import APPEND, END, TAKE, Cursor, Entry, EventType, Keyspace, encode_entry, facts_of
+from shared.job_log import (
+    APPEND,
+    END,
+    TAKE,
+    Cursor,
+    Entry,
+    EventType,
+    Keyspace,
+    accepted_entry,
+    encode_entry,
+    facts_of,
+)
 from tests.suites.ingress_ports import terminal_entry
 
 __all__ = ["RedisWriter"]
@@ -31,7 +42,10 @@ class RedisWriter:
         entries = [encode_entry(event, b"{}") for event in (EventType.STARTED, EventType.PROGRESS)]
         reply = await self.redis.register_script(TAKE)(
             [keys.log, keys.readers, keys.claim, keys.memory],
-            [job.id, worker, owner or "", epoch or "0", facts_of(job).to_bytes(), _TTL_MS, *entries, 2**53],
+            [
+                *(job.id, worker, owner or "", epoch or "0", facts_of(job).to_bytes(), _TTL_MS, *entries, 2**53),
+                accepted_entry(job),
+            ],
         )
         assert reply[0] == b"taken", reply
         taken = int(reply[1])

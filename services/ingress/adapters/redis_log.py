@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -23,11 +22,10 @@ from shared.job_log import (
     FOLLOW,
     Cursor,
     Entry,
-    EventType,
     JobFacts,
     Keyspace,
     PlanNoted,
-    encode_entry,
+    accepted_entry,
     facts_of,
     parse_entry,
 )
@@ -114,10 +112,9 @@ class RedisJobLog:
 
     async def accept(self, job: Job) -> None:
         keys = self._keyspace.job(job.id)
-        entry = encode_entry(EventType.ACCEPTED, _accepted(job))
         facts = facts_of(job).to_bytes()
         places = [keys.log, keys.readers, keys.claim]
-        words: list[str | bytes | int] = [job.id, facts, entry, self._ttl_ms(job.deadline)]
+        words: list[str | bytes | int] = [job.id, facts, accepted_entry(job), self._ttl_ms(job.deadline)]
         with as_unavailable():
             if not job.paced:
                 await self._accept(places, words)
@@ -198,12 +195,6 @@ def as_unavailable() -> Iterator[None]:
     # A connection that dies under redis-py shows itself as AttributeError or RuntimeError, too.
     except (RedisError, OSError, TimeoutError, AttributeError, RuntimeError) as error:
         raise UnavailableError(Dependency.REDIS, plain(error)) from error
-
-
-def _accepted(job: Job) -> bytes:
-    return orjson.dumps(
-        {"id": job.id, "model": job.model, "lane": job.lane, "created_at": int(job.accepted_at.timestamp())}
-    )
 
 
 def _facts(raw: bytes | None) -> JobFacts | None:

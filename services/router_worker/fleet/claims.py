@@ -15,7 +15,17 @@ from services.router_worker.ports import Begun, Ended, Liveness, Look, Owned, Ru
 from shared.clock import unix_ms
 from shared.contracts import Job
 from shared.ids import JobId
-from shared.job_log import BEGIN, HAND_OVER, TAKE, Entry, EventType, Keyspace, encode_entry, parse_entry
+from shared.job_log import (
+    BEGIN,
+    HAND_OVER,
+    TAKE,
+    Entry,
+    EventType,
+    Keyspace,
+    accepted_entry,
+    encode_entry,
+    parse_entry,
+)
 
 __all__ = ["RedisClaims"]
 
@@ -64,6 +74,7 @@ class RedisClaims:
                 started,
                 takeover,
                 unix_ms(job.accepted_at),
+                accepted_entry(job),
             ],
         )
         match reply[0]:
