@@ -160,6 +160,8 @@ class LedgerRow:
     usage: TokenUsage
     usage_source: UsageSource
     error_kind: str | None
+    ended_at: float
+    """As its worker saw it."""
     recorded_at: float
 
 

@@ -1,7 +1,8 @@
 """Is the ledger what the provider served, attempt by attempt?
 
 A call whose provider told what it had used is charged with that, unless its worker never heard it. What a worker did
-not live to hear, or did not hear because the way was cut, is charged from what had arrived: never more than was served.
+not live to hear, or did not hear because the way was cut, or because it stopped waiting just then, is charged from what
+had arrived: never more than was served.
 
 One call may be charged to nobody: its worker has ended, and what it had noted in Valkey was forgotten before another
 read it. Then there is nobody left who knows of it. Such calls are counted and told.
@@ -16,6 +17,9 @@ from chaos.verdicts.verdict import Finding, Verdict
 from shared.contracts import AttemptStatus, UsageSource
 
 __all__ = ["ledger_is_what_was_served", "lost_rows"]
+
+_GAVE_UP = frozenset({"deadline", "total_timeout", "first_token_timeout", "stall"})
+_ON_ITS_WAY_SECONDS = 1.0
 
 
 def ledger_is_what_was_served(facts: Facts) -> Verdict:
@@ -94,10 +98,15 @@ def _compared(timeline: Timeline, calls: Sequence[Call], row: LedgerRow) -> Iter
             yield f"charged {row.usage.total} tokens by the provider's own count, which was {_total(call)}"
     elif row.usage_source is UsageSource.ESTIMATE:
         yield "charged by an estimate, and this provider always tells"
-    elif call.finished == "completed" and call.reported and not _unheard(timeline, call):
+    elif call.finished == "completed" and call.reported and not (_crossed(call, row) or _unheard(timeline, call)):
         yield f"charged {row.usage.total} tokens ({row.usage_source}) of {_total(call)} that the provider told"
     if row.status is AttemptStatus.ABANDONED and row.usage_source not in (UsageSource.PARTIAL, UsageSource.PROVIDER):
         yield f"its worker died, and its row says {row.usage_source}"
+
+
+def _crossed(call: Call, row: LedgerRow) -> bool:
+    """Whether its worker had waited long enough just when the answer was on its way."""
+    return row.error_kind in _GAVE_UP and abs(row.ended_at - call.ended_at) < _ON_ITS_WAY_SECONDS
 
 
 def _unheard(timeline: Timeline, call: Call) -> bool:

@@ -19,7 +19,7 @@ _BUCKETS: Final = (
 _JOBS: Final = "select job_id, status from jobs"
 _LEDGER: Final = f"""
     select attempt_id, job_id, attempt, epoch, status, {", ".join(_BUCKETS)}, usage_source, error_kind,
-           extract(epoch from recorded_at)::float8 as recorded_at
+           extract(epoch from ended_at)::float8 as ended_at, extract(epoch from recorded_at)::float8 as recorded_at
     from usage_ledger
 """  # noqa: S608 - names of ours, no values
 
@@ -48,5 +48,6 @@ def _ledger_row(row: Any) -> LedgerRow:  # noqa: ANN401 - asyncpg has no types
         ),
         usage_source=UsageSource(row["usage_source"]),
         error_kind=row["error_kind"],
+        ended_at=row["ended_at"],
         recorded_at=row["recorded_at"],
     )

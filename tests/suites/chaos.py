@@ -77,6 +77,7 @@ def a_row(number: int = 1, **fields: object) -> LedgerRow:
         usage=TokenUsage(uncached_input=5, output=2),
         usage_source=UsageSource.PROVIDER,
         error_kind=None,
+        ended_at=LATER,
         recorded_at=LATER,
     )
     return replace(row, **fields)  # type: ignore[arg-type]

@@ -255,6 +255,18 @@ def test_a_call_that_only_a_dead_worker_and_a_flushed_valkey_knew_is_nobodys_to_
     assert not ledger_is_what_was_served(replace(facts, strikes=())).holds
 
 
+@pytest.mark.parametrize(
+    ("kind", "after", "holds"), [("deadline", 0.9, True), ("deadline", 2, False), ("cut", 0, False)]
+)
+def test_a_worker_that_stops_waiting_just_when_the_answer_comes_has_not_heard_it(
+    kind: str, after: float, *, holds: bool
+) -> None:
+    failed = {"status": AttemptStatus.FAILED, "usage": TokenUsage(), "usage_source": UsageSource.NONE}
+    call = a_call()
+    row = a_row(**failed, error_kind=kind, ended_at=call.ended_at + after)
+    assert ledger_is_what_was_served(tampered(calls=(call,), ledger=(row,))).holds is holds
+
+
 def test_a_chat_that_was_shown_everything_needs_no_events() -> None:
     shown = tuple(event.data for event in a_log() if event.type == "delta")
     chat = Transcript("e1/chat", JOB, (), (), ended=True, shown=shown)
