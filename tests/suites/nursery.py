@@ -118,4 +118,4 @@ def _live(module: str, env: dict[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    _bear(socket.socket(fileno=int(sys.argv[1])))
+    _bear(socket.socket(fileno=int(sys.argv.pop())))  # her children are given no word of hers
