@@ -37,8 +37,8 @@ class Timeline:
         boot = self.lives.get(life or "")
         if boot is None:
             return "nobody knows whose call it was"
-        if boot.killed and boot.ended_at is not None and since <= boot.ended_at <= until:
-            return f"{boot.name} was killed"
+        if boot.killed and boot.ended_at is not None and boot.ended_at <= until:
+            return f"{boot.name} was killed"  # what it had sent may arrive when it is dead
         for strike in self.near(since, until):
             if strike.fault.act is Act.FREEZE and strike.fault.target == boot.slot:
                 return f"{boot.name} was stopped"

@@ -5,7 +5,7 @@ import pytest
 from chaos.facts import Strike
 from chaos.schedule import Act
 from chaos.timeline import Timeline
-from tests.suites.chaos import a_strike, tampered
+from tests.suites.chaos import BEGIN, a_life, a_strike, tampered
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ from tests.suites.chaos import a_strike, tampered
 )
 def test_a_standstill_is_as_long_as_something_all_need_was_away(strikes: tuple[Strike, ...], seconds: float) -> None:
     assert Timeline(tampered(strikes=strikes)).standstill(0, 10) == pytest.approx(seconds)
+
+
+def test_a_call_may_reach_its_provider_when_its_worker_is_dead_and_never_before_that_is() -> None:
+    timeline = Timeline(tampered(lives=(a_life(killed=True, ended_at=BEGIN + 1),)))
+    assert timeline.away("worker-1#1", BEGIN + 1.01, BEGIN + 5) == "worker-1#1 was killed"
+    assert timeline.away("worker-1#1", BEGIN, BEGIN + 0.9) is None
