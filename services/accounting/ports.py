@@ -167,7 +167,8 @@ class Settled:
 class HardBudgets:
     """Of one tenant."""
 
-    names: tuple[str, ...]
+    limits: Mapping[str, Nanodollars]
+    """By their names."""
     opened: bool
     """Whether anything was ever held of them."""
 
@@ -227,12 +228,14 @@ class BudgetBooks(Protocol):
         """Of these tenants, those whose book is open."""
         ...
 
-    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
+    async def settle(
+        self, tenant: str, limits: Mapping[str, Nanodollars], settled: Settled, missing: Mapping[str, Held]
+    ) -> bool:
         """Write the figures, drop what the settled jobs hold, and add what is missing. False: it is not open."""
         ...
 
     async def open(
-        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+        self, tenant: str, limits: Mapping[str, Nanodollars], figures: Sequence[Figure], held: Mapping[str, Held]
     ) -> None:
         """Afterwards the book is open, with exactly this in it, unless it was open before."""
         ...

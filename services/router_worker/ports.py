@@ -11,12 +11,15 @@ from services.router_worker.outcome import AttemptBegun
 from shared.contracts import AttemptFinished, Job, JobEnded, TokenUsage
 from shared.ids import JobId
 from shared.job_log import Entry, EventType
+from shared.money import Nanodollars
 
 __all__ = [
     "Begun",
     "Claims",
     "Ended",
     "FlushMeasures",
+    "Hold",
+    "Holds",
     "JobLog",
     "JobQueue",
     "Journals",
@@ -96,6 +99,24 @@ class Begun(StrEnum):
     """A higher epoch owns the job: stop."""
     LOST = "lost"
     """Redis has forgotten the claim: the flusher restores it with the log; note it again after that."""
+
+
+class Hold(StrEnum):
+    """Of money, for one more call."""
+
+    HELD = "held"
+    SHORT = "short"
+    """A budget has not enough left: nothing has changed."""
+    UNKNOWN = "unknown"
+    """Nobody knows what is left: the book is being made anew."""
+
+
+class Holds(Protocol):
+    """What jobs hold of the budgets of their tenants."""
+
+    async def extend(self, job: Job, amount: Nanodollars) -> Hold:
+        """To so much in all, in each of its windows. May be repeated. Blocks for Redis, and raises Unreachable."""
+        ...
 
 
 class Liveness(Protocol):

@@ -10,7 +10,7 @@ from services.router_worker.routing.plan import Plan
 from services.router_worker.running import Interrupt
 from shared.contracts import AttemptFinished, Job, JobError, JobStatus
 
-__all__ = ["CANCELLED", "DEFECT", "KILLS_ITS_WORKERS", "PutOff", "Run", "Verdict"]
+__all__ = ["CANCELLED", "DEFECT", "KILLS_ITS_WORKERS", "TOO_DEAR", "UNPAID_IN_TIME", "PutOff", "Run", "Verdict"]
 
 
 @dataclass(slots=True)
@@ -66,6 +66,26 @@ DEFECT = Verdict(
         message="Sluice failed while it ran this job, several times; it is not tried again.",
         type="server_error",
         code="internal_error",
+    ),
+)
+
+TOO_DEAR = Verdict(
+    JobStatus.FAILED,
+    JobError(
+        status_code=429,
+        message="The answer broke off, and what is left of a budget does not pay for another call.",
+        type="insufficient_quota",
+        code="insufficient_quota",
+    ),
+)
+
+UNPAID_IN_TIME = Verdict(
+    JobStatus.EXPIRED,
+    JobError(
+        status_code=504,
+        message="The answer broke off, and until the deadline nobody knew whether a budget pays for another call.",
+        type="server_error",
+        code="deadline_exceeded",
     ),
 )
 

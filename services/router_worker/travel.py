@@ -13,7 +13,7 @@ from services.router_worker.calls import Permit, Permits
 from services.router_worker.conduct import Conductor
 from services.router_worker.outcome import AttemptBegun, abandoned, job_error
 from services.router_worker.patience import until_answered
-from services.router_worker.ports import Claims, Measures, Taken
+from services.router_worker.ports import Claims, Hold, Holds, Measures, Taken
 from services.router_worker.routing.explain import met_by
 from services.router_worker.routing.journey import (
     Call,
@@ -30,12 +30,22 @@ from services.router_worker.routing.journey import (
     begin,
 )
 from services.router_worker.routing.steps import OPEN, Admitted, Hedge, Openings, Queue, Slow
-from services.router_worker.run import CANCELLED, DEFECT, KILLS_ITS_WORKERS, PutOff, Run, Verdict
+from services.router_worker.run import (
+    CANCELLED,
+    DEFECT,
+    KILLS_ITS_WORKERS,
+    TOO_DEAR,
+    UNPAID_IN_TIME,
+    PutOff,
+    Run,
+    Verdict,
+)
 from services.router_worker.shown import read_back
 from shared.clock import Clock
 from shared.config.schema import Retries
 from shared.contracts import AttemptFinished, JobStatus
 from shared.job_log import EventType
+from shared.money import Nanodollars
 
 __all__ = ["Traveller"]
 
@@ -43,6 +53,7 @@ log = structlog.get_logger("journey")
 
 _MOST_DEATHS = 3
 """A record whose workers died so often may be what kills them."""
+_ASK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -55,6 +66,7 @@ class _Calling:
 @dataclass(frozen=True, slots=True)
 class Traveller:
     claims: Claims
+    holds: Holds
     permits: Permits
     conductor: Conductor
     measures: Measures
@@ -62,6 +74,8 @@ class Traveller:
     clock: Clock
     longest_wait: timedelta
     """A job that waits longer does so elsewhere, unless readers hold a part of its answer."""
+    unheld_when_unknown: bool = False
+    """Whether calls are made while nobody knows what is left of a budget."""
 
     async def travel(self, run: Run) -> Verdict | PutOff:
         """How the job ends, or when to go on with it.
@@ -94,6 +108,8 @@ class Traveller:
     async def _walk(self, run: Run, journey: Journey, step: Step) -> Verdict | PutOff:
         permit: Permit | None = None
         while True:
+            if isinstance(step, Call | Restart) and (verdict := await self._unpaid(run, permit)):
+                return verdict
             match step:
                 case Succeed() | GiveUp():
                     return _verdict(step)
@@ -110,14 +126,51 @@ class Traveller:
                     run.assembler = Assembler()
                     step = call
                 case Call():
-                    permit = permit or self.permits.take(step.candidate, run.job)
-                    calling = _Calling(journey)
-                    happened = await self.conductor.attempt(run, step, permit, partial(self._second, run, calling))
-                    permit, journey = None, calling.journey
-                    for each in happened:
-                        journey, step = advance(journey, each, self._openings(run))
+                    journey, step = await self._call(run, journey, step, permit)
+                    permit = None
                 case Listen() | Hedge():
                     raise AssertionError("a journey listens only while an attempt runs")
+
+    async def _call(self, run: Run, journey: Journey, call: Call, permit: Permit | None) -> tuple[Journey, Step]:
+        calling = _Calling(journey)
+        step: Step = call
+        permit = permit or self.permits.take(call.candidate, run.job)
+        happened = await self.conductor.attempt(run, call, permit, partial(self._second, run, calling))
+        journey = calling.journey
+        for each in happened:
+            journey, step = advance(journey, each, self._openings(run))
+        return journey, step
+
+    async def _unpaid(self, run: Run, permit: Permit | None) -> Verdict | None:
+        """How the job ends, when there is no money for the next call."""
+        hold = await self._hold_for_another(run)
+        if hold is Hold.HELD:
+            return None
+        if permit is not None:
+            permit.end(0, None)
+        return TOO_DEAR if hold is Hold.SHORT else UNPAID_IN_TIME
+
+    async def _hold_for_another(self, run: Run) -> Hold:
+        """Money for the next call: one was held for at admission, and those that broke have used up what they cost.
+
+        Waits until somebody knows what is left; it is unknown when the deadline has come meanwhile.
+        """
+        job, costly = run.job, sum(1 for attempt in run.attempts if attempt.usage.total)
+        if job.reserved is None or not costly:
+            return Hold.HELD
+        # No call costs more than was held for the first.
+        amount = Nanodollars(job.reserved.nanodollars * (1 + costly))
+        while True:
+            hold = await until_answered(lambda: self.holds.extend(job, amount))
+            if hold is not Hold.UNKNOWN:
+                return hold
+            if self.unheld_when_unknown:
+                return Hold.HELD
+            left = job.deadline - self.clock()
+            if left <= timedelta():
+                return hold
+            with run.place.resting():
+                await asyncio.sleep(min(left.total_seconds(), _ASK_AGAIN_SECONDS))
 
     def _second(self, run: Run, calling: "_Calling") -> tuple[Call, Permit] | None:
         """Whom to call beside a call that is slow."""

@@ -2,10 +2,11 @@
 
 from shared.budgets.reserving import Deployments, Need, worst_case
 from shared.budgets.rules import BudgetRule, Use, rule_of, rules_of
-from shared.budgets.scripts import DROP, HOLD, OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
+from shared.budgets.scripts import DROP, EXTEND, HOLD, OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 
 __all__ = [
     "DROP",
+    "EXTEND",
     "HOLD",
     "OPEN",
     "READ",

@@ -2,9 +2,9 @@
 
 It is a bound of one whole answer by the dearest of them. The input is what the model's own tokenizer is likely to count
 at most; the output is what the request, or else the model, allows. Where a slow call gets another beside it, two are
-held. What nobody can know before is not in it:
-searches that a provider makes, pictures that it counts in its own way, and a call that breaks and is made again. Such
-a job settles for what it really cost, and the next ones find that much less left.
+held. A call that breaks and is made again gets money of its own then. What nobody can know before is not in it:
+searches that a provider makes, and pictures that it counts in its own way. Such a job settles for what it really cost,
+and the next ones find that much less left.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,10 +1,11 @@
 """The Lua that keeps a tenant's budgets in Redis. Each script is one atomic step; its comment says what it takes and
 returns.
 
-Theory. A tenant has a *book*: what is spent in each window, as the ledger says, and how much of each is held; and its
-*holds*: by job, what it may cost at most, and the windows that is reserved in. A hold is made before the job is queued,
-if spent and held leave room for it in every window, and dropped when all that the job cost is in the ledger. In
-between, both may count the same money: a window then seems fuller than it is, and never emptier.
+Theory. A tenant has a *book*: the limits, what is spent in each window, as the ledger says, and how much of it is held;
+and its *holds*: by job, what it may cost at most, and the windows that is reserved in. A hold is made before the job is
+queued, if spent and held leave room for it in every window; it is extended, if there is room, before another call is
+made for a job whose last one has cost something; and dropped when all that the job cost is in the ledger. In between,
+both may count the same money: a window then seems fuller than it is, and never emptier.
 
 The ledger is the truth. A server knows its book by its own run: after a restart, a failover or a flush nobody knows
 what it has forgotten, so nothing is held until accounting has written the book anew. What is spent comes with a number
@@ -16,7 +17,7 @@ nine million dollars.
 
 from typing import Final, NamedTuple
 
-__all__ = ["DROP", "HOLD", "OPEN", "READ", "SETTLE", "STATE", "Held", "held_entry", "parse_held"]
+__all__ = ["DROP", "EXTEND", "HOLD", "OPEN", "READ", "SETTLE", "STATE", "Held", "held_entry", "parse_held"]
 
 _RUN: Final = """
 local function run()
@@ -49,6 +50,9 @@ local function drop(book, holds, job)
     end
   end
   return 1
+end
+local function know(book, at, count)
+  for i = at, at + (count - 1) * 2, 2 do redis.call('HSET', book, 'k:' .. ARGV[i], ARGV[i + 1]) end
 end
 local function spend(book, at, count)
   for i = at, at + (count - 1) * 3, 3 do
@@ -87,6 +91,31 @@ return {'held'}
 """
 )
 
+EXTEND: Final = (
+    _RUN
+    + _HOLDS
+    + """
+-- KEYS: book, holds. ARGV: job, amount. The job holds so much in each of its windows, or what it held.
+-- Returns 'held'; 'short': a window has not enough left; 'unknown': the book is not open, or does not know the hold.
+local book, holds, job = KEYS[1], KEYS[2], ARGV[1]
+local entry = redis.call('HGET', holds, job)
+if not entry or not is_open(book) then return 'unknown' end
+local amount, lines = parsed(entry)
+local more = tonumber(ARGV[2]) - tonumber(amount)
+if more <= 0 then return 'held' end
+for i = 2, #lines do
+  local limit = redis.call('HGET', book, 'k:' .. string.match(lines[i], ' (.*)$'))
+  if not limit then return 'unknown' end
+  local spent = redis.call('HGET', book, 's:' .. lines[i]) or '0'
+  local held = redis.call('HGET', book, 'h:' .. lines[i]) or '0'
+  if tonumber(spent) + tonumber(held) + more > tonumber(limit) then return 'short' end
+end
+drop(book, holds, job)
+hold(book, holds, job, ARGV[2] .. string.sub(entry, #amount + 1))
+return 'held'
+"""
+)
+
 DROP: Final = (
     _HOLDS
     + """
@@ -101,16 +130,17 @@ SETTLE: Final = (
     _RUN
     + _HOLDS
     + """
--- KEYS: book, holds. ARGV: how many budgets, windows and jobs to drop; the names of the budgets; of each window its
--- name, what is spent, and the number of that; the jobs; then of each job that must have a hold: its id, its entry.
+-- KEYS: book, holds. ARGV: how many budgets, windows and jobs to drop; of each budget its name and limit; of each
+-- window its name, what is spent, and the number of that; the jobs; then of each job that must have a hold: its id, its
+-- entry.
 -- Returns 1, or 0 when the book is not open: then nothing was changed.
 local book, holds = KEYS[1], KEYS[2]
 if not is_open(book) then return 0 end
 local budgets, windows, jobs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 4
-spend(book, at + budgets, windows)
-for i = at, at + budgets - 1 do redis.call('HSET', book, 'k:' .. ARGV[i], 1) end
-at = at + budgets + windows * 3
+know(book, at, budgets)
+spend(book, at + budgets * 2, windows)
+at = at + budgets * 2 + windows * 3
 for i = at, at + jobs - 1 do drop(book, holds, ARGV[i]) end
 for i = at + jobs, #ARGV, 2 do hold(book, holds, ARGV[i], ARGV[i + 1]) end
 return 1
@@ -121,16 +151,16 @@ OPEN: Final = (
     _RUN
     + _HOLDS
     + """
--- KEYS: book, holds. ARGV: how many budgets and windows; their names and figures as in SETTLE; then id and entry of
+-- KEYS: book, holds. ARGV: how many budgets and windows; their limits and figures as in SETTLE; then id and entry of
 -- each job that has a hold. Returns 1, or 0 when the book is open already: then nothing was changed.
 local book, holds = KEYS[1], KEYS[2]
 if is_open(book) then return 0 end
 local budgets, windows = tonumber(ARGV[1]), tonumber(ARGV[2])
 redis.call('DEL', book, holds)
 local at = 3
-spend(book, at + budgets, windows)
-for i = at, at + budgets - 1 do redis.call('HSET', book, 'k:' .. ARGV[i], 1) end
-for i = at + budgets + windows * 3, #ARGV, 2 do hold(book, holds, ARGV[i], ARGV[i + 1]) end
+know(book, at, budgets)
+spend(book, at + budgets * 2, windows)
+for i = at + budgets * 2 + windows * 3, #ARGV, 2 do hold(book, holds, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', book, 'run', run())
 return 1
 """

@@ -24,6 +24,7 @@ RULES = [
     a_rule("day", per="day", limit=Nanodollars(60)),
     a_rule("team", limit=Nanodollars(9_000_000_000_000_000)),
 ]
+LIMITS = {rule.name: rule.limit for rule in RULES}
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ async def test_whatever_is_held_and_settled_the_script_does_as_the_book_in_memor
     chance, book = Random(3), Book()
     jobs = [new_job_id() for _ in range(12)]
     names = [rule.name for rule in RULES]
-    await books.open("acme", names, (), {})
+    await books.open("acme", LIMITS, (), {})
     book.settle(names, [], [], {})
     for step in range(300):
         if chance.random() < 0.6:
@@ -80,7 +81,7 @@ async def test_whatever_is_held_and_settled_the_script_does_as_the_book_in_memor
             missing = {job: Held(5, 1, ("w month",)) for job in chance.sample(jobs, 1)}
             plain = {job: (entry.nanodollars, entry.windows) for job, entry in missing.items()}
             assert book.settle(names, figures, dropped, plain)
-            assert await books.settle("acme", names, Settled(figures, dropped), missing)
+            assert await books.settle("acme", LIMITS, Settled(figures, dropped), missing)
         held = await books.holds("acme")
         assert {job: (entry.nanodollars, entry.windows) for job, entry in held.items()} == book.holds
 
@@ -91,29 +92,29 @@ async def test_nothing_is_held_of_a_book_that_is_not_open_or_does_not_know_the_b
     job, ask = new_job_id(), reserved(1, RULES[:1])
     with pytest.raises(UnavailableError):
         await door.hold(job, ask, RULES[:1])
-    await books.open("acme", ["another"], (), {})
+    await books.open("acme", {"another": LIMITS["month"]}, (), {})
     with pytest.raises(UnavailableError):
         await door.hold(job, ask, RULES[:1])
-    await books.settle("acme", ["month"], Settled(()), {})
+    await books.settle("acme", {"month": LIMITS["month"]}, Settled(()), {})
     assert await door.hold(job, ask, RULES[:1]) == []
 
 
 async def test_a_book_of_another_run_of_the_server_is_not_open(
     redis: Redis, keyspace: Keyspace, books: RedisBooks, door: RedisBudgets
 ) -> None:
-    await books.open("acme", ["month"], (), {})
+    await books.open("acme", {"month": LIMITS["month"]}, (), {})
     assert await books.open_ones(["acme", "rival"]) == {"acme"}
     await redis.hset(keyspace.budgets("acme")[0], "run", "0" * 40)
     assert await books.open_ones(["acme"]) == frozenset()
-    assert not await books.settle("acme", ["month"], Settled(()), {})
+    assert not await books.settle("acme", {"month": LIMITS["month"]}, Settled(()), {})
     with pytest.raises(UnavailableError):
         await door.hold(new_job_id(), reserved(1, RULES[:1]), RULES[:1])
 
 
 async def test_opening_writes_the_book_anew_and_an_open_one_stays(books: RedisBooks, door: RedisBudgets) -> None:
     held = {"a": Held(40, 1, ("w month",)), "b": Held(30, 1, ("w month", "w day"))}
-    await books.open("acme", ["month", "day"], (Figure("w month", 25, 1),), held)
-    await books.open("acme", ["month"], (Figure("w month", 0, 9),), {})
+    await books.open("acme", LIMITS, (Figure("w month", 25, 1),), held)
+    await books.open("acme", {"month": LIMITS["month"]}, (Figure("w month", 0, 9),), {})
     [short] = await door.hold(JobId("c"), reserved(6, RULES[:1]), RULES[:1])
     assert (short.spent, short.held) == (25, 70)
     assert await door.hold(JobId("c"), reserved(5, RULES[:1]), RULES[:1]) == []
@@ -123,7 +124,7 @@ async def test_opening_writes_the_book_anew_and_an_open_one_stays(books: RedisBo
 async def test_what_is_dropped_leaves_nothing_behind(
     redis: Redis, keyspace: Keyspace, books: RedisBooks, door: RedisBudgets
 ) -> None:
-    await books.open("acme", ["month", "day"], (), {})
+    await books.open("acme", LIMITS, (), {})
     before = await redis.hgetall(keyspace.budgets("acme")[0])
     for amount in (0, 40):
         await door.hold(JobId("a"), reserved(amount, RULES[:2]), RULES[:2])

@@ -11,6 +11,7 @@ from services.accounting.budgets.comparing import Book
 from services.accounting.ports import AwayError, Figure, Settled
 from shared.budgets import OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 from shared.job_log import Keyspace
+from shared.money import Nanodollars
 
 __all__ = ["RedisBooks"]
 
@@ -34,16 +35,18 @@ class RedisBooks:
             answers = await pipeline.execute()
         return frozenset(tenant for tenant, is_open in zip(tenants, answers, strict=True) if is_open)
 
-    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
-        words: list[Word] = [len(budgets), len(settled.figures), len(settled.jobs), *budgets]
+    async def settle(
+        self, tenant: str, limits: Mapping[str, Nanodollars], settled: Settled, missing: Mapping[str, Held]
+    ) -> bool:
+        words: list[Word] = [len(limits), len(settled.figures), len(settled.jobs), *_limits(limits)]
         words += [*_figures(settled.figures), *settled.jobs, *_holds(missing)]
         with _translated():
             return bool(await self._settle(self._keyspace.budgets(tenant), words))
 
     async def open(
-        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+        self, tenant: str, limits: Mapping[str, Nanodollars], figures: Sequence[Figure], held: Mapping[str, Held]
     ) -> None:
-        words: list[Word] = [len(budgets), len(figures), *budgets, *_figures(figures), *_holds(held)]
+        words: list[Word] = [len(limits), len(figures), *_limits(limits), *_figures(figures), *_holds(held)]
         with _translated():
             await self._open(self._keyspace.budgets(tenant), words)
 
@@ -72,6 +75,10 @@ class RedisBooks:
 
 def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _limits(limits: Mapping[str, Nanodollars]) -> Iterator[Word]:
+    return (word for pair in limits.items() for word in pair)
 
 
 def _figures(figures: Sequence[Figure]) -> Iterator[Word]:

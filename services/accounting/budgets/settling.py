@@ -26,6 +26,7 @@ from services.accounting.budgets.noted import Noted
 from services.accounting.ports import AwayError, BudgetBooks, BudgetLedger, HardBudgets, Settled
 from shared.budgets import Held
 from shared.clock import Clock, unix_ms
+from shared.money import Nanodollars
 
 __all__ = ["Patience", "Settling"]
 
@@ -99,7 +100,7 @@ class Settling:
             return
         done = await self._ledger.settle(noted, [job for jobs in noted.values() for job in jobs])
         for tenant, settled in done.items():
-            await self._books.settle(tenant, self._names(tenant), settled, {})
+            await self._books.settle(tenant, self._limits(tenant), settled, {})
 
     async def bring_into_force(self) -> None:
         """What administrators have set. Raises AwayError; what is not in force then is found again."""
@@ -110,8 +111,8 @@ class Settling:
         await self._open_those_closed([tenant for tenant in coming if tenant in self._budgets])
         for tenant in coming:
             settled = (await self._ledger.settle([tenant], ()))[tenant]
-            is_known = await self._books.settle(tenant, self._names(tenant), settled, {})
-            await self._ledger.in_force(tenant, self._names(tenant) if is_known else ())
+            is_known = await self._books.settle(tenant, self._limits(tenant), settled, {})
+            await self._ledger.in_force(tenant, self._limits(tenant) if is_known else ())
         await self._books.announce()
 
     async def look(self) -> None:
@@ -135,7 +136,7 @@ class Settling:
         over = [*settled.jobs, *await self._over(found)]
         done = frozenset(over)
         missing = {job: held for job, held in due.items() if job not in found and job not in done}
-        if await self._books.settle(tenant, self._names(tenant), Settled(settled.figures, tuple(over)), missing):
+        if await self._books.settle(tenant, self._limits(tenant), Settled(settled.figures, tuple(over)), missing):
             if not self._budgets[tenant].opened:
                 await self._ledger.opened([tenant])
             if missing:
@@ -179,10 +180,10 @@ class Settling:
         due = await self._ledger.held(tenant)
         settled = (await self._ledger.settle([tenant], due.keys()))[tenant]
         held = {job: entry for job, entry in due.items() if job not in settled.jobs}
-        await self._books.open(tenant, self._names(tenant), settled.figures, held)
+        await self._books.open(tenant, self._limits(tenant), settled.figures, held)
         await self._ledger.opened([tenant])
         log.info("budget_book_opened", tenant=tenant, holds=len(held))
 
-    def _names(self, tenant: str) -> Sequence[str]:
+    def _limits(self, tenant: str) -> Mapping[str, Nanodollars]:
         budgets = self._budgets.get(tenant)
-        return budgets.names if budgets else ()
+        return budgets.limits if budgets else {}

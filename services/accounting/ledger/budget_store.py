@@ -12,11 +12,13 @@ from services.accounting.ledger.engine import transaction
 from services.accounting.ports import Figure, HardBudgets, HeldJobs, Settled
 from shared.budgets import Held
 from shared.ids import JobId, job_unix_ms
+from shared.money import Nanodollars
 
 __all__ = ["PostgresBudgets"]
 
 _HARD: Final = """
-    select tenant, array_agg(budget order by budget) as budgets, bool_or(opened_at is not null) as opened
+    select tenant, array_agg(budget order by budget) as budgets,
+           array_agg(limit_nanodollars order by budget) as limits, bool_or(opened_at is not null) as opened
     from budgets where hard group by tenant
 """
 _COMING: Final = "select distinct tenant from budgets where in_force_at is null"
@@ -69,7 +71,12 @@ class PostgresBudgets:
     async def hard(self) -> Mapping[str, HardBudgets]:
         async with transaction(self._engine) as connection:
             rows = await connection.fetch(_HARD)
-        return {row["tenant"]: HardBudgets(tuple(row["budgets"]), opened=row["opened"]) for row in rows}
+        return {
+            row["tenant"]: HardBudgets(
+                dict(zip(row["budgets"], map(Nanodollars, row["limits"]), strict=True)), opened=row["opened"]
+            )
+            for row in rows
+        }
 
     async def coming(self) -> Collection[str]:
         async with transaction(self._engine) as connection:

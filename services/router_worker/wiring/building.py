@@ -7,6 +7,7 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from services.router_worker.fleet.claims import RedisClaims
+from services.router_worker.fleet.holds import RedisHolds
 from services.router_worker.fleet.shadows import FleetShadows
 from services.router_worker.generations import Generation
 from services.router_worker.luggage import CollectingCalls, LeftAnswers
@@ -76,12 +77,14 @@ class Builder:
             queue=self.queue,
             traveller=Traveller(
                 self.claims,
+                RedisHolds(self.redis, self.keyspace),
                 calling.governor,
                 conductor,
                 self.measures,
                 config.retries,
                 utc_now,
                 longest_wait=TIERS[0].delay,
+                unheld_when_unknown=config.budgets.when_unknown == "admit",
             ),
             conductor=conductor,
             measures=self.measures,

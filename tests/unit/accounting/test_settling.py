@@ -11,6 +11,7 @@ from services.accounting.budgets.settling import Patience, Settling
 from services.accounting.ports import AwayError, Figure, HardBudgets, HeldJobs, Settled
 from shared.budgets import Held
 from shared.clock import unix_ms
+from shared.money import Nanodollars
 from tests.suites.budgets import Book
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -35,7 +36,7 @@ class MemoryLedger:
     settled: set[str] = field(default_factory=set)
 
     async def hard(self) -> Mapping[str, HardBudgets]:
-        return {"acme": HardBudgets(("month",), self.was_opened)}
+        return {"acme": HardBudgets({"month": Nanodollars(100)}, self.was_opened)}
 
     async def coming(self) -> Collection[str]:
         return () if self.is_in_force else ("acme",)
@@ -76,17 +77,19 @@ class MemoryBooks:
             raise AwayError("gone for lunch")
         return frozenset(tenants if self.book.is_open else ())
 
-    async def settle(self, tenant: str, budgets: Sequence[str], settled: Settled, missing: Mapping[str, Held]) -> bool:
+    async def settle(
+        self, tenant: str, limits: Mapping[str, Nanodollars], settled: Settled, missing: Mapping[str, Held]
+    ) -> bool:
         if self.away:
             raise AwayError("gone for lunch")
         plain = {job: (entry.nanodollars, entry.windows) for job, entry in missing.items()}
-        return self.book.settle(budgets, settled.figures, settled.jobs, plain)
+        return self.book.settle(list(limits), settled.figures, settled.jobs, plain)
 
     async def open(
-        self, tenant: str, budgets: Sequence[str], figures: Sequence[Figure], held: Mapping[str, Held]
+        self, tenant: str, limits: Mapping[str, Nanodollars], figures: Sequence[Figure], held: Mapping[str, Held]
     ) -> None:
         self.book = Book()
-        await self.settle(tenant, budgets, Settled(tuple(figures)), held)
+        await self.settle(tenant, limits, Settled(tuple(figures)), held)
 
     async def announce(self) -> None:
         self.announced += 1
