@@ -64,16 +64,23 @@ class Spending:
             return None
         if self._pricing is None:
             self._pricing = self._make_pricing()
-        tier = request.body.get("service_tier")
+        tier, choices = request.body.get("service_tier"), request.body.get("n")
+        bound = _bound(request, self._pricing.longest_answers.get(request.model), model.context_window)
+        each = self._terms.output_tokens if bound is None else bound
         need = Need(
             input_tokens=input_tokens,
-            output_tokens=self._most_output(request, model, self._pricing.longest_answers.get(request.model)),
+            output_tokens=each * (choices if isinstance(choices, int) else 1),
             service_tier=tier if isinstance(tier, str) else None,
             calls=self._pricing.deployments.calls(request.model),
         )
         places = self._pricing.deployments.of(request.model)
         amount = worst_case(need, places, self._pricing.book, self._clock())
-        return Demand(rules, amount, refused_without_price=self._terms.when_unpriced == "refuse")
+        return Demand(
+            rules,
+            amount,
+            refused_without_price=self._terms.when_unpriced == "refuse",
+            longest_answer=each if bound is None else None,
+        )
 
     async def hold(self, job: Job, demand: Demand | None) -> Job | Refused:
         """The job with what is held for it. Raises UnavailableError when nobody knows what is left."""
@@ -91,7 +98,12 @@ class Spending:
                 raise
             log.warning("budget_not_asked", job_id=job.id, reason=str(error))
             return job
-        return not_enough(demand, short, self._clock()) if short else job.model_copy(update={"reserved": reserved})
+        if short:
+            return not_enough(demand, short, self._clock())
+        held = job.model_copy(update={"reserved": reserved})
+        if demand.longest_answer is None:
+            return held
+        return held.model_copy(update={"body": {**job.body, "max_completion_tokens": demand.longest_answer}})
 
     async def give_back(self, job: Job) -> None:
         """The job will never run."""
@@ -99,11 +111,9 @@ class Spending:
             with suppress(UnavailableError):  # accounting finds it
                 await self._book.drop(job.tenant, job.id)
 
-    def _most_output(self, request: CompletionRequest, model: ModelFacts, longest: int | None) -> int:
-        """Of all choices together."""
-        if request.endpoint is Endpoint.EMBEDDINGS:
-            return 0
-        choices = request.body.get("n")
-        known = [bound for bound in (longest, model.context_window) if bound is not None]
-        each = request.output_tokens or min(known, default=self._terms.output_tokens)
-        return each * (choices if isinstance(choices, int) else 1)
+
+def _bound(request: CompletionRequest, *known: int | None) -> int | None:
+    """How long one choice can be, in tokens; None when nobody names and nobody knows that."""
+    if request.endpoint is Endpoint.EMBEDDINGS:
+        return 0
+    return request.output_tokens or min((bound for bound in known if bound is not None), default=None)

@@ -103,6 +103,7 @@ class Budgets(BaseModel):
     when_unpriced: Literal["refuse", "admit"] = "refuse"
     """What becomes of a request under a hard budget when one of those who may answer it has no known price."""
     output_tokens: PositiveInt = 32_768
-    """Reserved for the answer of a model whose own bound nobody knows, where the request names none."""
+    """Reserved for the answer of a model whose own bound nobody knows, where the request names none; the provider is
+    then asked for no more (`max_completion_tokens`)."""
     webhook: Webhook | None = None
     """Gets the alerts, beside the topic and the log."""

@@ -21,6 +21,8 @@ class Demand:
     nanodollars: Nanodollars | None
     """What it may cost at most; None when nobody knows."""
     refused_without_price: bool = True
+    longest_answer: int | None = None
+    """In tokens: what its answer has to be kept to, where neither the request nor its model does that."""
 
 
 @dataclass(frozen=True, slots=True)

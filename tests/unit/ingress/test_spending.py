@@ -186,3 +186,16 @@ async def test_a_label_of_the_key_binds_as_one_of_the_request_does() -> None:
     assert isinstance(await received(ingress, asking(tags={"project": "gemini"})), Fresh)
     labelled = replace(CALLER, tags={"project": "apollo"})
     assert isinstance(await received(ingress, asking(tags={"project": "gemini"}), labelled), Refused)
+
+
+@pytest.mark.parametrize(
+    ("model", "output_tokens", "bound"), [("org/model", None, 500), ("org/model", 9, None), ("gpt-4o", None, None)]
+)
+async def test_an_answer_that_nobody_else_bounds_is_kept_to_what_is_held(
+    model: str, output_tokens: int | None, bound: int | None
+) -> None:
+    ingress, _ = with_book(MONTH, output_tokens=500)
+    body = {**CHAT, "model": model}
+    found = await fresh(ingress, a_request(model=model, body=body, output_tokens=output_tokens))
+    assert found.job.body.get("max_completion_tokens") == bound
+    assert body == {**CHAT, "model": model}
