@@ -27,7 +27,7 @@ from shared.config.schema import Config
 from shared.contracts import Lane
 from shared.job_log import Keyspace
 from shared.load import DeploymentHealth
-from shared.prices.genai import price_book
+from shared.prices import PriceBook
 from shared.tokens import TokenCounter
 
 __all__ = ["Calling"]
@@ -56,8 +56,7 @@ class Calling:
         self._measures = measures
         self._hedging = Hedging({name: model.hedge for name, model in config.models.items() if model.hedge is not None})
         self._exchange = TrafficExchange(redis, keyspace, worker, self.traffic, utc_now)
-        prices = price_book(config) if goes_by_cost(config) else None
-        self.planner = Planner(config, providers.lacks, self.traffic, prices, utc_now)
+        self.planner = Planner(config, providers.lacks, self.traffic, _prices(config), utc_now)
         measures.watch_posts(self._posts)
 
     def conductor(self, claims: Claims, calls: ProviderCalls) -> Conductor:
@@ -97,3 +96,12 @@ class Calling:
             yield self._prober.run()
         if goes_by_traffic(self._config):
             yield self._exchange.run()
+
+
+def _prices(config: Config) -> PriceBook | None:
+    if not goes_by_cost(config):
+        return None
+    # Late: few workers look at prices, and the public ones are a megabyte.
+    from shared.prices.genai import price_book
+
+    return price_book(config)
