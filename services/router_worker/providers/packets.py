@@ -4,6 +4,7 @@ httpx would pass every packet through four generators of its own and of its tran
 of packets costs a fifth of reading it. The packets are taken where aiohttp puts them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -45,3 +46,4 @@ async def _unpacked(source: StreamReader, unpack: Unpacker) -> AsyncIterator[byt
     async for packet in _packets(source):
         for piece in unpack.feed(packet):
             yield piece
+            await asyncio.sleep(0)  # to read a piece may take long enough: the other jobs go on before the next

@@ -12,7 +12,7 @@ __all__ = ["PackedError", "Unpacker", "unpacker"]
 
 _GZIP_OR_ZLIB: Final = 47
 _PIECE_BYTES: Final = 262_144
-_HARMLESS_BYTES: Final = 8_000_000
+_HARMLESS_BYTES: Final = 1_000_000
 _MOST_FOLD: Final = 200
 
 
@@ -27,16 +27,17 @@ class Unpacker:
 
     def feed(self, packet: bytes) -> Iterator[bytes]:
         """Raises PackedError; the unpacker is of no use afterwards."""
-        self._packed += len(packet)
         while packet:
             try:
                 piece = self._inflate.decompress(packet, _PIECE_BYTES)
             except zlib.error:
                 raise PackedError("is not packed as it says") from None
+            left = self._inflate.unconsumed_tail
             self._unpacked += len(piece)
+            self._packed += len(packet) - len(left)
             if self._unpacked > _HARMLESS_BYTES and self._unpacked > _MOST_FOLD * self._packed:
                 raise PackedError("unpacks into more than anybody may send")
-            packet = self._inflate.unconsumed_tail
+            packet = left
             if piece:
                 yield piece
 
