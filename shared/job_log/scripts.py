@@ -165,6 +165,7 @@ local forgotten = math.max(0, remembers_since(KEYS[4]) - tonumber(ARGV[9]))
 local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1]), forgotten) + 1
 redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)
+if claim[4] then redis.call('HDEL', KEYS[3], 'published') end -- of an end that was lost
 if claim[2] then redis.call('HINCRBY', KEYS[3], 'deaths', 1) end
 redis.call('PEXPIRE', KEYS[3], ARGV[6])
 if redis.call('XLEN', KEYS[1]) == 0 then

@@ -116,6 +116,15 @@ async def test_an_ended_job_is_not_run_again_and_tells_whether_its_messages_are_
     assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=True)
 
 
+async def test_that_an_end_was_published_which_was_lost_says_nothing_of_the_next_one(fleet: Fleet) -> None:
+    """A claim is restored field by field: when the worker dies over it, the end may not be there yet."""
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.take(job)
+    await first.claims.note(job.id, 1, "published", b"1")
+    await second.end(await second.open(job))
+    assert await second.take(job) == Ended(b'{"outcome":1}', "second", owner_lives=False, published=False)
+
+
 async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(fleet: Fleet) -> None:
     worker, job = fleet("w"), a_job()
     journal = await worker.open(job)
