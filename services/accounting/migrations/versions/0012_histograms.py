@@ -60,7 +60,7 @@ _MERGE: Final = f"""
     select {", ".join(_KEY)},
            coalesce(sum(calls * ('1e' || 12 * bucket)::numeric) filter (where measure = 'first_token'), 0),
            coalesce(sum(calls * ('1e' || 12 * bucket)::numeric) filter (where measure = 'duration'), 0)
-    from latency_by_bucket group by {", ".join(_KEY)}
+    from latency_by_bucket where day = :day group by {", ".join(_KEY)}
 """
 
 _PERCENTILES: Final = """
@@ -165,7 +165,8 @@ def upgrade() -> None:
     op.execute("alter table latency_daily rename to latency_by_bucket")
     op.execute("alter index latency_daily_pkey rename to latency_by_bucket_pkey")
     _create_latency_daily()
-    op.execute(_MERGE)
+    if not op.get_context().as_sql:
+        _merge(op.get_bind())
     op.drop_table("latency_by_bucket")
     op.execute("alter table latency_daily enable row level security")
     op.execute("""
@@ -183,6 +184,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("the former histograms are not kept")
+
+
+def _merge(connection: sa.Connection) -> None:
+    """A day at a time, each well below the time that a statement may take."""
+    for (day,) in connection.execute(sa.text("select distinct day from latency_by_bucket order by day")).all():
+        connection.execute(sa.text(_MERGE), {"day": day})
 
 
 def _create_latency_daily() -> None:
