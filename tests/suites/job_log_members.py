@@ -1,7 +1,7 @@
 """Workers as the job log knows them: each with a share in the fleet, on a connection of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,14 @@ from redis.asyncio import Redis
 from services.router_worker.events import Chunk
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
+from services.router_worker.measures import WorkerMeasures
 from services.router_worker.ports import Ended, RunningElsewhere, Taken
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.journal import Journal
 from shared.contracts import Door, Interruption, Job, Lane
 from shared.ids import new_job_id
-from shared.job_log import Entry, EventType, Keyspace, parse_entry
+from shared.job_log import REMEMBER, Entry, EventType, Keyspace, parse_entry
+from shared.telemetry.instruments import Instruments
 
 TTL_MS = 60_000
 
@@ -111,3 +113,28 @@ async def listening(redis: Redis, channel: str) -> AsyncIterator[asyncio.Queue[b
     yield heard
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+Fleet = Callable[[str], Member]
+"""Whoever of this name joins it."""
+
+
+@asynccontextmanager
+async def joining(redis: Redis, keyspace: Keyspace) -> AsyncIterator[Fleet]:
+    """A fleet without members, on a server that has been up for long."""
+    await redis.register_script(REMEMBER)(keyspace.memories)
+    await redis.hset(keyspace.memories[0], "since", 0)
+    tasks = []
+
+    def join(name: str) -> Member:
+        heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
+        claims = RedisClaims(redis, keyspace, name, heartbeat)
+        flusher = Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test")))
+        member = Member(redis, keyspace, name, claims, flusher, heartbeat)
+        tasks.append(asyncio.create_task(member.flusher.run()))
+        return member
+
+    yield join
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

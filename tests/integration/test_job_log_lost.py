@@ -1,0 +1,149 @@
+"""What the real Redis has lost of logs and claims is there again, and nobody is taken for dead by it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import pytest
+from redis.asyncio import Redis
+
+from services.router_worker.ports import Ended, RunningElsewhere, Taken
+from shared.clock import unix_ms
+from shared.job_log import ACCEPT, EventType, Keyspace, accepted_entry, facts_of
+from shared.redis import redis_client
+from tests.suites.job_log_members import Fleet, a_job, delta, joining, listening, shown
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    redis = redis_client(redis_url, call_seconds=5)
+    yield redis
+    await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator[Fleet]:
+    async with joining(redis, Keyspace(fresh_name("log"))) as join:
+        yield join
+
+
+async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    for number in range(5):
+        journal.show(delta(number))
+    await asyncio.sleep(0.05)
+    _, *before = await worker.log(job)
+    await worker.forget(job)
+    journal.show(delta(5))
+    assert await worker.end(journal)
+    after = await worker.log(job)
+    assert after[: len(before)] == before
+    assert [entry.data for entry in after if entry.type is EventType.DELTA] == [b'{"n":%d}' % n for n in range(6)]
+    assert await worker.redis.hget(worker.keyspace.job(job.id).claim, "owner") == b"w"
+
+
+async def test_a_log_lost_just_before_its_end_is_refilled_too(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await asyncio.sleep(0.05)
+    await worker.forget(job)
+    assert await worker.end(journal)
+    assert [entry.type for entry in await worker.log(job)] == [EventType.STARTED, EventType.DELTA, EventType.DONE]
+
+
+async def test_a_lost_claim_that_another_took_meanwhile_fences_the_former_owner(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    journal = await first.open(job)
+    journal.show(delta(1))
+    await asyncio.sleep(0.05)
+    await first.forget(job)
+    await first.remembers_since(unix_ms(job.accepted_at) + 500)
+    taken = await second.take(job)
+    assert isinstance(taken, Taken)
+    assert (taken.epoch, taken.forgotten) == (501, 500)
+    journal.show(delta(2))
+    assert not await first.end(journal)
+    assert first.fenced == 1
+
+
+async def test_a_job_accepted_since_the_server_came_up_begins_in_epoch_1(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    await worker.remembers_since(unix_ms(job.accepted_at))
+    taken = await worker.take(job)
+    assert isinstance(taken, Taken)
+    assert (taken.epoch, taken.forgotten) == (1, 0)
+
+
+async def test_a_lost_log_is_missed_though_nothing_is_written(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await shown(worker, job, 2)
+    await worker.forget(job)
+    await shown(worker, job, 2)
+    assert await worker.redis.hget(worker.keyspace.job(job.id).claim, "owner") == b"w"
+
+
+async def test_a_log_lost_behind_its_end_is_ended_again(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    journal.show(delta(1))
+    await worker.end(journal)
+    journal.close()
+    _, *before = await worker.log(job)
+    journal.claim["published"] = b"1"
+    await worker.forget(job)
+    await shown(worker, job, len(before))
+    assert await worker.log(job) == before
+    assert await worker.take(job) == Ended(b'{"outcome":1}', "w", owner_lives=False, published=True)
+
+
+async def test_a_log_that_is_lost_before_its_job_is_told_to_be_accepted_is_refilled_too(
+    fleet: Fleet, redis: Redis
+) -> None:
+    """The door is late, and writes into an empty log what the worker had in it besides its own."""
+    worker, job = fleet("w"), a_job()
+    journal = await worker.open(job)
+    keys = worker.keyspace.job(job.id)
+    await worker.forget(job)
+    await redis.register_script(ACCEPT)(
+        [keys.log, keys.readers, keys.claim], [job.id, facts_of(job).to_bytes(), accepted_entry(job), 60_000]
+    )
+    journal.show(delta(1))
+    assert await worker.end(journal)
+    assert [str(entry.cursor) for entry in await worker.log(job)] == ["0-1", "1-1", "1-2", "1-3"]
+
+
+async def test_a_log_that_was_handed_over_is_nobodys_to_refill(fleet: Fleet) -> None:
+    worker, job, other = fleet("w"), a_job(), a_job()
+    journal, witness = await worker.open(job), await worker.open(other)
+    journal.close()
+    await worker.forget(job)
+    await worker.forget(other)
+    await shown(worker, other, 1)
+    assert await worker.log(job) == []
+    witness.close()
+
+
+async def test_nobody_is_dead_as_long_as_the_server_may_have_lost_the_heartbeat(fleet: Fleet) -> None:
+    first, second, job = fleet("first"), fleet("second"), a_job()
+    await first.take(job)
+    await second.remembers_since(unix_ms(datetime.now(UTC)))
+    assert await second.take(job) == RunningElsewhere("first", 1)
+    async with asyncio.timeout(5):
+        while isinstance(taken := await second.take(job), RunningElsewhere):
+            await asyncio.sleep(0.05)
+    assert isinstance(taken, Taken)
+
+
+async def test_readers_are_called_back_after_a_refill(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    async with listening(worker.redis, worker.keyspace.refollow_channel) as heard:
+        journal = await worker.open(job)
+        journal.show(delta(1))
+        await asyncio.sleep(0.05)
+        await worker.forget(job)
+        await worker.end(journal)
+        assert await asyncio.wait_for(heard.get(), 2) == job.id.encode()
