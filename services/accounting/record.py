@@ -167,4 +167,7 @@ class Recording(Generic[M]):
 
 def _reach(records: Sequence[Record]) -> Consumed:
     """A batch holds the records of a partition in order, so the last of each is the highest."""
-    return {Place(record.topic, record.partition): record.offset + 1 for record in records}
+    reached: dict[tuple[str, int], int] = {}
+    for record in records:
+        reached[record.topic, record.partition] = record.offset + 1
+    return {Place(*place): offset for place, offset in reached.items()}

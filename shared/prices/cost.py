@@ -8,7 +8,7 @@ list price like any other.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from shared.contracts import Unit
 from shared.money import Nanodollars, charge_line
@@ -64,26 +64,34 @@ def cost(usage: Counted, prices: Prices | None, units: Mapping[str, int] | None 
     return Nanodollars(total)
 
 
-def saved_by_cache(
-    paid: Nanodollars | None, usage: Counted, prices: Prices | None, units: Mapping[str, int] | None = None
-) -> Nanodollars | None:
-    """What a call that costs `paid` would cost more if its provider had no prompt cache, all input being at full price.
+def saved_by_cache(usage: Counted, prices: Prices | None, units: Mapping[str, int] | None = None) -> Nanodollars | None:
+    """What the tokens of the provider's prompt cache would cost as any other input, less what they cost.
 
-    Negative where writing into the cache cost more than reading from it saved. None when nobody knows.
+    Negative where writing into the cache costs more than reading from it saves. None when nobody knows.
     """
-    if paid is None or not (usage.cache_read or usage.cache_write):
-        return None if paid is None else Nanodollars(0)
-    input_tokens = usage.uncached_input + usage.cache_write + usage.cache_read
-    without = cost(_Uncached(input_tokens, usage.output, usage.reasoning), prices, units)
-    return None if without is None else Nanodollars(without - paid)
+    written, read = usage.cache_write, usage.cache_read
+    if not (written or read):
+        return Nanodollars(0)
+    if prices is None:
+        return None
+    input_tokens = usage.uncached_input + written + read
+    for_an_hour = prices.units.get(Unit.CACHE_WRITE_1H) if units else None
+    long = min(units.get(Unit.CACHE_WRITE_1H, 0), written) if units and for_an_hour else 0
+    full = _line(written + read, prices.uncached_input, input_tokens)
+    paid = 0
+    for count, rate in ((read, prices.cache_read), (written - long, prices.cache_write), (long, for_an_hour)):
+        if count:
+            line = _line(count, rate, input_tokens)
+            if line is None:
+                return None
+            paid += line
+    return None if full is None else Nanodollars(full - paid)
 
 
-class _Uncached(NamedTuple):
-    uncached_input: int
-    output: int
-    reasoning: int
-    cache_write: int = 0
-    cache_read: int = 0
+def _line(count: int, rate: Rate | None, input_tokens: int) -> Nanodollars | None:
+    if rate is None:
+        return None
+    return charge_line(count, rate.at(input_tokens) if rate.tiers else rate.per_million)
 
 
 def _tokens(usage: Counted, prices: Prices) -> tuple[Line, ...]:

@@ -83,7 +83,6 @@ def enter(event: AttemptFields, book: PriceBook, partial_answers: Mapping[str, s
     """
     usage, units, tags, first_token_at = event.usage, event.units, event.tags, event.first_token_at
     quote = book.quote(event.provider, event.upstream_model, event.started_at, event.service_tier)
-    charged = cost(usage, quote.prices, units)
     return Entry._make(
         (
             *_copied(event),
@@ -97,8 +96,8 @@ def enter(event: AttemptFields, book: PriceBook, partial_answers: Mapping[str, s
             to_json(units).decode() if units else "{}",
             event.role or (AttemptRole.FIRST if event.attempt == 1 else None),
             "whole" if event.status is _SUCCEEDED else (partial_answers or {}).get(event.tenant, _BY_USE),
-            charged,
-            saved_by_cache(charged, usage, quote.prices, units),
+            cost(usage, quote.prices, units),
+            saved_by_cache(usage, quote.prices, units),
             quote.version,
         )
     )

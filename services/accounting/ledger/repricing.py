@@ -106,7 +106,7 @@ def _change(row: asyncpg.Record, book: PriceBook) -> Change | None:
         cost_before_nanodollars=row["cost_nanodollars"],
         cost_after_nanodollars=due,
         price_version_after=quote.version,
-        cache_saved_after_nanodollars=saved_by_cache(due, usage, quote.prices, units),
+        cache_saved_after_nanodollars=saved_by_cache(usage, quote.prices, units),
         provider=row["provider"],
         upstream_model=row["upstream_model"],
     )

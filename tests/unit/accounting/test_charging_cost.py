@@ -154,17 +154,17 @@ def test_the_fee_for_a_request_is_for_one_that_was_served() -> None:
 
 @given(usages(), prices)
 def test_what_a_cache_saves_is_what_the_call_would_have_cost_more_without_it(usage: TokenUsage, at: Prices) -> None:
-    paid = cost(usage, at)
     without = TokenUsage(uncached_input=usage.input, output=usage.output, reasoning=usage.reasoning)
-    assert (paid or 0) + (saved_by_cache(paid, usage, at) or 0) == cost(without, at)
+    more = (cost(without, at) or 0) - (cost(usage, at) or 0)
+    assert abs((saved_by_cache(usage, at) or 0) - more) <= 1  # of three lines that are rounded apart
 
 
 def test_writing_into_a_cache_that_nobody_reads_from_saves_less_than_nothing() -> None:
     at = Prices(Rate.of(Decimal(3)), Rate.of(Decimal("3.75")), Rate.of(Decimal("0.3")), Rate.of(Decimal(15)))
     usage = TokenUsage(cache_write=1_000_000)
-    assert saved_by_cache(cost(usage, at), usage, at) == -nanodollars(Decimal("0.75"))
+    assert saved_by_cache(usage, at) == -nanodollars(Decimal("0.75"))
 
 
 def test_nobody_knows_what_was_saved_where_nobody_knows_what_was_paid() -> None:
     usage = TokenUsage(cache_read=5)
-    assert saved_by_cache(cost(usage, None), usage, None) is None
+    assert saved_by_cache(usage, None) is None
