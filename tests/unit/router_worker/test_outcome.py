@@ -6,14 +6,16 @@ import orjson
 
 from services.router_worker.assembly import Assembler
 from services.router_worker.attempt import Attempt
-from services.router_worker.events import Answered, Chunk, Finished, UsageReported
+from services.router_worker.events import Answered, Chunk, Failed, Finished, UsageReported
+from services.router_worker.failures import Failure, FailureKind
 from services.router_worker.outcome import attempt_finished, begin_attempt
 from services.router_worker.routing.plan import Candidate
 from shared.config.schema import Timeouts
-from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit
+from shared.contracts import AttemptFinished, AttemptRole, AttemptStatus, TokenUsage, Unit, UsageSource
 from tests.suites.accounting import NOON, a_job
 
 HERE = Candidate("openai/m1", "openai", "m1", "m1", Timeouts())
+WORD = b'{"id":"x","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}'
 THERE = replace(HERE, name="azure/m1", provider="azure")
 
 
@@ -34,6 +36,30 @@ def test_a_call_is_the_first_of_its_job_a_retry_or_a_failover() -> None:
         AttemptRole.RETRY,
         AttemptRole.FAILOVER,
     ]
+
+
+def test_a_stream_whose_provider_counted_nothing_is_no_stream_of_no_tokens() -> None:
+    attempt = begun()
+    for _ in range(3):
+        attempt.take(Chunk(WORD, "word ", True, True, 0), NOON)
+    attempt.take(Finished("stop", "m1"), NOON)
+    assert attempt.needs_estimate
+    counted = TokenUsage(uncached_input=5, output=4)
+    found = attempt_finished(attempt.job, attempt.close(AttemptStatus.SUCCEEDED, NOON, counted))
+    assert (found.usage, found.usage_source) == (counted, UsageSource.ESTIMATE)
+
+
+def test_one_that_broke_before_its_provider_counted_is_charged_for_what_came() -> None:
+    attempt = begun()
+    for _ in range(3):
+        attempt.take(Chunk(WORD, "word ", True, True, 0), NOON)
+    attempt.take(Failed(Failure(FailureKind.CUT, "Cut.")), NOON)
+    found = ended(attempt, AttemptStatus.FAILED)
+    assert (found.usage.output, found.usage.input, found.usage_source) == (
+        3,
+        attempt.job.input_tokens,
+        UsageSource.PARTIAL,
+    )
 
 
 def test_the_class_of_service_is_the_one_that_the_provider_names() -> None:
