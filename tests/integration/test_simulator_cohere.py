@@ -8,36 +8,13 @@ import httpx
 import pytest
 from cohere.core.request_options import RequestOptions
 
-from simulator import Config, Quota, Script, Simulator, running_simulator
-
-QUESTION = [{"role": "user", "content": "What is the answer?"}]
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "get_weather",
-            "description": "Of a place.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-        },
-    }
-]
-CONFIG = Config(
-    seed=1,
-    models={
-        "talker": Script(tokens=20, cached_tokens=2),
-        "thinker": Script(tokens=5, thoughts=6),
-        "caller": Script(tools=2),
-        "frugal": Script(tokens=5),
-        "embedder": Script(),
-    },
-    quotas={"frugal": Quota(rpm=1)},
-    api_keys=("co-good",),
-)
+from simulator import Simulator, running_simulator
+from tests.suites.official_clients import QUESTION, TOOLS, a_provider
 
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    async with running_simulator(CONFIG) as simulator:
+    async with running_simulator(a_provider("co-good")) as simulator:
         yield simulator
 
 
