@@ -207,8 +207,8 @@ async def test_the_view_shows_how_each_budget_stands(engine: AsyncEngine) -> Non
 async def test_who_has_hard_budgets_is_told(engine: AsyncEngine) -> None:
     await keep_rules(engine, [a_rule(), a_rule("soft", hard=False), a_rule(tenant="rival", hard=False)])
     store = PostgresBudgets(engine)
-    assert {tenant: (found.names, found.opened) for tenant, found in (await store.hard()).items()} == {
-        "acme": (("month",), False)
+    assert {tenant: (found.limits, found.opened) for tenant, found in (await store.hard()).items()} == {
+        "acme": ({"month": a_rule().limit}, False)
     }
     await store.opened(["acme"])
     assert (await store.hard())["acme"].opened

@@ -16,7 +16,7 @@ _COMPARED: Final = """
     with moved as (
         select s.*, b.per, b.time_zone, b.team, b.caller, b.model_asked, b.tag_name, b.tag_value
         from budget_spend s join budgets b on b.tenant = s.tenant and b.budget = s.budget
-        where s.moved_at >= $1
+        where s.moved_at >= $1 and b.begun_at is not null
     ), sums as (
         select m.tenant, m.budget, m.period, m.per, m.spent_nanodollars as spent,
                coalesce(sum(l.cost_nanodollars), 0)::bigint as really
