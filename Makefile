@@ -23,7 +23,7 @@ check: $(READY)  ## format, lint, types and import walls
 	$(BIN)/lint-imports
 
 test: $(READY)  ## the whole suite, on real servers
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 unit: $(READY)  ## only what needs no server
 	$(BIN)/pytest -m 'not connected' tests/unit

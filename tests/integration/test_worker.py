@@ -200,10 +200,7 @@ async def test_a_job_whose_workers_die_three_times_is_given_up(start: Start) -> 
     async with start(m={"tokens": 500, "gap": 0.02}) as fleet:
         job = a_job()
         await fleet.submit(job)
-        for death in range(3):
-            worker = await fleet.start_worker()
-            await fleet.shows(job, 3 * (death + 1))
-            os.kill(worker.process.pid, signal.SIGKILL)
+        await fleet.dies_of(job, times=3)
         await fleet.start_worker()
         (result,) = await fleet.ended(job)
         assert result.status is JobStatus.FAILED

@@ -1,7 +1,5 @@
 """Worker processes and the records they cannot work with."""
 
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -33,10 +31,7 @@ async def says(worker: Worker, path: str) -> tuple[int, str]:
 async def test_a_job_that_its_workers_die_of_ends_and_its_record_is_kept(fleet: Fleet) -> None:
     job = a_job()
     await fleet.submit(job)
-    for death in range(3):
-        worker = await fleet.start_worker()
-        await fleet.shows(job, 3 * (death + 1))
-        os.kill(worker.process.pid, signal.SIGKILL)
+    await fleet.dies_of(job, times=3)
     await fleet.start_worker()
     (result,) = await fleet.ended(job)
     assert result.error is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -149,6 +150,19 @@ class Fleet:
         async with asyncio.timeout(seconds):
             while sum(entry.type is EventType.DELTA for entry in await self.log(job)) < deltas:
                 await asyncio.sleep(0.02)
+
+    async def dies_of(self, job: Job, times: int) -> None:
+        """So many workers, one after another, are killed in the middle of its answer."""
+        epoch = 0
+        for _ in range(times):
+            worker = await self.start_worker()
+            async with asyncio.timeout(20):
+                while not (told := [entry for entry in await self.log(job) if entry.type is EventType.DELTA]) or (
+                    told[-1].cursor.epoch == epoch
+                ):
+                    await asyncio.sleep(0.02)
+            epoch = told[-1].cursor.epoch
+            os.kill(worker.process.pid, signal.SIGKILL)
 
     async def ended(self, *jobs: Job, seconds: float = 30) -> list[JobEnded]:
         """Wait until all of them have a result; in the order asked for."""
