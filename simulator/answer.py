@@ -44,7 +44,7 @@ class Gathered:
 
 
 def gathered(said: tuple[Utterance, ...]) -> Gathered:
-    texts: dict[type, str] = {}
+    texts: dict[type, list[str]] = {Said: [], Thought: [], Declined: []}
     calls: dict[int, ToolUse] = {}
     for utterance in said:
         match utterance:
@@ -53,8 +53,8 @@ def gathered(said: tuple[Utterance, ...]) -> Gathered:
             case ToolSaid(_, tool, fragment):
                 calls[tool] = calls[tool]._replace(arguments=calls[tool].arguments + fragment)
             case Said(_, text) | Thought(_, text) | Declined(_, text):
-                texts[type(utterance)] = texts.get(type(utterance), "") + text
-    return Gathered(texts.get(Said, ""), texts.get(Thought, ""), texts.get(Declined, ""), tuple(calls.values()))
+                texts[type(utterance)].append(text)
+    return Gathered("".join(texts[Said]), "".join(texts[Thought]), "".join(texts[Declined]), tuple(calls.values()))
 
 
 def compose(ask: Ask, script: Script, rng: Random) -> Answer:
