@@ -11,7 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cli.environment import Known
-from cli.kafka import Span, all_places, new_admin, new_consumer, partitions_of, spans_of, told
+from cli.kafka import new_admin, new_consumer, told
+from shared.topic_reading import Span, all_places, partitions_of, spans_of
 from shared.topics import Topic
 
 __all__ = ["TopicState", "topic_states"]

@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from shared.contracts import AttemptFinished, AuditEntry, BatchLine, BudgetAlert, DeadLetter, Job, JobEnded, Lane
+from shared.contracts import (
+    AttemptFinished,
+    AuditAlert,
+    AuditEntry,
+    BatchLine,
+    BudgetAlert,
+    DeadLetter,
+    Job,
+    JobEnded,
+    Lane,
+)
 
 __all__ = [
     "ALERTS",
@@ -28,7 +38,8 @@ __all__ = [
 _COMPACTION_LAG: Final = timedelta(days=1)
 
 Contract = (
-    type[AuditEntry]
+    type[AuditAlert]
+    | type[AuditEntry]
     | type[BudgetAlert]
     | type[Job]
     | type[AttemptFinished]
@@ -48,6 +59,8 @@ class Topic:
     purpose: str
     cleanup: Literal["delete", "compact,delete"] = "delete"
     """Compacted: of the records of a key only the last is kept, and none when that has no value."""
+    also: tuple[Contract, ...] = ()
+    """What else it carries; `type` tells which."""
 
     def at(self, prefix: str) -> str:
         """The name on a broker that several stacks share; the prefix is empty in production."""
@@ -97,7 +110,15 @@ TIERS = tuple(
 )
 """From the shortest to the longest. All records of a tier wait equally long, so none stands before one that is due."""
 
-ALERTS = Topic("sluice.alerts.v1", BudgetAlert, "tenant", 1, timedelta(days=30), "Budgets that are spent up to a part.")
+ALERTS = Topic(
+    "sluice.alerts.v1",
+    BudgetAlert,
+    "tenant",
+    1,
+    timedelta(days=30),
+    "Budgets that are spent up to a part, and books that do not agree.",
+    also=(AuditAlert,),
+)
 
 DEAD_LETTERS = Topic(
     "sluice.dead-letters.v1",

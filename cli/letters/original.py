@@ -12,9 +12,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from cli.environment import Known
-from cli.kafka import new_admin, new_consumer, partitions_of, spans_of, told
+from cli.kafka import new_admin, new_consumer, told
 from shared.contracts import DeadLetter
 from shared.errors import OperatorError
+from shared.topic_reading import partitions_of, spans_of
 
 __all__ = ["Original", "original"]
 

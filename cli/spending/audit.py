@@ -20,8 +20,8 @@ def audit(
     results, and name every difference.
 
     Compared are the calls and jobs that ended in whole hours (UTC). An event that accounting has not been past yet is
-    no difference; how many there are is told. Exit code 4 when there are differences. None are expected: run it
-    every night.
+    no difference; how many there are is told. Exit code 4 when there are differences. None are expected: every night
+    accounting asks the same.
 
     \b
     Examples:
@@ -31,7 +31,8 @@ def audit(
     from cli.environment import here
     from cli.printing import print_json, print_table, remark, say
     from cli.spending.asking import moment
-    from cli.spending.auditing import Span, audited
+    from cli.spending.auditing import audited
+    from services.accounting.auditing.comparing import Span
 
     span = Span(_hour(moment(since)), _hour(moment(until) + _ALMOST_AN_HOUR))
     found = asyncio.run(audited(here(), span))

@@ -61,7 +61,7 @@ def page() -> str:
     rows = [
         (
             code(topic.name),
-            f"[{_name(topic)}](#{_name(topic).lower()})",
+            ", ".join(f"[{name}](#{name.lower()})" for name in _names(topic)),
             topic.key,
             str(topic.partitions),
             _days(topic.retention),
@@ -71,7 +71,7 @@ def page() -> str:
     ]
     headings = ("topic", "contract", "key", "partitions", "kept", "purpose")
     parts = [NOTICE, _PREFACE, table(headings, rows), _HEADERS]
-    for contract in dict.fromkeys(topic.contract for topic in TOPICS):
+    for contract in dict.fromkeys(each for topic in TOPICS for each in (topic.contract, *topic.also)):
         parts += [*_described(contract), *_example(contract)]
     parts.append("## Parts of contracts")
     for part in _PARTS:
@@ -108,8 +108,8 @@ def _example(contract: type[BaseModel]) -> Iterator[str]:
     yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```"
 
 
-def _name(topic: Topic) -> str:
-    return topic.contract.__name__
+def _names(topic: Topic) -> list[str]:
+    return [contract.__name__ for contract in (topic.contract, *topic.also)]
 
 
 def _days(span: timedelta) -> str:

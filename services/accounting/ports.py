@@ -3,16 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from services.accounting.charging import Entry
 from shared.budgets import Held
-from shared.contracts import BudgetAlert, DeadLetter, DeadLetterReason, Job, JobEnded
+from shared.contracts import Alert, DeadLetter, DeadLetterReason, Job, JobEnded
 from shared.money import Nanodollars
 
 __all__ = [
     "Added",
     "AlertShelf",
+    "AuditDone",
+    "AuditShelf",
     "AwayError",
     "BudgetBooks",
     "BudgetLedger",
@@ -22,6 +25,7 @@ __all__ = [
     "HardBudgets",
     "HeldJobs",
     "JobShelf",
+    "LastAudit",
     "Ledger",
     "Meter",
     "Place",
@@ -213,11 +217,42 @@ class BudgetLedger(Protocol):
 
 
 class AlertShelf(Protocol):
-    def untold(self) -> AbstractAsyncContextManager[Sequence[BudgetAlert]]:
+    def untold(self) -> AbstractAsyncContextManager[Sequence[Alert]]:
         """Alerts that nobody was told of yet, and nobody else has in hand. When the block ends well they are told.
 
         Blocks for the database and raises AwayError, on the way out too.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDone:
+    begun_at: datetime
+    ended_at: datetime
+    since: datetime
+    until: datetime
+    events: int
+    results: int
+    waiting: int
+    reaches_back: bool
+    found: tuple[tuple[str, str, str, str], ...]
+    """The differences: between which two, of what, and what each of them says."""
+
+
+class LastAudit(NamedTuple):
+    begun_at: datetime
+    ended_at: datetime
+    until: datetime
+    differences: int
+
+
+class AuditShelf(Protocol):
+    """Where audits are remembered. Every method blocks for the database and raises AwayError."""
+
+    async def last(self) -> LastAudit | None: ...
+
+    async def keep(self, done: AuditDone) -> None:
+        """Afterwards it is the last, and an alert is raised if it has found anything."""
         ...
 
 

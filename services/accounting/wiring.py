@@ -11,6 +11,8 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
+from services.accounting.auditing.nightly import Nightly, Resting
+from services.accounting.auditing.opening import OwnConnections
 from services.accounting.budgets.alerts import Alerts, Ear, KafkaEar, LogEar
 from services.accounting.budgets.arrivals import Arrivals
 from services.accounting.budgets.noted import Noted
@@ -23,6 +25,7 @@ from services.accounting.consumption.reading import read_end, read_job, read_usa
 from services.accounting.health import Health, Line
 from services.accounting.ledger.agreement import consumed
 from services.accounting.ledger.alert_store import PostgresAlerts
+from services.accounting.ledger.audit_store import PostgresAudits
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for, failures_told, ping
@@ -124,14 +127,16 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         patience = Patience(reopen=settings.budget_reopen_seconds)
         settling = Settling(PostgresBudgets(engine), books, noted, arrivals.complete, utc_now, patience)
         alerts = Alerts(PostgresAlerts(engine), _ears(settings, config, broker))
+        night_books = OwnConnections(settings.postgres_url, settings.kafka, settings.topic_prefix, books.read, Resting)
+        nightly = Nightly(PostgresAudits(engine), night_books.open, config.audit.at, instruments, utc_now)
         stack.push_async_callback(_let_go, broker.stop)
         stack.push_async_callback(_closed, lines)
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
 
-        rereading = _rereading(settings, config, prices, partial_answers, shelf, months, instruments)
+        rereading = _rereading(settings, config, prices, partial_answers, shelf, months, nightly, instruments)
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        rounds = (watch, rereading.run(), sweeper.run(), months.run(), settling.run(), alerts.run())
+        rounds = (watch, rereading.run(), sweeper.run(), months.run(), settling.run(), alerts.run(), nightly.run())
         background = asyncio.create_task(_background(lines, rounds), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
@@ -193,6 +198,7 @@ def _rereading(
     partial_answers: dict[str, str],
     shelf: PostgresJobs,
     months: LedgerMonths,
+    nightly: Nightly,
     instruments: Instruments,
 ) -> ConfigWatch:
     async def take(fresh: Config) -> None:
@@ -201,6 +207,7 @@ def _rereading(
         partial_answers.update(fresh.partial_answers)
         shelf.retention = fresh.retention
         months.keep = fresh.retention.ledger_months
+        nightly.at = fresh.audit.at
 
     return ConfigWatch(ConfigFile(settings.config_path, os.environ), config, take, budgets_said, instruments)
 

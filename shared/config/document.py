@@ -15,6 +15,7 @@ Path = tuple[str | int, ...]
 """Keys and indexes from the top of the document."""
 
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_INTEGER: Final = "tag:yaml.org,2002:int"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
 
@@ -32,14 +33,20 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without dates: a model id such as 2024-08-06 is text."""
+    """Without dates and without numbers to the base of sixty: 2024-08-06 may be a model, and 13:15 is a time."""
 
 
 def _text(loader: _Loader, node: yaml.Node) -> str:
     return str(loader.construct_scalar(cast("yaml.ScalarNode", node)))
 
 
+def _number(loader: _Loader, node: yaml.Node) -> int | str:
+    text = _text(loader, node)
+    return text if ":" in text else loader.construct_yaml_int(cast("yaml.ScalarNode", node))
+
+
 _Loader.add_constructor(_TIMESTAMP, _text)
+_Loader.add_constructor(_INTEGER, _number)
 
 
 def parse_document(text: str, source: str) -> Document:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from shared.config.auditing import Auditing
 from shared.config.budgets import Budget, Budgets
 from shared.config.names import Name
 from shared.config.patience import Breaker, Bulkhead, Hedge, Retries, Seconds, Timeouts
@@ -17,6 +18,7 @@ from shared.contracts import Interruption, Lane
 
 __all__ = [
     "Administrator",
+    "Auditing",
     "Breaker",
     "Budget",
     "Budgets",
@@ -166,6 +168,7 @@ class Config(Section):
     """Who may serve which job."""
     prices: tuple[PriceOverride, ...] = ()
     budgets: Budgets = Budgets()
+    audit: Auditing = Auditing()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
     breaker: Breaker | None = Breaker()

@@ -1,6 +1,6 @@
 """The messages the services exchange. Nothing else crosses between them but the job log (`shared.job_log`)."""
 
-from shared.contracts.alert import BudgetAlert
+from shared.contracts.alert import Alert, AuditAlert, BudgetAlert
 from shared.contracts.audit import HOUSE, AuditAction, AuditEntry
 from shared.contracts.base import JsonObject, WireModel
 from shared.contracts.blob import BlobRef
@@ -22,11 +22,13 @@ __all__ = [
     "HOUSE",
     "REPLAYED_HEADER",
     "REPLAY_OF_HEADER",
+    "Alert",
     "AttemptFinished",
     "AttemptRole",
     "AttemptStatus",
     "AttemptSummary",
     "AuditAction",
+    "AuditAlert",
     "AuditEntry",
     "BatchLine",
     "BlobRef",

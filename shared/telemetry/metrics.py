@@ -210,5 +210,15 @@ LEDGER_LAG = Level("sluice_ledger_lag_seconds", "Age of the newest event when it
 LEDGER_BEHIND = Level(
     "sluice_ledger_behind_records", "Records of this process's partitions not written yet.", ("topic",)
 )
+AUDITS = Count(
+    "sluice_audits_total", "Audits by night that this process has made: agreed, differing, failed.", ("outcome",)
+)
+AUDIT_ENDED = Level(
+    "sluice_audit_ended_timestamp_seconds",
+    "When the last audit by night ended, by whichever process; nothing before the first.",
+    (),
+    "seconds",
+)
+AUDIT_DIFFERENCES = Level("sluice_audit_differences", "What it has found; nothing before the first. 0 is expected.")
 
 METRICS: Final[tuple[Metric, ...]] = tuple(found for found in list(globals().values()) if isinstance(found, Metric))

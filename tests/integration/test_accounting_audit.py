@@ -1,6 +1,7 @@
 """The audit says nothing of books that agree, and names whatever in them does not."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from aiokafka import AIOKafkaProducer
 
 from cli.environment import Environment, discover
 from cli.exit_codes import ExitCode
-from cli.spending.auditing import Audit, Span, audited
-from shared.contracts import AttemptFinished, AttemptStatus, JobEnded, TokenUsage, UsageSource
+from cli.spending.auditing import audited
+from services.accounting.auditing.comparing import Audit, Span
+from shared.contracts import AttemptFinished, AttemptStatus, AuditAlert, JobEnded, TokenUsage, UsageSource
 from shared.kafka import ensure_topics, new_producer
-from shared.topics import RESULTS, USAGE
+from shared.kafka_access import KafkaAccess
+from shared.topic_reading import Visitor, reading
+from shared.topics import ALERTS, RESULTS, USAGE
 from tests.suites.accounting import an_attempt, an_end
 from tests.suites.command_line import Sluice
 from tests.suites.running_accounting import Place, accounting, produce, recorded, until
@@ -169,6 +173,27 @@ async def test_of_two_workers_who_tell_of_one_call_the_first_counts(place: Place
         await recorded(place, 1)
     found = await audit(place)
     assert (found.waiting, found.differences) == (0, ())
+
+
+async def test_the_night_names_it_in_a_table_and_raises_an_alert(place: Place, producer: AIOKafkaProducer) -> None:
+    await kept_books(place, producer, a_call())
+    await change(place, "update usage_daily set attempts = 2")
+    await change(
+        place,
+        "insert into usage_audits values (now() - interval '2 days', now(), now(), now(), 0, 0, 0, true, 0, '[]')",
+    )
+
+    async def told_of() -> bool:
+        return bool(await place.rows("select begun_at from usage_audits where told_at is not null"))
+
+    async with accounting(place), accounting(place):
+        await until(told_of)
+    found = await place.rows("select differences, found -> 0 ->> 'between' from usage_audits where differences > 0")
+    assert found == [(1, "usage_hourly, usage_daily")]
+    topic = ALERTS.at(place.topic_prefix)
+    async with reading(Visitor(KafkaAccess(place.kafka_url), "test"), [topic], nullcontext) as alerts:
+        told = [AuditAlert.model_validate_json(record.value or b"") async for record in alerts.records_so_far()]
+    assert [alert.between for alert in told] == [("usage_hourly, usage_daily",)]
 
 
 async def test_a_script_learns_from_the_exit_code(place: Place, producer: AIOKafkaProducer, tmp_path: Path) -> None:

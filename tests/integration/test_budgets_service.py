@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 
 from cli.environment import Environment, discover
-from cli.spending.auditing import Span, audited
+from cli.spending.auditing import audited
+from services.accounting.auditing.comparing import Span
 from services.accounting.wiring import wire
 from services.ingress.adapters.redis_budgets import RedisBudgets
 from services.ingress.ports import UnavailableError

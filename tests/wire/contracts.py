@@ -9,6 +9,7 @@ from shared.contracts import (
     AttemptStatus,
     AttemptSummary,
     AuditAction,
+    AuditAlert,
     AuditEntry,
     BlobRef,
     BudgetAlert,
@@ -236,6 +237,14 @@ EXAMPLES["budget-alert.v1"] = BudgetAlert(
     spent_nanodollars=80_000_000_001,
     hard=True,
     raised_at=ACCEPTED,
+)
+EXAMPLES["audit-alert.v1"] = AuditAlert(
+    id="alert_fedcba9876543210fedcba9876543210",
+    since=ACCEPTED,
+    until=after(86_400),
+    differences=2,
+    between=("usage topic, usage_ledger", "usage_ledger, usage_hourly"),
+    raised_at=after(100_000),
 )
 EXAMPLES["attempt-finished-with-key.v1"] = EXAMPLES["attempt-finished-failover.v1"].model_copy(
     update={"provider_key": "search-team"}

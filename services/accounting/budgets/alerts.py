@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.accounting.ports import AlertShelf, AwayError
-from shared.contracts import BudgetAlert
+from shared.contracts import HOUSE, Alert, BudgetAlert
 from shared.money import Nanodollars, dollars
 
 __all__ = ["Alerts", "Ear", "KafkaEar", "LogEar"]
@@ -27,7 +27,7 @@ _RETRY_SECONDS: Final = 5.0
 class Ear(Protocol):
     """Somebody who is told."""
 
-    async def hear(self, alert: BudgetAlert) -> None:
+    async def hear(self, alert: Alert) -> None:
         """Blocks until it is sure. Raises AwayError; an alert may come twice, with the same id."""
         ...
 
@@ -58,7 +58,10 @@ class Alerts:
 
 
 class LogEar:
-    async def hear(self, alert: BudgetAlert) -> None:
+    async def hear(self, alert: Alert) -> None:
+        if not isinstance(alert, BudgetAlert):
+            log.warning("audit_alert", differences=alert.differences, between=list(alert.between))
+            return
         log.warning(
             "budget_alert",
             tenant=alert.tenant,
@@ -75,8 +78,9 @@ class KafkaEar:
         self._broker = broker
         self._topic = topic
 
-    async def hear(self, alert: BudgetAlert) -> None:
+    async def hear(self, alert: Alert) -> None:
+        key = alert.tenant if isinstance(alert, BudgetAlert) else HOUSE
         try:
-            await self._broker.publish(alert.to_bytes(), self._topic, key=alert.tenant.encode())
+            await self._broker.publish(alert.to_bytes(), self._topic, key=key.encode())
         except (KafkaError, TimeoutError) as error:
             raise AwayError(repr(error)) from error

@@ -12,7 +12,7 @@ import structlog
 from standardwebhooks import Webhook
 
 from shared.clock import Clock
-from shared.contracts import BudgetAlert
+from shared.contracts import Alert
 
 __all__ = ["WebhookEar"]
 
@@ -30,7 +30,7 @@ class WebhookEar:
         self._clock = clock
         self._pause_seconds = pause_seconds
 
-    async def hear(self, alert: BudgetAlert) -> None:
+    async def hear(self, alert: Alert) -> None:
         """Raises nothing."""
         async with httpx.AsyncClient(timeout=_CALL_SECONDS) as client:
             for number in range(_TRIES):

@@ -21,6 +21,7 @@ __all__ = [
     "Difference",
     "Recorded",
     "attempts_ended",
+    "attempts_summed",
     "consumed",
     "database_time",
     "recorded",
@@ -168,6 +169,14 @@ async def database_time(engine: AsyncEngine) -> datetime:
     async with transaction(engine) as connection:
         now: datetime = await connection.fetchval("select clock_timestamp()")
     return now
+
+
+async def attempts_summed(engine: AsyncEngine, since: datetime, until: datetime) -> int:
+    """How many calls ended in that time, as the sums say. Raises AwayError."""
+    query = "select coalesce(sum(attempts), 0)::bigint from usage_hourly where hour >= $1 and hour < $2"
+    async with transaction(engine) as connection:
+        found: int = await connection.fetchval(query, since, until)
+    return found
 
 
 async def attempts_ended(

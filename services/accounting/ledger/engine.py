@@ -30,17 +30,19 @@ _ROW_AT_FAULT: Final = ("22", "23")
 """SQLSTATE classes *data exception* and *integrity constraint violation*: another try would fail like this one."""
 
 
-def engine_for(url: str) -> AsyncEngine:
+def engine_for(
+    url: str, *, connections: int = _CONNECTIONS, statement_seconds: float = _STATEMENT_SECONDS
+) -> AsyncEngine:
     """`url` is a libpq URL, such as other programs take it, several hosts and options of TLS included."""
 
     async def connect() -> asyncpg.Connection:
         # The driver reads the URL itself, as it does in ingress: SQLAlchemy knows neither `sslrootcert` nor two hosts.
-        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS)
+        return await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=statement_seconds)
 
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
-        pool_size=_CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=_CONNECT_SECONDS,
     )

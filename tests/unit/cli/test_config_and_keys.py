@@ -43,7 +43,7 @@ def test_an_unknown_key_is_told_with_its_path_and_those_that_are_allowed(sluice,
     told = sluice("config", "validate", OPENAI_KEY="k")
 
     assert told.code == ExitCode.SETUP
-    assert "sluice.yaml:4: tenats: unknown key; did you mean `tenants`? known: administrators, breaker" in told.err
+    assert "sluice.yaml:4: tenats: unknown key; did you mean `tenants`? known: administrators, audit" in told.err
 
 
 def test_a_wrong_value_is_told_with_the_allowed_ones_in_json_too(sluice, file: Path) -> None:

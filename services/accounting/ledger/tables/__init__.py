@@ -12,6 +12,7 @@ from services.accounting.ledger.tables.jobs import jobs
 from services.accounting.ledger.tables.latency_daily import latency_daily
 from services.accounting.ledger.tables.metadata import metadata
 from services.accounting.ledger.tables.price_changes import price_changes
+from services.accounting.ledger.tables.usage_audits import usage_audits
 from services.accounting.ledger.tables.usage_daily import usage_daily
 from services.accounting.ledger.tables.usage_hourly import DIMENSIONS, MEASURES, usage_hourly
 from services.accounting.ledger.tables.usage_ledger import usage_ledger
@@ -36,6 +37,7 @@ __all__ = [
     "price_changes",
     "teams",
     "tenants",
+    "usage_audits",
     "usage_daily",
     "usage_hourly",
     "usage_ledger",

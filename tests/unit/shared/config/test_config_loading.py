@@ -200,3 +200,14 @@ def test_a_file_that_is_not_text_is_one_clear_line(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(path, {})
+
+
+@pytest.mark.parametrize("written", ["13:15", "03:15", "'23:59'"])
+def test_a_time_of_the_day_needs_no_quotes(written: str) -> None:
+    assert parse_config(f"audit: {{at: {written}}}\n", {}).audit.at == written.strip("'")
+
+
+@pytest.mark.parametrize("written", ["24:00", "3:15", "noon", "795"])
+def test_what_is_no_time_of_the_day_is_refused(written: str) -> None:
+    with pytest.raises(ConfigError, match=r"audit\.at"):
+        parse_config(f"audit: {{at: {written}}}\n", {})
