@@ -169,9 +169,8 @@ async def measure_catching_up(stack: Stack, topic: str, recorded: int, events: i
     await stack.postgres.start()
     await stack.postgres.ready()
     back = time.perf_counter()
-    await until_recorded(stack, topic, recorded + 1)
+    behind = recorded + events - await until_recorded(stack, topic, recorded + 1)
     began = time.perf_counter()
-    behind = recorded + events - await recorded_of(stack, topic)
     await until_recorded(stack, topic, recorded + events)
     ended = time.perf_counter()
     return [
@@ -221,22 +220,23 @@ async def produce(kafka_url: str, topic: str, values: Sequence[bytes]) -> None:
         await producer.stop()
 
 
-async def recorded_of(stack: Stack, topic: str) -> int:
-    connection = await asyncpg.connect(stack.urls.postgres_url)
+async def recorded_of(database: asyncpg.Connection, topic: str) -> int:
+    return int(
+        await database.fetchval("select coalesce(sum(next_offset), 0) from consumed_offsets where topic = $1", topic)
+    )
+
+
+async def until_recorded(stack: Stack, topic: str, events: int) -> int:
+    """How many are recorded then: at least as many."""
+    # One connection for all questions: to make one costs PostgreSQL as much as hundreds of events.
+    database = await asyncpg.connect(stack.urls.postgres_url)
     try:
-        return int(
-            await connection.fetchval(
-                "select coalesce(sum(next_offset), 0) from consumed_offsets where topic = $1", topic
-            )
-        )
+        async with asyncio.timeout(300):
+            while (recorded := await recorded_of(database, topic)) < events:
+                await asyncio.sleep(0.1)
     finally:
-        await connection.close()
-
-
-async def until_recorded(stack: Stack, topic: str, events: int) -> None:
-    async with asyncio.timeout(300):
-        while await recorded_of(stack, topic) < events:
-            await asyncio.sleep(0.1)
+        await database.close()
+    return recorded
 
 
 async def _main(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a batch: read one by one, kept in one transaction, its unreadable records set aside.
+"""What happens to records: read one by one, kept in one transaction a batch, the unreadable ones set aside.
 
 Nothing that was taken is lost: while a server is away the same batch is tried again, for ever, and everything behind it
 waits in Kafka. One record never holds up the others: a row that the database can never store is found by halving the
@@ -6,6 +6,7 @@ batch, and set aside.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,7 +40,10 @@ M = TypeVar("M")
 Keep = Callable[[Sequence[M], Consumed], Awaitable[Added]]
 """Keeps the messages and moves the offsets, all or nothing. Raises AwayError or UnstorableError."""
 
-_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=5)
+_PATIENCE: Final = Backoff(base_seconds=0.1, cap_seconds=0.5)
+"""A server that is back is found at once; to ask one that is not costs next to nothing."""
+_TOLD_SECONDS: Final = 10
+"""Between two lines of the log that say for what is being waited."""
 _MESSAGE_LIMIT: Final = 500
 _AT_ONCE: Final = 250
 """Records read before others have a turn: the batch before is on its way to the database meanwhile."""
@@ -47,12 +51,24 @@ _AT_ONCE: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[M]):
-    """A batch that was read and is not recorded yet."""
+    """Records that were read and are not recorded yet."""
 
     readable: Sequence[tuple[Record, M]]
     letters: Sequence[DeadLetter]
     consumed: Consumed
     newest_ms: int
+
+    @classmethod
+    def of(cls, portions: "Sequence[Reading[M]]") -> "Reading[M]":
+        """In the order in which they were read, and at least one."""
+        if len(portions) == 1:
+            return portions[0]
+        return Reading(
+            readable=[each for portion in portions for each in portion.readable],
+            letters=[letter for portion in portions for letter in portion.letters],
+            consumed={place: offset for portion in portions for place, offset in portion.consumed.items()},
+            newest_ms=portions[-1].newest_ms,
+        )
 
 
 class Recording(Generic[M]):
@@ -81,7 +97,7 @@ class Recording(Generic[M]):
 
     async def take(self, records: Sequence[Record]) -> Consumed:
         """Afterwards every record is in the database or in the dead letters. Blocks while a server is away."""
-        return await self.record(await self.read(records))
+        return await self.record([await self.read(records)])
 
     async def read(self, records: Sequence[Record]) -> Reading[M]:
         """Nothing has happened yet when it returns. Does not hold up the loop."""
@@ -96,8 +112,9 @@ class Recording(Generic[M]):
                 letters.append(self._letter(record, error.reason, str(error)))
         return Reading(readable, letters, _reach(records), records[-1].timestamp)
 
-    async def record(self, reading: Reading[M]) -> Consumed:
-        """As `take`, of what has been read."""
+    async def record(self, portions: Sequence[Reading[M]]) -> Consumed:
+        """As `take`, of what has been read, in one transaction."""
+        reading = Reading[M].of(portions)
         await self._bury(reading.letters)
         await self._keep_all(reading.readable, reading.consumed)
         self._meter.caught_up_to(reading.newest_ms)
@@ -135,14 +152,16 @@ class Recording(Generic[M]):
 
     async def _patiently(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do it, however long it takes. Raises what `act` raises but AwayError."""
-        failures = 0
+        failures, told = 0, -math.inf
         while True:
             try:
                 await act()
             except AwayError as error:
                 failures += 1
                 self.missing = str(error)
-                log.warning("recording_waits", failures=failures, reason=str(error))
+                if time.monotonic() - told >= _TOLD_SECONDS:
+                    told = time.monotonic()
+                    log.warning("recording_waits", failures=failures, reason=str(error))
             else:
                 if failures:
                     log.info("recording_goes_on", failures=failures)
@@ -166,8 +185,9 @@ class Recording(Generic[M]):
 
 
 def _reach(records: Sequence[Record]) -> Consumed:
-    """A batch holds the records of a partition in order, so the last of each is the highest."""
-    reached: dict[tuple[str, int], int] = {}
-    for record in records:
-        reached[record.topic, record.partition] = record.offset + 1
-    return {Place(*place): offset for place, offset in reached.items()}
+    """Records of a partition are in order, so the last of each is the highest; mostly they come one after the other."""
+    reached: dict[Place, int] = {}
+    for record, following in zip(records, (*records[1:], None), strict=True):
+        if following is None or record.partition != following.partition or record.topic != following.topic:
+            reached[Place(record.topic, record.partition)] = record.offset + 1
+    return reached

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
-from shared.money import Nanodollars, dollars, nanodollars
+from shared.money import Nanodollars, dollars, nanodollars, per_token
 
-__all__ = ["PriceBook", "Prices", "Quote", "Rate", "Tier"]
+__all__ = ["PerToken", "PriceBook", "Prices", "Quote", "Rate", "Tier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,15 @@ class Rate:
         return Rate.of(dollars(self.per_million) * factor, tiers)
 
 
+class PerToken(NamedTuple):
+    """What one token of each bucket costs, in nanodollars."""
+
+    uncached_input: int
+    cache_write: int
+    cache_read: int
+    output: int
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """A bucket without a rate cannot be charged, which is not the same as a rate of zero."""
@@ -58,6 +67,20 @@ class Prices:
     """Of a call that was served, beside what it used. None: there is no such fee."""
     units: Mapping[str, Rate] = field(default_factory=dict)
     """By `Unit`, of those that have one. Tokens without one are charged as the bucket that they are a part of."""
+    per_token: PerToken | None = field(init=False, repr=False, compare=False)
+    """The same once more, where that is all there is to say and each is a whole number: nothing is rounded then."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "per_token", self._per_token())
+
+    def _per_token(self) -> PerToken | None:
+        whole: list[int] = []
+        for rate in (self.uncached_input, self.cache_write, self.cache_read, self.output):
+            each = None if rate is None or rate.tiers else per_token(rate.per_million)
+            if each is None:
+                return None
+            whole.append(each)
+        return None if self.reasoning or self.request else PerToken(*whole)
 
     def times(self, factor: Decimal) -> "Prices":
         """A discount or a markup, rounded once for each rate."""

@@ -232,8 +232,9 @@ async def test_the_next_batch_is_read_while_one_is_written_and_no_further_one(
         read.append(len(records))
         return records
 
-    async def writing(records: Sequence[Record]) -> Consumed:
+    async def writing(portions: Sequence[Sequence[Record]]) -> Consumed:
         await gate.wait()
+        records = [record for portion in portions for record in portion]
         written.append(len(records))
         return {PlaceOfRecord(record.topic, record.partition): record.offset + 1 for record in records}
 
@@ -265,8 +266,8 @@ async def test_a_batch_that_fails_for_an_unforeseen_reason_is_not_committed_past
     async def read(records: Sequence[Record]) -> int:
         return len(records)
 
-    async def write(count: int) -> Consumed:
-        taken.append(count)
+    async def write(counts: Sequence[int]) -> Consumed:
+        taken.extend(counts)
         raise ZeroDivisionError
 
     broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)

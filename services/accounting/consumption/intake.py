@@ -1,8 +1,11 @@
 """How do batches come in? FastStream's batch subscriber, told to hand over the client's records as they are.
 
 Its own batch parser decodes every header of every record twice, which costs more than all the rest, and a header that
-is not UTF-8 would take a whole batch with it. What a batch contains is committed only when the handler has recorded it,
-by explicit offsets: FastStream's acknowledgement commits whatever position the consumer has.
+is not UTF-8 would take a whole batch with it. What a batch contains is committed only when it has been recorded, by
+explicit offsets: FastStream's acknowledgement commits whatever position the consumer has.
+
+Records are taken in portions and wait, read, until what is written before them is written: then all that wait make the
+next batch. So PostgreSQL never waits for records to be read, and the busier it is, the larger the batches are.
 """
 
 import asyncio
@@ -38,15 +41,18 @@ _GATHER_BYTES: Final = 65_536
 """Kafka answers when so much has come together, or after so long: a transaction of few rows costs as much as one of
 many, and nobody waits for a row."""
 
+_PORTION: Final = 2000
+"""Kafka's client unpacks as many records at a stretch: whoever has something to send meanwhile waits."""
+
 _COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
 
 B = TypeVar("B")
-"""A batch that was read."""
+"""A portion that was read."""
 
 Read = Callable[[Sequence[Record]], Awaitable[B]]
-Write = Callable[[B], Awaitable[Consumed]]
-"""Afterwards what was read is recorded, and it says up to where."""
+Write = Callable[[Sequence[B]], Awaitable[Consumed]]
+"""Afterwards a batch of portions is recorded, and it says up to where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,12 @@ class Source:
     topics: tuple[str, ...]
     group: str
     batch_records: int
+    """At most so many are written at once, and so many more wait meanwhile."""
     session_seconds: float = 6.0
 
 
 class Intake(Generic[B]):
-    """One kind of record, batch by batch: while one is written into the database, the next is read."""
+    """One kind of record, batch by batch: while one is written into the database, the next comes together."""
 
     def __init__(self, broker: KafkaBroker, source: Source, read: Read[B], write: Write[B]) -> None:
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -68,15 +75,21 @@ class Intake(Generic[B]):
         self._topics = source.topics
         self._read = read
         self._write = write
+        self._portion = min(_PORTION, source.batch_records)
+        self._most_waiting = source.batch_records - self._portion
+        self._waiting: list[B] = []
+        self._waiting_records = 0
         self._in_hand = 0
         self._busy_since: float | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._taken = asyncio.Event()
         self._closed = False
         self._subscriber = broker.subscriber(
             *source.topics,
             group_id=source.group,
             batch=True,
-            max_records=source.batch_records,
+            max_records=self._portion,
             batch_timeout_ms=_IDLE_MS,
             fetch_min_bytes=_GATHER_BYTES,
             fetch_max_wait_ms=_GATHER_MS,
@@ -130,13 +143,17 @@ class Intake(Generic[B]):
     async def close(self, within_seconds: float) -> None:
         """Take nothing more. What is being written then has so long to end; else it is read again at the next start."""
         self._closed = True
-        if self._writing is not None:
-            await asyncio.wait({self._writing}, timeout=within_seconds)
-            self._writing.cancel()
-            await asyncio.wait({self._writing})
+        self._taken.set()
+        await _ended(self._writing, within_seconds)
+        await _ended(self._committing, within_seconds)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closed or self.fault.done()
 
     async def _handle(self, records: Sequence[ConsumerRecord]) -> None:
-        if self.fault.done() or self._closed:
+        """Returns when there is room for more."""
+        if self._is_over:
             return
         self._in_hand += len(records)
         try:
@@ -144,29 +161,45 @@ class Intake(Generic[B]):
         except Exception as error:  # noqa: BLE001 - told by the fault, which ends the process
             self._fail(error)
             return
-        if self._writing is not None:
-            await asyncio.wait({self._writing})
-        if self.fault.done() or self._closed:
-            return
-        self._writing = asyncio.create_task(self._record(read, len(records)), name=f"write {self.group}")
+        self._waiting.append(read)
+        self._waiting_records += len(records)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_waiting(), name=f"write {self.group}")
+        while self._waiting_records > self._most_waiting and not self._is_over:
+            self._taken.clear()
+            await self._taken.wait()
 
-    async def _record(self, read: B, count: int) -> None:
-        """Never raises."""
+    async def _write_waiting(self) -> None:
+        """All that wait, and all that have come to wait meanwhile. Never raises."""
+        while self._waiting and not self._is_over:
+            batch, count = self._waiting, self._waiting_records
+            self._waiting, self._waiting_records = [], 0
+            self._taken.set()
+            consumed = await self._recorded(batch)
+            if consumed is None:
+                return
+            self._in_hand -= count
+            if self._committing is not None:
+                await self._committing
+            # The next batch is written while Kafka is told of this one.
+            self._committing = asyncio.create_task(self._commit(consumed), name=f"commit {self.group}")
+
+    async def _recorded(self, batch: Sequence[B]) -> Consumed | None:
+        """None when it could not be, for a reason nobody foresaw."""
         self._busy_since = time.monotonic()
         try:
-            consumed = await self._write(read)
+            return await self._write(batch)
         except Exception as error:  # noqa: BLE001 - told by the fault, which ends the process
             # Nothing may be recorded behind it: a later commit would cover this one.
             self._fail(error)
-            return
+            return None
         finally:
             self._busy_since = None
-        self._in_hand -= count
-        await self._commit(consumed)
 
     def _fail(self, error: Exception) -> None:
         if not self.fault.done():
             self.fault.set_exception(error)
+        self._taken.set()
 
     async def _commit(self, consumed: Consumed) -> None:
         """A commit that fails costs a replay at the next start, and a replay changes nothing."""
@@ -182,6 +215,13 @@ class Intake(Generic[B]):
         if consumer is None:
             raise RuntimeError("the broker has not been started")
         return consumer
+
+
+async def _ended(task: asyncio.Task[None] | None, within_seconds: float) -> None:
+    if task is not None:
+        await asyncio.wait({task}, timeout=within_seconds)
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def _as_it_is(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

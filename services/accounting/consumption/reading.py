@@ -63,4 +63,5 @@ def _read(validated: Callable[[bytes], Message], value: bytes) -> Message:
 
 def _storable(value: bytes) -> bytes:
     """PostgreSQL's text has no NUL, and a caller may put one into a label: that must make no attempt free of charge."""
-    return _NUL.sub(rb"\1\\ufffd", value) if _ESCAPED_NUL in value else value
+    # Hardly an event has a backslash, and one byte is found twenty times faster than six.
+    return _NUL.sub(rb"\1\\ufffd", value) if b"\\" in value and _ESCAPED_NUL in value else value

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts import TokenUsage
+from shared.contracts import TokenUsage, Unit
 from shared.money import Nanodollars, charge_line, nanodollars
 from shared.prices import Prices, Rate, cost, saved_by_cache
 
@@ -50,6 +50,17 @@ def test_the_cost_is_the_sum_of_the_four_buckets_charged_alone(usage: TokenUsage
         TokenUsage(output=usage.output),
     ]
     assert cost(usage, at) == sum(cost(bucket, at) or 0 for bucket in alone)
+
+
+@given(usages(), st.tuples(*[st.integers(min_value=0, max_value=10**6)] * 4))
+def test_whole_nanodollars_for_a_token_are_charged_as_line_by_line(
+    usage: TokenUsage, per_token: tuple[int, int, int, int]
+) -> None:
+    at = Prices(*(Rate(Nanodollars(price * 1_000_000)) for price in per_token))
+    assert at.per_token == per_token
+    nothing_more = {Unit.WEB_SEARCH: 0}  # with which it is charged line by line
+    assert cost(usage, at) == cost(usage, at, nothing_more)
+    assert saved_by_cache(usage, at) == saved_by_cache(usage, at, nothing_more)
 
 
 @given(usages(), prices, rates)

@@ -92,6 +92,18 @@ async def test_a_batch_is_kept_in_one_call_and_its_reach_is_told() -> None:
     assert consumed == shelf.consumed == {Place("usage", 0): 6, Place("usage", 1): 10}
 
 
+async def test_what_was_read_in_portions_is_kept_in_one_call() -> None:
+    shelf, graves = Shelf(), Graves()
+    one = recording(shelf, graves)
+    portions = [
+        await one.read([FakeRecord(b"a", 4, 0), FakeRecord(b"bad", 5, 0), FakeRecord(b"b", 9, 1)]),
+        await one.read([FakeRecord(b"c", 6, 0)]),
+    ]
+    consumed = await one.record(portions)
+    assert (shelf.kept, shelf.calls, len(graves.letters)) == (["a", "b", "c"], 1, 1)
+    assert consumed == shelf.consumed == {Place("usage", 0): 7, Place("usage", 1): 10}
+
+
 async def test_an_unreadable_record_is_buried_whole_and_the_others_are_kept() -> None:
     shelf, graves = Shelf(), Graves()
     bad = FakeRecord(b"bad\xff", 11, 3, key=b"acme", headers=[("traceparent", b"00-\xff")])
