@@ -45,7 +45,8 @@ from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
 from shared.contracts import JobEnded
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
-from shared.kafka import REQUEST_MS, ensure_topics, let_go, until_begun
+from shared.kafka import ensure_topics, let_go, until_begun
+from shared.kafka_broker import broker_for
 from shared.lifecycle import Startup
 from shared.prices import PriceBook
 from shared.prices.current import CurrentPrices
@@ -113,7 +114,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             await _written(startup, lambda: keep_rules(engine, rules))
         except UnstorableError as error:
             raise OperatorError(f"budgets in {settings.config_path}: {error}") from error
-        broker = _broker(settings)
+        broker = broker_for(settings.kafka, _CLIENT, graceful_timeout=_GRACE_SECONDS)
         prices = CurrentPrices(price_book(config))
         redis = redis_client(settings.redis_url, call_seconds=_REDIS_SECONDS)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
@@ -230,21 +231,6 @@ async def _written(startup: Startup, write: Callable[[], Awaitable[object]]) -> 
             await write()
 
     await startup.reach("postgres", attempt, attempt_seconds=_LONGEST_MIGRATION_SECONDS, away=(AwayError,))
-
-
-def _broker(settings: Settings) -> KafkaBroker:
-    return KafkaBroker(
-        settings.kafka.servers,
-        security=settings.kafka.security(),
-        client_id=_CLIENT,
-        acks="all",
-        enable_idempotence=True,
-        request_timeout_ms=REQUEST_MS,
-        allow_auto_create_topics=False,
-        apply_types=False,
-        logger=None,
-        graceful_timeout=_GRACE_SECONDS,
-    )
 
 
 async def _let_go(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -45,7 +45,8 @@ from shared.config.shares import Shares
 from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import REQUEST_MS, ensure_topics, partition_counts
+from shared.kafka import ensure_topics, partition_counts
+from shared.kafka_broker import broker_for
 from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
 from shared.telemetry.instruments import Instruments
@@ -115,7 +116,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(let_go_of, admin.close, _ADMIN_SECONDS)
         await startup.begin("kafka", admin.start())
 
-        broker = _broker(settings, worker)
+        broker = broker_for(settings.kafka, worker, linger_ms=2, graceful_timeout=None)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
         counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
         shares = Shares(config)
@@ -209,19 +210,3 @@ def _renaming(lanes: Mapping[str, WatermarkSubscriber]) -> Callable[[str | None]
 async def _begin(startup: Startup, broker: KafkaBroker) -> None:
     await startup.reach("kafka", broker.connect)
     await startup.begin("kafka", broker.start())
-
-
-def _broker(settings: Settings, worker: str) -> KafkaBroker:
-    return KafkaBroker(
-        settings.kafka.servers,
-        security=settings.kafka.security(),
-        client_id=worker,
-        acks="all",
-        enable_idempotence=True,
-        linger_ms=2,
-        request_timeout_ms=REQUEST_MS,
-        allow_auto_create_topics=False,
-        apply_types=False,
-        logger=None,
-        graceful_timeout=None,
-    )

@@ -1,0 +1,41 @@
+"""How does a service consume from Kafka? One broker of FastStream's for all it reads and writes."""
+
+import asyncio
+from typing import Any
+
+from faststream.kafka import KafkaBroker
+
+from shared.kafka import REQUEST_MS
+from shared.kafka_access import KafkaAccess
+
+__all__ = ["broker_for"]
+
+
+class _PromptBroker(KafkaBroker):
+    """Its subscribers begin together: each waits for a group of its own, and none for another one's."""
+
+    async def start(self) -> None:
+        await self.connect()
+        # Not a task group: whoever starts it waits for Kafka, and knows its errors by their own types.
+        for begun in await asyncio.gather(*(each.start() for each in self.subscribers), return_exceptions=True):
+            if isinstance(begun, BaseException):
+                raise begun
+        for publisher in self.publishers:
+            await publisher.start()
+        self.running = True
+
+
+def broker_for(kafka: KafkaAccess, client_id: str, **options: Any) -> KafkaBroker:  # noqa: ANN401 - handed on
+    """Not started yet. What it publishes is on every in-sync replica, once and in order, when it is acknowledged."""
+    return _PromptBroker(
+        kafka.servers,
+        security=kafka.security(),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=REQUEST_MS,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=None,
+        **options,
+    )
