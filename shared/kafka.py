@@ -26,6 +26,7 @@ __all__ = [
     "ensure_topics",
     "let_go",
     "new_producer",
+    "new_questioner",
     "partition_counts",
     "until_begun",
 ]
@@ -36,6 +37,8 @@ REQUEST_MS: Final = 15_000
 """How long a request may go unanswered. A connection whose other end has vanished without a word is given up after
 this, and what waits for Kafka, such as a job's end, waits no longer than that.
 """
+
+_QUESTION_MS: Final = 2_000
 
 REBALANCE_MS: Final = 12_000
 """How long a group waits for members that live to join again. Longer than a session, so that one that died is missed
@@ -102,6 +105,15 @@ def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes:
         max_request_size=max_request_bytes,
         request_timeout_ms=REQUEST_MS,
     )
+
+
+def new_questioner(kafka: KafkaAccess, client_id: str) -> AIOKafkaAdminClient:
+    """Not started yet. For questions whose asker has a deadline, of 3 s or more.
+
+    aiokafka gives up a connection whose other end has vanished when a request on it has timed out, and not when its
+    asker has gone: with the usual 40 s, each asker would go before that, and every question after the first one too.
+    """
+    return AIOKafkaAdminClient(**kafka.client(), client_id=client_id, request_timeout_ms=_QUESTION_MS)
 
 
 async def until_begun(begin: Callable[[], Awaitable[None]], undo: Callable[[], Awaitable[None]]) -> None:

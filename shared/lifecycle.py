@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 import uvloop
@@ -22,6 +22,8 @@ from shared.errors import OperatorError
 __all__ = ["Backoff", "Startup", "Stopping", "run", "sleep_unless", "spare_the_collector", "until_reachable"]
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _WRONG_SETUP: Final = 1
 _FAULT: Final = 3
@@ -61,15 +63,15 @@ def spare_the_collector() -> None:
 
 async def until_reachable(
     name: str,
-    probe: Callable[[], Awaitable[object]],
+    probe: Callable[[], Awaitable[T]],
     stop: asyncio.Event,
     *,
     backoff: Backoff = _PATIENCE,
     attempt_seconds: float = 5.0,
     log_seconds: float = 5.0,
     away: tuple[type[Exception], ...] = (Exception,),
-) -> None:
-    """Call `probe` until it returns; tell every few seconds what is waited for and why.
+) -> T:
+    """Call `probe` until it returns, and return that; tell every few seconds what is waited for and why.
 
     `away` is what `probe` raises while the server is away: anything, unless it is said. Blocks as long as that. Raises
     Stopping when the stop event comes first, OperatorError as it is, and whatever does not mean that it is away.
@@ -80,7 +82,7 @@ async def until_reachable(
     while True:
         try:
             async with asyncio.timeout(attempt_seconds):
-                await probe()
+                found = await probe()
         except OperatorError:
             raise
         # Nothing is swallowed: each failure is told, and only success goes on.
@@ -93,7 +95,7 @@ async def until_reachable(
         else:
             if failures:
                 log.info("server_reachable", server=name, waited_seconds=round(time.monotonic() - began, 1))
-            return
+            return found
         if await sleep_unless(stop, backoff.delay(failures, random.random())):  # noqa: S311 - jitter, not a secret
             raise Stopping(name)
 
@@ -109,15 +111,16 @@ class Startup:
     async def reach(
         self,
         server: str,
-        probe: Callable[[], Awaitable[object]],
+        probe: Callable[[], Awaitable[T]],
         *,
         attempt_seconds: float = 5.0,
         away: tuple[type[Exception], ...] = (Exception,),
-    ) -> None:
+    ) -> T:
         """As `until_reachable`."""
         self._awaited = server
-        await until_reachable(server, probe, self._stop, attempt_seconds=attempt_seconds, away=away)
+        found = await until_reachable(server, probe, self._stop, attempt_seconds=attempt_seconds, away=away)
         self._awaited = None
+        return found
 
     async def begin(self, server: str, beginning: Coroutine[Any, Any, None]) -> None:
         """Wait for what cannot be tried twice, and talks to `server`. Raises what it raises.

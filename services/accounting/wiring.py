@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
 from services.accounting.auditing.nightly import Nightly, Resting
@@ -45,7 +44,7 @@ from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
 from shared.contracts import JobEnded
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, let_go, until_begun
+from shared.kafka import ensure_topics, let_go, new_questioner, until_begun
 from shared.kafka_broker import broker_for
 from shared.lifecycle import Startup
 from shared.prices import PriceBook
@@ -105,7 +104,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
         await months.look_once()
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
-        admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=_CLIENT)
+        admin = new_questioner(settings.kafka, _CLIENT)
         stack.push_async_callback(_let_go, admin.close)
         await startup.begin("kafka", admin.start())
 

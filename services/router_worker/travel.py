@@ -108,8 +108,6 @@ class Traveller:
     async def _walk(self, run: Run, journey: Journey, step: Step) -> Verdict | PutOff:
         permit: Permit | None = None
         while True:
-            if isinstance(step, Call | Restart) and (verdict := await self._unpaid(run, permit)):
-                return verdict
             match step:
                 case Succeed() | GiveUp():
                     return _verdict(step)
@@ -118,18 +116,27 @@ class Traveller:
                         return PutOff(step.until)
                     journey, step = advance(journey, Waited(self.clock()), self._openings(run))
                 case Queue():
+                    # Before the place at the provider: nobody keeps one while it is unknown whether there is money.
+                    if verdict := await self._unpaid(run):
+                        return verdict
                     permit, event = await self._queue(run, step)
                     journey, step = advance(journey, event, self._openings(run))
-                case Restart(call):
-                    run.log.note(EventType.RESTART, _json(attempt=call.attempt))
-                    self.measures.restarted(run.job.model, run.attempts[-1].error_kind or "worker_lost")
-                    run.assembler = Assembler()
-                    step = call
-                case Call():
-                    journey, step = await self._call(run, journey, step, permit)
+                case Call() | Restart():
+                    if permit is None and (verdict := await self._unpaid(run)):
+                        return verdict
+                    journey, step = await self._call(run, journey, self._told(run, step), permit)
                     permit = None
                 case Listen() | Hedge():
                     raise AssertionError("a journey listens only while an attempt runs")
+
+    def _told(self, run: Run, step: Call | Restart) -> Call:
+        """The call, when readers know if its answer begins anew."""
+        if isinstance(step, Call):
+            return step
+        run.log.note(EventType.RESTART, _json(attempt=step.call.attempt))
+        self.measures.restarted(run.job.model, run.attempts[-1].error_kind or "worker_lost")
+        run.assembler = Assembler()
+        return step.call
 
     async def _call(self, run: Run, journey: Journey, call: Call, permit: Permit | None) -> tuple[Journey, Step]:
         calling = _Calling(journey)
@@ -141,13 +148,11 @@ class Traveller:
             journey, step = advance(journey, each, self._openings(run))
         return journey, step
 
-    async def _unpaid(self, run: Run, permit: Permit | None) -> Verdict | None:
+    async def _unpaid(self, run: Run) -> Verdict | None:
         """How the job ends, when there is no money for the next call."""
         hold = await self._hold_for_another(run)
         if hold is Hold.HELD:
             return None
-        if permit is not None:
-            permit.end(0, None)
         return TOO_DEAR if hold is Hold.SHORT else UNPAID_IN_TIME
 
     async def _hold_for_another(self, run: Run) -> Hold:

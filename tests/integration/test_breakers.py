@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from services.router_worker.resilience.keys import Resting
 from shared.contracts import JobEnded, JobStatus, PlanVerdict
 from shared.job_log import Keyspace
 from shared.load import DeploymentHealth, WorkerLoad
-from shared.redis import redis_client
 from simulator import Script
 from tests.suites.fleet import Fleet, Servers, Worker, a_job, running_fleet, until
 
@@ -27,13 +26,6 @@ DOWN = Script.model_validate({"tokens": 5, "status": 500})
 WELL = Script(tokens=5)
 
 Start = Callable[..., AbstractAsyncContextManager[Fleet]]
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The book of budgets in Redis does what the one in memory does, and is nobody's after a restart."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -16,7 +16,6 @@ from shared.contracts import Reserved
 from shared.ids import JobId, new_job_id
 from shared.job_log import Keyspace
 from shared.money import Nanodollars
-from shared.redis import redis_client
 from tests.suites.budgets import Book, a_rule
 
 RULES = [
@@ -25,13 +24,6 @@ RULES = [
     a_rule("team", limit=Nanodollars(9_000_000_000_000_000)),
 ]
 LIMITS = {rule.name: rule.limit for rule in RULES}
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -14,19 +14,11 @@ from services.router_worker.fleet.leases import RedisLeases
 from services.router_worker.governing.governor import Governor
 from shared.clock import utc_now
 from shared.job_log import Keyspace
-from shared.redis import redis_client
 from tests.suites.governing import a_job, candidate, governing
 from tests.suites.quota import most_in_bucket
 
 A = candidate("a")
 TEST_SECONDS = 30
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

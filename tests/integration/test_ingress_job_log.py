@@ -64,13 +64,6 @@ def namespace(fresh_name: Callable[[str], str]) -> str:
     return fresh_name("ns")
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_url)
-    yield client
-    await client.aclose()
-
-
 class TestRedisJobLog(JobLogReaders):
     @pytest.fixture
     async def job_log(self, redis_url: str, namespace: str) -> AsyncIterator[RedisJobLog]:

@@ -1,6 +1,6 @@
 """Which workers live, by what they show in Redis."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -29,13 +29,6 @@ def watch() -> Watch:
 @pytest.fixture
 def backlogs(watch: Watch) -> Backlogs:
     return Backlogs({}, lambda _: None, Instruments("test"), watch)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -17,18 +17,10 @@ from shared.ids import new_job_id
 from shared.job_log import EventType, JobFacts, Keyspace, facts_of
 from shared.rates import KEEP, TAKE, Refusal, Resource, Scope, State, take
 from shared.rates import Taken as Given
-from shared.redis import redis_client
 from tests.suites.ingress import ADMIN, a_job, chat_body
 from tests.suites.served_ingress import fresh_place, serving_ingress
 
 TTL_MS = 60_000
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

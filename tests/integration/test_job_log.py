@@ -9,15 +9,7 @@ from redis.asyncio import Redis
 
 from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken
 from shared.job_log import EventType, Keyspace
-from shared.redis import redis_client
 from tests.suites.job_log_members import Fleet, a_job, delta, joining, listening
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    redis = redis_client(redis_url, call_seconds=5)
-    yield redis
-    await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

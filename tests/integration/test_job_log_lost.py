@@ -10,15 +10,7 @@ from redis.asyncio import Redis
 from services.router_worker.ports import Ended, RunningElsewhere, Taken
 from shared.clock import unix_ms
 from shared.job_log import ACCEPT, EventType, Keyspace, accepted_entry, facts_of
-from shared.redis import redis_client
 from tests.suites.job_log_members import Fleet, a_job, delta, joining, listening, shown
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    redis = redis_client(redis_url, call_seconds=5)
-    yield redis
-    await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

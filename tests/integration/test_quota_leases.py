@@ -1,6 +1,6 @@
 """The book in Redis deals as the pure one does, whoever asks for what."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -23,13 +23,6 @@ TERMS = [
     Terms(places=16),
     Terms(requests=flow_of(Limit(6000, 60, 2)), tokens=flow_of(Limit(600_000, 60, 30)), places=40),
 ]
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 @pytest.fixture

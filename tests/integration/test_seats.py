@@ -15,12 +15,6 @@ Sit = Callable[[str], Seats]
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
 def keyspace(fresh_name: Callable[[str], str]) -> Keyspace:
     return Keyspace(fresh_name("fleet"))
 

@@ -1,6 +1,6 @@
 """Workers tell each other how busy the deployments are, on a real Redis."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,18 +9,10 @@ from redis.asyncio import Redis
 from services.router_worker.fleet.traffic import TrafficExchange
 from services.router_worker.routing.traffic import Reading, Traffic
 from shared.job_log import Keyspace
-from shared.redis import redis_client
 
 pytestmark = pytest.mark.connected
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = redis_client(redis_url, call_seconds=2)
-    yield client
-    await client.aclose(close_connection_pool=True)
 
 
 async def test_each_hears_of_the_others_and_not_of_itself(redis: Redis, fresh_name: Callable[[str], str]) -> None:

@@ -19,7 +19,7 @@ from services.ingress.submitters import Binding, Submitters
 from shared.blobs import INLINE_BYTES
 from shared.clock import utc_now
 from shared.config.schema import Config
-from shared.kafka import ensure_topics
+from shared.kafka import ensure_topics, new_questioner
 from shared.telemetry import Instruments
 from shared.topics import Topic, with_submit_topics
 
@@ -89,8 +89,6 @@ class TopicDoor:
         await asyncio.Event().wait()
 
     def _door(self, config: Config) -> "SubmitTopics":
-        from aiokafka.admin import AIOKafkaAdminClient
-
         from services.ingress.adapters.attendance import Attendance
         from services.ingress.adapters.submit_topics import SubmitTopics, Terms, submit_broker
 
@@ -111,7 +109,7 @@ class TopicDoor:
             submit_broker(settings.kafka, settings.replica),
             submitters,
             attendance=Attendance(
-                AIOKafkaAdminClient(**settings.kafka.client(), client_id=settings.replica),
+                new_questioner(settings.kafka, settings.replica),
                 f"{settings.namespace}.submissions",
             ),
             terms=Terms(

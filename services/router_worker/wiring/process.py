@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
 from services.router_worker.consumption.burial import Burials
@@ -45,7 +44,7 @@ from shared.config.shares import Shares
 from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import Lane
 from shared.job_log import Keyspace
-from shared.kafka import ensure_topics, partition_counts
+from shared.kafka import ensure_topics, new_questioner, partition_counts
 from shared.kafka_broker import broker_for
 from shared.lifecycle import Startup
 from shared.redis import is_clustered, redis_client
@@ -111,14 +110,15 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             session_seconds=settings.session_seconds,
         )
         tells = Tells(redis, keyspace, worker, running, claims)
-        admin = AIOKafkaAdminClient(**settings.kafka.client(), client_id=worker)
+        admin = new_questioner(settings.kafka, worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         stack.push_async_callback(let_go_of, admin.close, _ADMIN_SECONDS)
         await startup.begin("kafka", admin.start())
 
         broker = broker_for(settings.kafka, worker, linger_ms=2, graceful_timeout=None)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
-        counts = await partition_counts(admin, [topic.at(settings.topic_prefix) for topic in TOPICS])
+        names = [topic.at(settings.topic_prefix) for topic in TOPICS]
+        counts = await startup.reach("kafka", lambda: partition_counts(admin, names))
         shares = Shares(config)
         queue = KafkaJobQueue(broker, settings.topic_prefix, counts.__getitem__, shares.partitions_of, utc_now)
         builder = Builder(
