@@ -217,3 +217,24 @@ async def test_a_database_that_is_not_there_is_away() -> None:
     with pytest.raises(AwayError):
         await PostgresLedger(engine).add(entries([an_attempt()]), {})
     await engine.dispose()
+
+
+async def test_to_add_to_a_sum_touches_no_index_and_leaves_nothing_to_clean_up(database: str) -> None:
+    engine = engine_for(database)
+    try:
+        for _ in range(4):
+            await PostgresLedger(engine).add(entries(attempts(300)), {})
+    finally:
+        await engine.dispose()  # a connection that ends tells what it has done
+    updates = """
+        select relname, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables
+        where relname in ('usage_hourly', 'usage_daily', 'latency_daily') and n_tup_upd > 0
+    """
+    connection = await asyncpg.connect(database)
+    try:
+        async with asyncio.timeout(20):
+            while len(found := await connection.fetch(updates)) < 3:
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
+    assert all(row["n_tup_hot_upd"] == row["n_tup_upd"] for row in found), found

@@ -12,7 +12,7 @@ faster than it groups a row for each bucket; empty buckets at both ends take no 
 
 from sqlalchemy import Column, Date, Numeric, Table, Text
 
-from services.accounting.ledger.tables.metadata import Identifier, fact, metadata
+from services.accounting.ledger.tables.metadata import ROOM_TO_UPDATE, Identifier, fact, metadata
 
 __all__ = ["latency_daily"]
 
@@ -32,4 +32,5 @@ latency_daily = Table(
     fact("first_token", Numeric(), f"How long until the first token: {_HISTOGRAM}"),
     fact("duration", Numeric(), f"How long until the end: {_HISTOGRAM}"),
     comment="How long calls that succeeded took, by day, as histograms. Always equal to the ledger, as usage_daily is.",
+    postgresql_with=ROOM_TO_UPDATE,
 )

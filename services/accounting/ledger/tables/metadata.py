@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Column, DateTime, Integer, MetaData, Text
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["Identifier", "Moment", "Tokens", "fact", "metadata", "optional"]
+__all__ = ["ROOM_TO_UPDATE", "Identifier", "Moment", "Tokens", "fact", "metadata", "optional"]
 
 metadata = MetaData(
     naming_convention={
@@ -23,6 +23,10 @@ Moment = DateTime(timezone=True)
 
 Tokens = Integer()
 """Of one call. A sum of many is a bigint."""
+
+ROOM_TO_UPDATE = {"fillfactor": 45}
+"""For a table to whose rows every batch adds. All rows of a page may change in one transaction, and what they were
+stays until it ends: where both fit, no index is touched, and nothing is left for vacuum."""
 
 
 def fact(name: str, kind: TypeEngine[Any], comment: str) -> Column[Any]:
