@@ -45,8 +45,10 @@ def ids_in(file: Path) -> Iterator[str]:
     """
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{file} cannot be read: {error}.") from error
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
         job = _id_of(line.strip())
         if job:

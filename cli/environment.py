@@ -61,13 +61,14 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
             return Known(of_stack, f"the stack in {folder.root}")
         return Known(default, "the default")
 
+    gateway = known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{GATEWAY}")
     key = known("SLUICE_API_KEY", stack.api_key if stack else None, "")
     admin_key = known("SLUICE_ADMIN_KEY", stack.admin_key if stack else None, "")
     return Environment(
         variables=environ,
         folder=folder,
         stack=stack,
-        gateway=known("SLUICE_URL", stack.gateway_url if stack else None, f"http://127.0.0.1:{GATEWAY}"),
+        gateway=Known(_without_version(gateway.value), gateway.source),
         key=key if key.value else None,
         admin_key=admin_key if admin_key.value else None,
         kafka=known("KAFKA_URL", stack.kafka_url if stack else None, _default("kafka_url")),
@@ -78,6 +79,11 @@ def discover(environ: Mapping[str, str], cwd: Path) -> Environment:
         topic_prefix=environ.get("SLUICE_TOPIC_PREFIX") or (stack.topic_prefix if stack else ""),
         blobs_url=known("SLUICE_BLOBS_URL", str(folder.blobs) if stack else None, _default("blobs_url")).value,
     )
+
+
+def _without_version(url: str) -> str:
+    """Many have the base URL of an OpenAI client at hand, and mean the gateway before it."""
+    return url.rstrip("/").removesuffix("/v1")
 
 
 def _default(field: str) -> str:

@@ -76,13 +76,22 @@ def results(
         collection.written.update(ids_in(output))
     waits = follow or jobs is not None or count is not None
     with ExitStack() as closing:
-        target = closing.enter_context(output.open("a", encoding="utf-8")) if output else sys.stdout
+        target = closing.enter_context(_opened(output)) if output else sys.stdout
         in_time = asyncio.run(_collect(here(), collection, target, begin, patience, waits=waits))
     if output:
         remark(f"{output} has {len(collection.written)} results.")
     if not in_time:
         remark(f"The time is over; {collection.missing} of the jobs are missing." if jobs else "The time is over.")
         raise typer.Exit(ExitCode.TIMED_OUT)
+
+
+def _opened(output: Path) -> IO[str]:
+    from shared.errors import OperatorError
+
+    try:
+        return output.open("a", encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"{output} cannot be written: {error.strerror}.") from error
 
 
 async def _collect(

@@ -62,7 +62,7 @@ def status(
         print_json(described(stack))
     else:
         _show(stack)
-    if stack.phase is not Phase.READY or any(service.phase is not Phase.READY for service in stack.services):
+    if stack.phase is not Phase.READY or _lacking(stack):
         raise typer.Exit(ExitCode.SETUP)
 
 
@@ -76,13 +76,26 @@ def _get(stack: "StackState", value: Value) -> None:
     say(found)
 
 
+def _lacking(stack: "StackState") -> list[str]:
+    from cli.stack.state import Phase
+
+    return [service.name for service in stack.services if service.phase is not Phase.READY]
+
+
+def _stands(stack: "StackState") -> str:
+    from cli.stack.state import Phase
+
+    lacking = _lacking(stack)
+    return f"up, but for {', '.join(lacking)}," if stack.phase is Phase.READY and lacking else stack.phase
+
+
 def _show(stack: "StackState") -> None:
     from cli.instants import ago, brief_duration
     from cli.printing import print_table, say
     from shared.clock import utc_now
 
     now = utc_now()
-    say(f"Sluice {stack.version} is {stack.phase} at {stack.gateway_url}; started {ago(stack.started_at, now)}.")
+    say(f"Sluice {stack.version} is {_stands(stack)} at {stack.gateway_url}; started {ago(stack.started_at, now)}.")
     say(f"configuration  {stack.config}{' (generated; a simulated provider answers)' if stack.simulated else ''}")
     say(f"API key        {stack.api_key or 'one of your configuration'}")
     say(f"Kafka          {stack.kafka_url}")

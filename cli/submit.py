@@ -124,6 +124,10 @@ def _conclude(submission: "Submission", *, in_time: bool, as_json: bool) -> None
 
     tally = submission.tally
     (remark if as_json else say)(tally.told())
+    if tally.shared_name is not None:
+        remark(
+            f"More than one line has the custom_id {tally.shared_name!r}: only ids of jobs tell their results apart."
+        )
     if not tally.is_whole:
         remark("The same command sends only the lines that are not in yet.")
     if not in_time:

@@ -123,7 +123,8 @@ class Runner:
     def _enter(self, phase: Phase, trouble: str | None = None) -> None:
         if (phase, trouble) == (self.phase, self.trouble):
             return
-        if phase is Phase.READY and self._patience.restarts and self.phase is not Phase.READY:
+        came_back = self.phase is Phase.UNREADY or (self._patience.restarts and self.phase is not Phase.READY)
+        if phase is Phase.READY and came_back:
             self.tell(f"{self.service.name} is ready again")
         if phase is Phase.UNREADY and self.phase is not Phase.UNREADY:
             self.tell(f"{self.service.name} is not ready: {trouble}")

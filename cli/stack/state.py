@@ -111,7 +111,7 @@ def is_held(lock: Path) -> bool:
     """Whether a process holds the lock; a file left behind by a dead one does not count."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

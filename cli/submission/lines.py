@@ -51,6 +51,8 @@ def read_lines(source: Iterable[bytes], model: str | None) -> Iterator[Line | Ba
 def _line(number: int, text: bytes, model: str | None) -> tuple[bytes, str | None] | BadLine:
     try:
         found = json.loads(text)
+    except json.JSONDecodeError as error:
+        return BadLine(number, None, f"not JSON: {error.msg} at column {error.colno}")
     except ValueError as error:
         return BadLine(number, None, f"not JSON: {error}")
     if not isinstance(found, dict):

@@ -21,6 +21,8 @@ class Tally:
     unknown: int = 0
     ended: int = 0
     succeeded: int = 0
+    shared_name: str | None = None
+    """A `custom_id` of more than one line."""
 
     @property
     def is_whole(self) -> bool:
@@ -56,6 +58,7 @@ class Submission:
     tally: Tally = field(default_factory=Tally)
     accepted: list[Accepted] = field(default_factory=list)
     """Those of earlier runs too."""
+    _names: set[str] = field(default_factory=set)
 
     def send(self, lines: Iterable[Line | BadLine], door: Door) -> None:
         """Raises OperatorError when the door is shut; the tally and the journal then say how far it came."""
@@ -69,6 +72,7 @@ class Submission:
     def _new_ones(self, lines: Iterable[Line | BadLine]) -> Iterator[Line]:
         for line in lines:
             self.tally.lines += 1
+            self._note_name(line.custom_id)
             if isinstance(line, BadLine):
                 self.tally.refused += 1
                 self.board.line(Outcome(line.number, line.custom_id, "refused", why=line.why))
@@ -78,6 +82,12 @@ class Submission:
                 self.board.line(Outcome(line.number, line.custom_id, "queued earlier", became.job))
             else:
                 yield line
+
+    def _note_name(self, custom_id: str | None) -> None:
+        if custom_id in self._names:
+            self.tally.shared_name = custom_id
+        elif custom_id is not None:
+            self._names.add(custom_id)
 
     def _settled(self, fate: Fate) -> None:
         match fate:

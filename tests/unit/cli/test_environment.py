@@ -65,6 +65,17 @@ def test_a_variable_goes_before_the_stack(running: StackFolder, tmp_path: Path) 
     assert found.redis.value == "redis://127.0.0.1:2/0"
 
 
+@pytest.mark.parametrize("url", ["http://a:1", "http://a:1/", "http://a:1/v1", "http://a:1/v1/"])
+def test_the_base_url_of_an_openai_client_names_its_gateway(tmp_path: Path, url: str) -> None:
+    assert discover({"SLUICE_URL": url}, tmp_path).gateway.value == "http://a:1"
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_stack(tmp_path: Path) -> None:
+    (tmp_path / ".sluice").touch()
+
+    assert discover({}, tmp_path).stack is None
+
+
 def test_a_stack_that_has_ended_says_nothing(folder: StackFolder, tmp_path: Path) -> None:
     found = discover({}, tmp_path)
 

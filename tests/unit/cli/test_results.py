@@ -106,6 +106,15 @@ def test_ids_are_read_from_bare_lines_from_results_and_from_what_submit_wrote(tm
     assert list(ids_in(file)) == [A, B]
 
 
+def test_files_that_cannot_be_opened_are_told(sluice) -> None:
+    unread = sluice("results", "--jobs", "nowhere.jsonl")
+    unwritten = sluice("results", "-o", "nowhere/results.jsonl")
+
+    assert (unread.code, unread.err) == (1, "sluice: nowhere.jsonl cannot be read: No such file or directory.\n")
+    told = "sluice: nowhere/results.jsonl cannot be written: No such file or directory.\n"
+    assert (unwritten.code, unwritten.err) == (1, told)
+
+
 @pytest.mark.parametrize("line", ["job_1", "[]", '{"id": 5}', '{"id": "x"}'])
 def test_a_line_without_an_id_is_told_with_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / "jobs"

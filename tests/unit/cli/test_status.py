@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cli.registry import application
 from cli.stack.folder import StackFolder
-from cli.stack.state import Phase, StackState, write_state
+from cli.stack.state import Phase, ServiceState, StackState, write_state
 
 STATE = StackState(
     pid=os.getpid(),
@@ -52,6 +52,16 @@ def test_one_value_is_all_that_another_command_gets(running: StackFolder) -> Non
     answer = told(running.root, "--get", "kafka_url")
 
     assert (answer.stdout, answer.exit_code) == ("127.0.0.1:9092\n", 0)
+
+
+def test_a_stack_of_which_a_part_is_away_is_not_called_ready(running: StackFolder) -> None:
+    away = ServiceState(name="kafka", phase=Phase.RESTARTING, since=STATE.started_at, address="127.0.0.1:9092")
+    write_state(running, STATE.model_copy(update={"services": (away,)}))
+
+    answer = told(running.root)
+
+    assert answer.exit_code == 1
+    assert answer.stdout.startswith("Sluice 0.1.0 is up, but for kafka, at http://127.0.0.1:8080; started ")
 
 
 def test_where_nothing_runs_another_command_gets_nothing(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_another_model_takes_the_place_of_each_lines_own() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"{", "not JSON: "),
+        (b'{"a" 1}', "not JSON: Expecting ':' delimiter at column 6"),
         (b"\xff\xfe", "not JSON: "),
         (b"[]", "not a JSON object"),
         (b'{"custom_id": "a", "body": 5}', "a batch line without a body"),
@@ -178,6 +178,16 @@ def test_the_jobs_of_earlier_runs_are_waited_for_as_well(tmp_path: Path) -> None
     assert submission.wait(EveryOtherSucceeds(), 0.0)
     assert [ending.accepted.job for ending in board.endings] == ["job_1", "job_3", "job_4"]
     assert submission.tally.told().endswith("2 succeeded, 1 did not.")
+
+
+def test_a_name_of_more_than_one_line_is_told(tmp_path: Path) -> None:
+    with opened_journal(tmp_path / "journal") as journal:
+        submission = Submission(journal, ABoard())
+        submission.send(read_lines([BATCH, BARE, BARE], None), ADoor())
+        assert submission.tally.shared_name is None
+        submission.send(read_lines([BATCH], None), ADoor())
+
+    assert submission.tally.shared_name == "a"
 
 
 def test_a_file_that_cannot_be_read_is_told(sluice) -> None:
