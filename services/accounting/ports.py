@@ -1,13 +1,12 @@
 """What recording needs from the world: somewhere to keep things, somewhere to put what it cannot read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from services.accounting.charging import Entry
-from shared.budgets import Held
 from shared.contracts import Alert, DeadLetter, DeadLetterReason, Job, JobEnded
 from shared.money import Nanodollars
 
@@ -17,13 +16,8 @@ __all__ = [
     "AuditDone",
     "AuditShelf",
     "AwayError",
-    "BudgetBooks",
-    "BudgetLedger",
     "Consumed",
     "DeadLetters",
-    "Figure",
-    "HardBudgets",
-    "HeldJobs",
     "JobShelf",
     "LastAudit",
     "Ledger",
@@ -31,7 +25,6 @@ __all__ = [
     "Place",
     "Reach",
     "Record",
-    "Settled",
     "Spent",
     "UnreadableError",
     "UnstorableError",
@@ -149,73 +142,6 @@ class Meter(Protocol):
         ...
 
 
-class Figure(NamedTuple):
-    """What is spent in one window of a tenant's budgets."""
-
-    window: str
-    spent_nanodollars: int
-    revision: int
-    """Larger than that of any figure before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Of one tenant."""
-
-    figures: tuple[Figure, ...]
-    jobs: tuple[str, ...] = ()
-    """Those that have ended, and whose cost is in the figures."""
-
-
-@dataclass(frozen=True, slots=True)
-class HardBudgets:
-    """Of one tenant."""
-
-    limits: Mapping[str, Nanodollars]
-    """By their names."""
-    opened: bool
-    """Whether anything was ever held of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldJobs:
-    """Of jobs that hold something; those in neither are unknown to the ledger."""
-
-    settled: frozenset[str]
-    waiting: frozenset[str]
-
-
-class BudgetLedger(Protocol):
-    """What is true of budgets. Every method blocks for the database and raises AwayError."""
-
-    async def hard(self) -> Mapping[str, HardBudgets]:
-        """Of every tenant that has any."""
-        ...
-
-    async def coming(self) -> Collection[str]:
-        """Tenants who have budgets, soft ones too, that are not in force yet. Afterwards these have their sums."""
-        ...
-
-    async def in_force(self, tenant: str, known: Collection[str]) -> None:
-        """From now on admission goes by those of them that have their sums: by these hard ones, and all soft ones."""
-        ...
-
-    async def opened(self, tenants: Collection[str]) -> None:
-        """From now on something may be held of their budgets."""
-        ...
-
-    async def settle(self, tenants: Collection[str], jobs: Collection[str]) -> Mapping[str, Settled]:
-        """Afterwards those of the jobs are settled that have ended and whose cost is in the ledger. All tenants are in
-        the answer."""
-        ...
-
-    async def held(self, tenant: str) -> Mapping[str, Held]:
-        """What the tenant's jobs hold, as they were accepted, and are not settled."""
-        ...
-
-    async def known(self, jobs: Collection[str]) -> HeldJobs: ...
-
-
 class AlertShelf(Protocol):
     def untold(self) -> AbstractAsyncContextManager[Sequence[Alert]]:
         """Alerts that nobody was told of yet, and nobody else has in hand. When the block ends well they are told.
@@ -253,30 +179,4 @@ class AuditShelf(Protocol):
 
     async def keep(self, done: AuditDone) -> None:
         """Afterwards it is the last, and an alert is raised if it has found anything."""
-        ...
-
-
-class BudgetBooks(Protocol):
-    """What admission goes by. Every method blocks for Redis and raises AwayError."""
-
-    async def open_ones(self, tenants: Sequence[str]) -> frozenset[str]:
-        """Of these tenants, those whose book is open."""
-        ...
-
-    async def settle(
-        self, tenant: str, limits: Mapping[str, Nanodollars], settled: Settled, missing: Mapping[str, Held]
-    ) -> bool:
-        """Write the figures, drop what the settled jobs hold, and add what is missing. False: it is not open."""
-        ...
-
-    async def open(
-        self, tenant: str, limits: Mapping[str, Nanodollars], figures: Sequence[Figure], held: Mapping[str, Held]
-    ) -> None:
-        """Afterwards the book is open, with exactly this in it, unless it was open before."""
-        ...
-
-    async def holds(self, tenant: str) -> Mapping[str, Held]: ...
-
-    async def announce(self) -> None:
-        """Whoever admits learns at once that other budgets are in force."""
         ...

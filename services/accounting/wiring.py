@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -14,6 +15,7 @@ from services.accounting.auditing.nightly import Nightly, Resting
 from services.accounting.auditing.opening import OwnConnections
 from services.accounting.budgets.alerts import Alerts, Ear, KafkaEar, LogEar
 from services.accounting.budgets.arrivals import Arrivals
+from services.accounting.budgets.beginning import Beginning
 from services.accounting.budgets.noted import Noted
 from services.accounting.budgets.redis_books import RedisBooks
 from services.accounting.budgets.settling import Patience, Settling
@@ -25,7 +27,7 @@ from services.accounting.health import Health, Line
 from services.accounting.ledger.agreement import consumed
 from services.accounting.ledger.alert_store import PostgresAlerts
 from services.accounting.ledger.audit_store import PostgresAudits
-from services.accounting.ledger.budget_rules import keep_rules
+from services.accounting.ledger.budget_rules import PostgresRules
 from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for, failures_told, ping
 from services.accounting.ledger.job_store import PostgresJobs
@@ -37,10 +39,10 @@ from services.accounting.ports import Added, AwayError, Consumed, UnstorableErro
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
-from shared.budgets import rules_of
+from shared.budgets import all_rules_of
 from shared.clock import utc_now
 from shared.config import Config
-from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
+from shared.config.watching import ConfigFile, ConfigWatch
 from shared.contracts import JobEnded
 from shared.errors import OperatorError
 from shared.job_log import Keyspace
@@ -108,9 +110,9 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(_let_go, admin.close)
         await startup.begin("kafka", admin.start())
 
-        rules = [rule for found in rules_of(config).values() for rule in found]
+        rules = PostgresRules(engine)
         try:
-            await _written(startup, lambda: keep_rules(engine, rules))
+            await _written(startup, lambda: rules.write(all_rules_of(config)))
         except UnstorableError as error:
             raise OperatorError(f"budgets in {settings.config_path}: {error}") from error
         broker = broker_for(settings.kafka, _CLIENT, graceful_timeout=_GRACE_SECONDS)
@@ -124,9 +126,17 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         jobs = next(line for line in lines if line.name == "jobs")
         job_topics = [topic.at(settings.topic_prefix) for topic in JOBS.values()]
         arrivals = Arrivals(jobs.intake.reach, lambda: consumed(engine, *job_topics))
-        patience = Patience(reopen=settings.budget_reopen_seconds)
-        settling = Settling(PostgresBudgets(engine), books, noted, arrivals.complete, utc_now, patience)
-        alerts = Alerts(PostgresAlerts(engine), _ears(settings, config, broker))
+        settling = Settling(
+            PostgresBudgets(engine),
+            books,
+            noted,
+            arrivals.complete,
+            utc_now,
+            Patience(reopen=settings.budget_reopen_seconds),
+        )
+        beginning = Beginning(rules)
+        ears = partial(_ears, settings.topic_prefix, broker)
+        alerts = Alerts(PostgresAlerts(engine), ears(config))
         night_books = OwnConnections(settings.postgres_url, settings.kafka, settings.topic_prefix, books.read, Resting)
         nightly = Nightly(PostgresAudits(engine), night_books.open, config.audit.at, instruments, utc_now)
         stack.push_async_callback(_let_go, broker.stop)
@@ -134,9 +144,19 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.begin("kafka", until_begun(broker.start, lambda: _let_go(broker.stop)))
         watch = health.watch(lines, admin, lambda: ping(engine))
 
-        rereading = _rereading(settings, config, prices, partial_answers, shelf, months, nightly, instruments)
+        changes = _Changes(prices, partial_answers, shelf, months, nightly, beginning, alerts, ears)
+        rereading = ConfigWatch(ConfigFile(settings.config_path, os.environ), config, changes.take, instruments)
         sweeper = Sweeper(open_blobs(settings.blobs_url), utc_now)
-        rounds = (watch, rereading.run(), sweeper.run(), months.run(), settling.run(), alerts.run(), nightly.run())
+        rounds = (
+            watch,
+            rereading.run(),
+            sweeper.run(),
+            months.run(),
+            beginning.run(),
+            settling.run(),
+            alerts.run(),
+            nightly.run(),
+        )
         background = asyncio.create_task(_background(lines, rounds), name="background")
         stack.push_async_callback(_cancelled, background)
         log.info("accounting_ready", probe_port=port)
@@ -191,29 +211,32 @@ def _lines(
     )
 
 
-def _rereading(
-    settings: Settings,
-    config: Config,
-    prices: CurrentPrices,
-    partial_answers: dict[str, str],
-    shelf: PostgresJobs,
-    months: LedgerMonths,
-    nightly: Nightly,
-    instruments: Instruments,
-) -> ConfigWatch:
-    async def take(fresh: Config) -> None:
-        prices.take(price_book(fresh))
-        partial_answers.clear()
-        partial_answers.update(fresh.partial_answers)
-        shelf.retention = fresh.retention
-        months.keep = fresh.retention.ledger_months
-        nightly.at = fresh.audit.at
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Who goes by a configuration that has changed, for whatever comes from then on."""
 
-    return ConfigWatch(ConfigFile(settings.config_path, os.environ), config, take, budgets_said, instruments)
+    prices: CurrentPrices
+    partial_answers: dict[str, str]
+    shelf: PostgresJobs
+    months: LedgerMonths
+    nightly: Nightly
+    beginning: Beginning
+    alerts: Alerts
+    ears: Callable[[Config], Sequence[Ear]]
+
+    async def take(self, fresh: Config) -> None:
+        self.prices.take(price_book(fresh))
+        self.partial_answers.clear()
+        self.partial_answers.update(fresh.partial_answers)
+        self.shelf.retention = fresh.retention
+        self.months.keep = fresh.retention.ledger_months
+        self.nightly.at = fresh.audit.at
+        self.beginning.go_by(all_rules_of(fresh))
+        self.alerts.ears = self.ears(fresh)
 
 
-def _ears(settings: Settings, config: Config, broker: KafkaBroker) -> Sequence[Ear]:
-    ears: list[Ear] = [LogEar(), KafkaEar(broker, ALERTS.at(settings.topic_prefix))]
+def _ears(topic_prefix: str, broker: KafkaBroker, config: Config) -> Sequence[Ear]:
+    ears: list[Ear] = [LogEar(), KafkaEar(broker, ALERTS.at(topic_prefix))]
     if webhook := config.budgets.webhook:
         # Late: most have none, and it needs an HTTP client.
         from services.accounting.budgets.webhook import WebhookEar

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from services.ingress.budget_rules import BudgetsInForce
 from services.ingress.directory import BudgetRecord, Changes, KeyRecord, StoredKey
-from shared.budgets import BudgetRule
 from shared.config.budgets import Budget
 
 __all__ = [
@@ -61,9 +61,9 @@ class DirectoryOf(Protocol[Record]):
 
 
 class BudgetDirectory(Protocol):
-    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, Sequence[BudgetRule]]:
-        """The hard budgets that administrators have set and that are in force: of these tenants, or of all; of who has
-        none, nothing. Raises UnavailableError.
+    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, BudgetsInForce]:
+        """The hard budgets that are in force: of these tenants, or of all; of who has none, nothing. Raises
+        UnavailableError.
         """
         ...
 

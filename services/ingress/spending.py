@@ -52,9 +52,10 @@ class Spending:
         self._terms = terms
         self._clock = clock
 
-    def go_by(self, pricing: Callable[[], Pricing]) -> None:
+    def go_by(self, pricing: Callable[[], Pricing], terms: Budgets) -> None:
         """For whatever comes from now on."""
         self._make_pricing, self._pricing = pricing, None
+        self._terms = terms
 
     def demand(self, request: CompletionRequest, caller: Caller, model: ModelFacts, input_tokens: int) -> Demand | None:
         """What the request, of so many tokens at most, asks of its tenant's hard budgets; None: nothing."""

@@ -14,7 +14,7 @@ from shared.config.budgets import Budget, Per
 from shared.config.schema import Config, Tenant
 from shared.money import Nanodollars, nanodollars
 
-__all__ = ["BudgetRule", "Use", "rule_of", "rules_of"]
+__all__ = ["BudgetRule", "Use", "all_rules_of", "rule_of", "rules_of"]
 
 _PERIOD: Final[Mapping[str, str]] = {"day": "%Y-%m-%d", "month": "%Y-%m", "total": "total"}
 
@@ -76,6 +76,10 @@ class BudgetRule:
 def rules_of(config: Config) -> dict[str, tuple[BudgetRule, ...]]:
     """By tenant; those that have none are left out."""
     return {name: _rules(name, tenant) for name, tenant in config.tenants.items() if tenant.budgets}
+
+
+def all_rules_of(config: Config) -> tuple[BudgetRule, ...]:
+    return tuple(rule for rules in rules_of(config).values() for rule in rules)
 
 
 def _rules(name: str, tenant: Tenant) -> tuple[BudgetRule, ...]:

@@ -96,6 +96,7 @@ EXTEND: Final = (
     + _HOLDS
     + """
 -- KEYS: book, holds. ARGV: job, amount. The job holds so much in each of its windows, or what it held.
+-- A budget that was removed since has room for anything.
 -- Returns 'held'; 'short': a window has not enough left; 'unknown': the book is not open, or does not know the hold.
 local book, holds, job = KEYS[1], KEYS[2], ARGV[1]
 local entry = redis.call('HGET', holds, job)
@@ -105,10 +106,9 @@ local more = tonumber(ARGV[2]) - tonumber(amount)
 if more <= 0 then return 'held' end
 for i = 2, #lines do
   local limit = redis.call('HGET', book, 'k:' .. string.match(lines[i], ' (.*)$'))
-  if not limit then return 'unknown' end
   local spent = redis.call('HGET', book, 's:' .. lines[i]) or '0'
   local held = redis.call('HGET', book, 'h:' .. lines[i]) or '0'
-  if tonumber(spent) + tonumber(held) + more > tonumber(limit) then return 'short' end
+  if limit and tonumber(spent) + tonumber(held) + more > tonumber(limit) then return 'short' end
 end
 drop(book, holds, job)
 hold(book, holds, job, ARGV[2] .. string.sub(entry, #amount + 1))

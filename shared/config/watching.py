@@ -1,7 +1,7 @@
 """What happens when `sluice.yaml` changes under a running process? It is read again, and taken if nothing is wrong.
 
 The file is looked at every two seconds, and at once on SIGHUP. What cannot be taken is told with its reasons, and the
-process goes on by what it had. What a process only reads when it starts is named in the log as long as it differs.
+process goes on by what it had.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from shared.config.references import Known
 from shared.config.schema import Config
 from shared.errors import OperatorError
 from shared.telemetry.instruments import Instruments
-from shared.telemetry.metrics import CONFIG_NEEDS_RESTART, CONFIG_READINGS, CONFIG_REFUSED
+from shared.telemetry.metrics import CONFIG_READINGS, CONFIG_REFUSED
 
-__all__ = ["AtStart", "ConfigFile", "ConfigWatch", "budgets_said"]
+__all__ = ["ConfigFile", "ConfigWatch"]
 
 log = structlog.get_logger("config")
 
@@ -28,9 +28,6 @@ _LOOK_SECONDS: Final = 2.0
 
 Take = Callable[[Config], Awaitable[None]]
 """Afterwards the process goes by it. Raises OperatorError when it cannot; then nothing has changed."""
-
-AtStart = Callable[[Config], Mapping[str, object]]
-"""What of a configuration a process only reads when it starts, by where it stands."""
 
 Stamp = tuple[int, int, int] | None
 """By which a change shows; None when there is no file."""
@@ -62,22 +59,17 @@ class ConfigWatch:
         file: ConfigFile,
         running: Config,
         take: Take,
-        at_start: AtStart,
         instruments: Instruments,
         *,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
-        """`running` is what the process has started with; whatever is not `at_start`, `take` minds."""
+        """`running` is what the process has started with."""
         self._file = file
         self._running = running
         self._take = take
-        self._at_start = at_start
-        self._started_with = at_start(running)
         self._readings = instruments.counter(CONFIG_READINGS)
         self._refused = instruments.gauge(CONFIG_REFUSED)
         self._refused.set(0)
-        self._needs_restart = instruments.gauge(CONFIG_NEEDS_RESTART)
-        self._needs_restart.set(0)
         self._look_seconds = look_seconds
         self._asked = asyncio.Event()
         self._seen = file.stamp()
@@ -115,13 +107,6 @@ class ConfigWatch:
     def _tell_of(self, fresh: Config) -> None:
         changed = [name for name in type(fresh).model_fields if getattr(fresh, name) != getattr(self._running, name)]
         log.info("config_taken", sections=changed)
-        said = self._at_start(fresh)
-        later = sorted(
-            name for name in said.keys() | self._started_with.keys() if said.get(name) != self._started_with.get(name)
-        )
-        self._needs_restart.set(len(later))
-        if later:
-            log.warning("config_needs_restart", settings=later)
 
     def _told(self, outcome: str, *, refused: bool) -> None:
         self._readings.labels(outcome).inc()
@@ -139,12 +124,6 @@ class ConfigWatch:
         """Whoever writes it has ended, as far as one can see."""
         await asyncio.sleep(min(0.1, self._look_seconds))
         return self._file.stamp() == stamp
-
-
-def budgets_said(config: Config) -> dict[str, object]:
-    """The port `AtStart` of whoever keeps budgets: what they are is read when it starts, and nothing else is."""
-    of_tenants = {f"tenants.{name}.budgets": (each.budgets, each.time_zone) for name, each in config.tenants.items()}
-    return {"budgets": config.budgets, **{name: said for name, said in of_tenants.items() if said[0]}}
 
 
 @contextmanager

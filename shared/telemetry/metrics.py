@@ -72,9 +72,6 @@ CONFIG_READINGS = Count(
     "sluice_config_readings_total", "Times the configuration was read again: taken, unchanged, refused.", ("outcome",)
 )
 CONFIG_REFUSED = Level("sluice_config_refused", "1 while the process goes by an older file than the one that is there.")
-CONFIG_NEEDS_RESTART = Level(
-    "sluice_config_needs_restart", "How many settings differ from what the process has read when it started."
-)
 PRODUCED = Count("sluice_produced_records_total", "Records handed to Kafka.", ("topic", "outcome"))
 
 # Ingress

@@ -6,11 +6,11 @@ from random import Random
 import pytest
 from redis.asyncio import Redis
 
+from services.accounting.budget_ports import BookNames, Figure, Settled
 from services.accounting.budgets.redis_books import RedisBooks
-from services.accounting.ports import Figure, Settled
 from services.ingress.adapters.redis_budgets import RedisBudgets
 from services.ingress.ports import UnavailableError
-from shared.budgets import BudgetRule, Held
+from shared.budgets import EXTEND, BudgetRule, Held
 from shared.clock import utc_now
 from shared.contracts import Reserved
 from shared.ids import JobId, new_job_id
@@ -111,6 +111,19 @@ async def test_opening_writes_the_book_anew_and_an_open_one_stays(books: RedisBo
     assert (short.spent, short.held) == (25, 70)
     assert await door.hold(JobId("c"), reserved(5, RULES[:1]), RULES[:1]) == []
     assert await books.holds("acme") == held | {"c": (await books.holds("acme"))["c"]}
+
+
+async def test_a_budget_that_is_gone_has_room_for_the_jobs_that_hold_of_it(
+    redis: Redis, keyspace: Keyspace, books: RedisBooks, door: RedisBudgets
+) -> None:
+    await books.open("acme", LIMITS, (Figure("w day", 50, 1),), {})
+    await door.hold(JobId("a"), reserved(10, RULES[:2]), RULES[:2])
+    assert await books.names("acme") == BookNames(frozenset(LIMITS), frozenset(["w day"]))
+    extend = redis.register_script(EXTEND)
+    assert await extend(keyspace.budgets("acme"), ["a", 20]) == b"short"
+    await books.forget("acme", BookNames(frozenset(["day"]), frozenset(["w day"])))
+    assert await books.names("acme") == BookNames(frozenset(["month", "team"]), frozenset())
+    assert await extend(keyspace.budgets("acme"), ["a", 20]) == b"held"
 
 
 async def test_what_is_dropped_leaves_nothing_behind(

@@ -1,5 +1,6 @@
 """What is spent of a budget is the sum of the ledger, by the tenant's calendar; alerts are raised once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.ledger.alert_store import PostgresAlerts
 from services.accounting.ledger.budget_agreement import budget_differences
+from services.accounting.ledger.budget_beginnings import begin_new
 from services.accounting.ledger.budget_rules import keep_rules
 from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for
@@ -104,6 +106,42 @@ async def test_a_budget_that_comes_later_begins_with_what_is_spent_already(engin
     """
     found = await rows(engine, "select budget, spent_nanodollars, unpriced_attempts from budget_spend order by 1")
     assert found == await rows(engine, sums)
+
+
+async def test_what_is_recorded_while_budgets_begin_is_in_their_sums_once(engine: AsyncEngine) -> None:
+    events = attempts(240, at=datetime.now(UTC) - timedelta(hours=3))
+    await record(engine, *events[:100])
+    bounds: dict[str, dict[str, object]] = {
+        "": {},
+        " m": {"model": "m1"},
+        " k": {"key": "key1"},
+        " t": {"tag": ("project", "apollo")},
+    }
+    rules = [
+        a_rule(f"{per}{suffix}", per=per, tenant=tenant, **bound)
+        for tenant in ("acme", "globex", "initech")
+        for per in ("day", "total")
+        for suffix, bound in bounds.items()
+    ]
+
+    async def go_on() -> None:
+        for at in range(100, len(events), 4):
+            await record(engine, *events[at : at + 4])
+
+    await asyncio.gather(go_on(), keep_rules(engine, rules), keep_rules(engine, rules))
+    await begin_new(engine)
+    assert await rows(engine, "select count(*) from budgets where begun_at is null") == [(0,)]
+    sums = """
+        select b.tenant, b.budget, budget_period(b.per, b.time_zone, l.keyed_at), sum(l.cost_nanodollars)::bigint,
+               count(*) filter (where l.cost_nanodollars is null)
+        from budgets b join usage_ledger l on l.tenant = b.tenant
+             and l.model_asked = coalesce(b.model_asked, l.model_asked) and l.caller = coalesce(b.caller, l.caller)
+             and (b.tag_name is null or l.tags ->> b.tag_name = b.tag_value)
+        group by 1, 2, 3 order by 1, 2, 3
+    """
+    columns = "tenant, budget, period, spent_nanodollars, unpriced_attempts"
+    assert await rows(engine, f"select {columns} from budget_spend order by 1, 2, 3") == await rows(engine, sums)  # noqa: S608
+    assert await budget_differences(engine, datetime.now(UTC) - timedelta(days=1)) == []
 
 
 async def test_another_limit_keeps_the_sum_and_another_calendar_makes_it_anew(engine: AsyncEngine) -> None:

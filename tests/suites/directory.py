@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ingress.admission import Caller
+from services.ingress.budget_rules import BudgetsInForce
 from services.ingress.directory import BudgetRecord, Change, Changes, KeyRecord, StoredKey, TeamRecord, TenantRecord
 from services.ingress.directory_ports import TakenError, UnknownNameError
 from services.ingress.ports import Dependency, UnavailableError
 from shared.audit import Event
-from shared.budgets import BudgetRule, rule_of
+from shared.budgets import rule_of
 from shared.clock import utc_now
 from shared.config.budgets import Budget
 from shared.money import Nanodollars
@@ -145,11 +146,11 @@ class MemoryBudgets:
     directory: MemoryDirectory
     records: dict[tuple[str, str], BudgetRecord] = field(default_factory=dict)
 
-    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, Sequence[BudgetRule]]:
+    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, BudgetsInForce]:
         self.directory.answer()
         rules = [record.rule for record in self.records.values() if record.rule.hard]
         return {
-            tenant: [rule for rule in rules if rule.tenant == tenant]
+            tenant: BudgetsInForce(made=[rule for rule in rules if rule.tenant == tenant])
             for tenant in {rule.tenant for rule in rules}
             if tenants is None or tenant in tenants
         }

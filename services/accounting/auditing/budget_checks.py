@@ -23,7 +23,7 @@ async def budgets_compared(engine: AsyncEngine, read_book: ReadBook, since: date
     for tenant in await store.hard():
         # First the book: what the ledger says then is as new as that, or newer.
         book = await read_book(tenant)
-        figures = (await store.settle([tenant], ()))[tenant].figures
+        figures = await store.figures(tenant)
         found += [
             Difference(each.between, f"{tenant} {each.window}", str(each.first), str(each.second))
             for each in disagreements(figures, book)

@@ -34,8 +34,8 @@ class Ear(Protocol):
 
 class Alerts:
     def __init__(self, shelf: AlertShelf, ears: Sequence[Ear], round_seconds: float = _ROUND_SECONDS) -> None:
+        self.ears = ears
         self._shelf = shelf
-        self._ears = ears
         self._round_seconds = round_seconds
 
     async def run(self) -> Never:
@@ -53,7 +53,7 @@ class Alerts:
         """All that nobody was told of yet. Raises AwayError; what was not marked then is told again."""
         async with self._shelf.untold() as alerts:
             for alert in alerts:
-                for ear in self._ears:
+                for ear in self.ears:
                     await ear.hear(alert)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.accounting.ports import Figure
+from services.accounting.budget_ports import Figure
 from shared.budgets import Held
 
 __all__ = ["Book", "Disagreement", "disagreements"]

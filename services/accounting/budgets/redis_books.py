@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Final, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.accounting.budget_ports import BookNames, Figure, Settled
 from services.accounting.budgets.comparing import Book
-from services.accounting.ports import AwayError, Figure, Settled
+from services.accounting.ports import AwayError
 from shared.budgets import OPEN, READ, SETTLE, STATE, Held, held_entry, parse_held
 from shared.job_log import Keyspace
 from shared.money import Nanodollars
@@ -16,6 +17,9 @@ from shared.money import Nanodollars
 __all__ = ["RedisBooks"]
 
 Word = str | int
+
+_FIELDS: Final = 1000
+"""Removed at once: others wait meanwhile."""
 
 
 class RedisBooks:
@@ -67,6 +71,22 @@ class RedisBooks:
         with _translated():
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(self._keyspace.budgets(tenant)[1]))
         return {job.decode(): parse_held(entry) for job, entry in found.items()}
+
+    async def names(self, tenant: str) -> BookNames:
+        with _translated():
+            fields = cast("list[bytes]", await self._redis.hkeys(self._keyspace.budgets(tenant)[0]))
+        known = [field.decode() for field in fields]
+        return BookNames(
+            frozenset(name[2:] for name in known if name.startswith("k:")),
+            frozenset(name[2:] for name in known if name.startswith("s:")),
+        )
+
+    async def forget(self, tenant: str, names: BookNames) -> None:
+        fields = [f"k:{name}" for name in sorted(names.budgets)]
+        fields += [f"{kind}:{name}" for name in sorted(names.windows) for kind in ("s", "r")]
+        with _translated():
+            for at in range(0, len(fields), _FIELDS):
+                await self._redis.hdel(self._keyspace.budgets(tenant)[0], *fields[at : at + _FIELDS])
 
     async def announce(self) -> None:
         with _translated():

@@ -10,20 +10,22 @@ A book that Redis has lost is opened again in three steps. Whatever was reserved
 while. Then what Kafka has of jobs is recorded. Then the ledger knows all there is to know, and the book is made of it.
 A tenant of whose budgets nothing was ever held needs none of this.
 
-A budget that an administrator has set comes into force when its sum is made and its book knows it: admission, which
-would otherwise ask a book that does not, goes by it from then on.
+A budget that an administrator has set, or that is new in the configuration, comes into force when its sum is made and
+its book knows it: admission, which would otherwise ask a book that does not, goes by it from then on. One that is gone
+the book forgets when it is compared with the ledger.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Never
+from typing import Final, Never
 
 import structlog
 
+from services.accounting.budget_ports import BookNames, BudgetBooks, BudgetLedger, Figure, HardBudgets, Settled
 from services.accounting.budgets.noted import Noted
-from services.accounting.ports import AwayError, BudgetBooks, BudgetLedger, HardBudgets, Settled
+from services.accounting.ports import AwayError
 from shared.budgets import Held
 from shared.clock import Clock, unix_ms
 from shared.money import Nanodollars
@@ -31,6 +33,8 @@ from shared.money import Nanodollars
 __all__ = ["Patience", "Settling"]
 
 log = structlog.get_logger("accounting")
+
+_NOTHING: Final = BookNames(frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +104,18 @@ class Settling:
             return
         done = await self._ledger.settle(noted, [job for jobs in noted.values() for job in jobs])
         for tenant, settled in done.items():
-            await self._books.settle(tenant, self._limits(tenant), settled, {})
+            await self._books.settle(tenant, {}, settled, {})
 
     async def bring_into_force(self) -> None:
-        """What administrators have set. Raises AwayError; what is not in force then is found again."""
+        """What has been set and has its sum. Raises AwayError; what is not in force then is found again."""
         coming = await self._ledger.coming()
         if not coming:
             return
         await self._read_budgets()
         await self._open_those_closed([tenant for tenant in coming if tenant in self._budgets])
         for tenant in coming:
-            settled = (await self._ledger.settle([tenant], ()))[tenant]
-            is_known = await self._books.settle(tenant, self._limits(tenant), settled, {})
+            figures = await self._ledger.figures(tenant)
+            is_known = await self._books.settle(tenant, self._limits(tenant), Settled(tuple(figures)), {})
             await self._ledger.in_force(tenant, self._limits(tenant) if is_known else ())
         await self._books.announce()
 
@@ -121,26 +125,47 @@ class Settling:
 
     async def compare(self) -> None:
         """Mend whatever differs between the books and the ledger. Raises AwayError."""
+        # What a book knew before the ledger was asked, and that knows it not, is gone.
+        names = {tenant: await self._books.names(tenant) for tenant in self._budgets}
         await self._read_budgets()
         for tenant in await self._open_those_closed(list(self._budgets)):
-            await self._mend(tenant)
+            figures = await self._mend(tenant)
+            await self._forget(tenant, names.get(tenant, _NOTHING), figures)
+        for tenant in names.keys() - self._budgets.keys():
+            await self._forget(tenant, names[tenant], ())
 
     async def _read_budgets(self) -> None:
         self._budgets = await self._ledger.hard()
         self._noted.only_of(self._budgets)
 
-    async def _mend(self, tenant: str) -> None:
+    async def _forget(self, tenant: str, names: BookNames, figures: Sequence[Figure]) -> None:
+        """What of these names is not in the figures, and is no budget that waits for its sum."""
+        unbegun = self._budgets[tenant].unbegun if tenant in self._budgets else frozenset[str]()
+        budgets = names.budgets - self._limits(tenant).keys() - unbegun
+        windows = frozenset(
+            window
+            for window in names.windows - {figure.window for figure in figures}
+            if window.partition(" ")[2] not in unbegun
+        )
+        if budgets or windows:
+            await self._books.forget(tenant, BookNames(budgets, windows))
+
+    async def _mend(self, tenant: str) -> Sequence[Figure]:
+        """Returns what was written."""
         found = await self._books.holds(tenant)
         due = await self._ledger.held(tenant)
         settled = (await self._ledger.settle([tenant], found.keys() | due.keys()))[tenant]
         over = [*settled.jobs, *await self._over(found)]
         done = frozenset(over)
         missing = {job: held for job, held in due.items() if job not in found and job not in done}
-        if await self._books.settle(tenant, self._limits(tenant), Settled(settled.figures, tuple(over)), missing):
+        # Asked last: whatever the dropped jobs cost is in them.
+        figures = tuple(await self._ledger.figures(tenant))
+        if await self._books.settle(tenant, self._limits(tenant), Settled(figures, tuple(over)), missing):
             if not self._budgets[tenant].opened:
                 await self._ledger.opened([tenant])
             if missing:
                 log.warning("budget_holds_restored", tenant=tenant, jobs=len(missing))
+        return figures
 
     async def _over(self, held: Mapping[str, Held]) -> Sequence[str]:
         """Those of the jobs that hold something for nothing."""
@@ -180,7 +205,7 @@ class Settling:
         due = await self._ledger.held(tenant)
         settled = (await self._ledger.settle([tenant], due.keys()))[tenant]
         held = {job: entry for job, entry in due.items() if job not in settled.jobs}
-        await self._books.open(tenant, self._limits(tenant), settled.figures, held)
+        await self._books.open(tenant, self._limits(tenant), await self._ledger.figures(tenant), held)
         await self._ledger.opened([tenant])
         log.info("budget_book_opened", tenant=tenant, holds=len(held))
 

@@ -11,12 +11,15 @@ from services.accounting.ledger.engine import transaction
 
 __all__ = ["budget_differences"]
 
+# Only periods that can be seen whole: of one before, the sum may have been made when only a part of it was looked at.
 # Of a total, rows may have gone with the months that are kept no longer: it can only be larger than what is left.
 _COMPARED: Final = """
     with moved as (
         select s.*, b.per, b.time_zone, b.team, b.caller, b.model_asked, b.tag_name, b.tag_value
         from budget_spend s join budgets b on b.tenant = s.tenant and b.budget = s.budget
         where s.moved_at >= $1 and b.begun_at is not null
+          and s.period >= budget_period(b.per, b.time_zone, $1 - case b.per when 'day' then interval '30 days'
+                                                                           else interval '0' end)
     ), sums as (
         select m.tenant, m.budget, m.period, m.per, m.spent_nanodollars as spent,
                coalesce(sum(l.cost_nanodollars), 0)::bigint as really

@@ -1,15 +1,14 @@
 """What does PostgreSQL know of budgets, for their book in Redis? What is spent, and which jobs still hold something."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import asyncpg
 from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.accounting.ledger.budget_rules import begin_new
+from services.accounting.budget_ports import Figure, HardBudgets, HeldJobs, Settled
 from services.accounting.ledger.engine import transaction
-from services.accounting.ports import Figure, HardBudgets, HeldJobs, Settled
 from shared.budgets import Held
 from shared.ids import JobId, job_unix_ms
 from shared.money import Nanodollars
@@ -17,11 +16,12 @@ from shared.money import Nanodollars
 __all__ = ["PostgresBudgets"]
 
 _HARD: Final = """
-    select tenant, array_agg(budget order by budget) as budgets,
-           array_agg(limit_nanodollars order by budget) as limits, bool_or(opened_at is not null) as opened
+    select tenant, array_agg(budget order by budget) filter (where begun_at is not null) as budgets,
+           array_agg(limit_nanodollars order by budget) filter (where begun_at is not null) as limits,
+           array_agg(budget) filter (where begun_at is null) as unbegun, bool_or(opened_at is not null) as opened
     from budgets where hard group by tenant
 """
-_COMING: Final = "select distinct tenant from budgets where in_force_at is null"
+_COMING: Final = "select distinct tenant from budgets where in_force_at is null and begun_at is not null"
 _IN_FORCE: Final = """
     update budgets set in_force_at = now()
     where tenant = $1 and in_force_at is null and begun_at is not null and (budget = any($2) or not hard)
@@ -45,15 +45,20 @@ _SETTLE: Final = """
         order by j.job_id for update of j
     )
     update jobs set settled_at = now() from due where jobs.job_id = due.job_id
-    returning jobs.tenant, jobs.job_id
+    returning jobs.tenant, jobs.job_id, jobs.reserved::text as reserved
 """
 # Nothing is held any more in periods that are over for longer than a job may take.
 _FIGURES: Final = """
     select s.tenant, s.period || ' ' || s.budget as "window", s.spent_nanodollars, s.revision
     from budget_spend s join budgets b on b.tenant = s.tenant and b.budget = s.budget
-    where b.hard and s.tenant = any($1)
+    where b.hard and b.begun_at is not null and s.tenant = any($1)
       and s.period >= case b.per when 'day' then to_char(now() - interval '40 days', 'YYYY-MM-DD')
                                  else to_char(now() - interval '70 days', 'YYYY-MM') end
+"""
+# What jobs have held must be there before it is dropped. The rest of what moved lately is there for who held nothing:
+# a transaction of the ledger takes no longer, and what it takes longer for is found by comparing.
+_MOVED: Final = f"""
+    {_FIGURES} and (s.moved_at > now() - interval '10 seconds' or s.period || ' ' || s.budget = any($2))
 """
 _HELD: Final = """
     select job_id, reserved::text as reserved from jobs
@@ -73,17 +78,16 @@ class PostgresBudgets:
             rows = await connection.fetch(_HARD)
         return {
             row["tenant"]: HardBudgets(
-                dict(zip(row["budgets"], map(Nanodollars, row["limits"]), strict=True)), opened=row["opened"]
+                dict(zip(row["budgets"] or (), map(Nanodollars, row["limits"] or ()), strict=True)),
+                frozenset(row["unbegun"] or ()),
+                opened=row["opened"],
             )
             for row in rows
         }
 
     async def coming(self) -> Collection[str]:
         async with transaction(self._engine) as connection:
-            tenants = [row["tenant"] for row in await connection.fetch(_COMING)]
-        if tenants:
-            await begin_new(self._engine)
-        return tenants
+            return [row["tenant"] for row in await connection.fetch(_COMING)]
 
     async def in_force(self, tenant: str, known: Collection[str]) -> None:
         async with transaction(self._engine) as connection:
@@ -98,8 +102,9 @@ class PostgresBudgets:
         keyed = [job_unix_ms(JobId(job)) / 1000 for job in ordered]
         async with transaction(self._engine) as connection:
             settled = await connection.fetch(_SETTLE, ordered, keyed) if ordered else []
+            windows = {window for row in settled for window in _windows(row)}
             # Behind the settled ones, in a snapshot of its own: their rows are in these sums.
-            figures = await connection.fetch(_FIGURES, list(tenants))
+            figures = await connection.fetch(_MOVED, list(tenants), sorted(windows))
         return {
             tenant: Settled(
                 figures=tuple(_figure(row) for row in figures if row["tenant"] == tenant),
@@ -107,6 +112,10 @@ class PostgresBudgets:
             )
             for tenant in tenants
         }
+
+    async def figures(self, tenant: str) -> Sequence[Figure]:
+        async with transaction(self._engine) as connection:
+            return [_figure(row) for row in await connection.fetch(_FIGURES, [tenant])]
 
     async def held(self, tenant: str) -> Mapping[str, Held]:
         async with transaction(self._engine) as connection:
@@ -122,6 +131,11 @@ class PostgresBudgets:
 
 def _figure(row: asyncpg.Record) -> Figure:
     return Figure(row["window"], row["spent_nanodollars"], row["revision"])
+
+
+def _windows(row: asyncpg.Record) -> Sequence[str]:
+    """In which the job held something."""
+    return _held(row).windows if row["reserved"] is not None else ()
 
 
 def _held(row: asyncpg.Record) -> Held:

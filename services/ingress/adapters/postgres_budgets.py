@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.ingress.adapters.postgres import connection
 from services.ingress.adapters.postgres_records import PostgresRecords, names_told
 from services.ingress.auditing import budget_removed, budget_set
+from services.ingress.budget_rules import BudgetsInForce
 from services.ingress.directory import BudgetRecord, KeyRecord
 from services.ingress.directory_ports import TakenError, UnknownNameError
 from shared.audit import append
@@ -26,8 +27,8 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _LISTED: Final = ", ".join(_COLUMNS)
 _HARD: Final = f"""
-    select {_LISTED} from budgets
-    where source = 'admin' and hard and in_force_at is not null and ($1::text[] is null or tenant = any($1))
+    select {_LISTED}, source from budgets
+    where hard and in_force_at is not null and ($1::text[] is null or tenant = any($1))
     order by tenant, budget
 """  # noqa: S608 - names of ours
 _STANDING: Final = f"""
@@ -61,13 +62,16 @@ class PostgresBudgets:
         self._pool = pool
         self._call_seconds = call_seconds
 
-    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, Sequence[BudgetRule]]:
+    async def hard(self, tenants: Collection[str] | None) -> Mapping[str, BudgetsInForce]:
         async with connection(self._pool, call_seconds=self._call_seconds) as connected:
             rows = await connected.fetch(_HARD, None if tenants is None else list(tenants))
-        found: dict[str, list[BudgetRule]] = {}
+        found: dict[str, dict[str, list[BudgetRule]]] = {}
         for row in rows:
-            found.setdefault(row["tenant"], []).append(_rule(row))
-        return found
+            found.setdefault(row["tenant"], {}).setdefault(row["source"], []).append(_rule(row))
+        return {
+            tenant: BudgetsInForce(tuple(rules.get("config", ())), tuple(rules.get("admin", ())))
+            for tenant, rules in found.items()
+        }
 
 
 class PostgresBudgetDesk:

@@ -46,7 +46,7 @@ class Changes:
         self.shares.go_by(fresh)
         self.directory.go_by(fresh)
         self.pacing.go_by(rate_terms(fresh))
-        self.money.go_by(pricing_of(fresh, self.served.known))
+        self.money.go_by(pricing_of(fresh, self.served.known), fresh.budgets)
         self.submissions.go_by(self.served.house_rules(fresh))
         self.job_log.go_by(kept=logs_kept(fresh), longest=longest_wait(fresh))
         self.reservations.kept = keys_kept(fresh)

@@ -34,6 +34,7 @@ class Directory:
         """For whoever comes from now on."""
         self.callers.go_by(config.tenants)
         self.desk.administrators.go_by(_hashes(config))
+        self.budgets.go_by(rules_of(config))
         self.configured.clear()
         self.configured.update(config.tenants)
 

@@ -50,7 +50,7 @@ from shared.blobs import INLINE_BYTES, open_blobs
 from shared.clock import utc_now
 from shared.config.schema import Config
 from shared.config.shares import Shares
-from shared.config.watching import ConfigFile, ConfigWatch, budgets_said
+from shared.config.watching import ConfigFile, ConfigWatch
 from shared.job_log import Keyspace
 from shared.kafka import new_producer
 from shared.redis import is_clustered, redis_client
@@ -175,7 +175,7 @@ async def wire(settings: IngressSettings, config: Config) -> AsyncIterator[int]:
                 submissions=submissions.run(),
                 topic_door=topic_door.run(),
                 config=ConfigWatch(
-                    ConfigFile(settings.config_path, os.environ), config, changes.take, budgets_said, instruments
+                    ConfigFile(settings.config_path, os.environ), config, changes.take, instruments
                 ).run(),
             )
         )

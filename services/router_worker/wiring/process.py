@@ -190,7 +190,7 @@ def _rereading(
         shares.go_by(fresh)
 
     file = ConfigFile(settings.config_path, os.environ, KNOWN)
-    return ConfigWatch(file, config, take, lambda _: {}, instruments)
+    return ConfigWatch(file, config, take, instruments)
 
 
 async def _background(*runs: Coroutine[Any, Any, None]) -> None:

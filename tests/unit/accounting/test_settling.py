@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.accounting.budget_ports import BookNames, Figure, HardBudgets, HeldJobs, Settled
 from services.accounting.budgets.noted import Noted
 from services.accounting.budgets.settling import Patience, Settling
-from services.accounting.ports import AwayError, Figure, HardBudgets, HeldJobs, Settled
+from services.accounting.ports import AwayError
 from shared.budgets import Held
 from shared.clock import unix_ms
 from shared.money import Nanodollars
@@ -30,13 +31,19 @@ class MemoryLedger:
     revision: int = 0
     was_opened: bool = True
     is_in_force: bool = True
+    is_unbegun: bool = False
+    is_gone: bool = False
     queued: dict[str, Held] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     """Those whose cost is in the ledger."""
     settled: set[str] = field(default_factory=set)
 
     async def hard(self) -> Mapping[str, HardBudgets]:
-        return {"acme": HardBudgets({"month": Nanodollars(100)}, self.was_opened)}
+        if self.is_gone:
+            return {}
+        limits = {} if self.is_unbegun else {"month": Nanodollars(100)}
+        unbegun = frozenset(["month"]) if self.is_unbegun else frozenset[str]()
+        return {"acme": HardBudgets(limits, unbegun, self.was_opened)}
 
     async def coming(self) -> Collection[str]:
         return () if self.is_in_force else ("acme",)
@@ -51,6 +58,9 @@ class MemoryLedger:
         done = tuple(sorted(self.ended.intersection(jobs) - self.settled))
         self.settled.update(done)
         return {"acme": Settled((Figure(WINDOW, self.spent, self.revision),), done)}
+
+    async def figures(self, tenant: str) -> Sequence[Figure]:
+        return () if self.is_unbegun else (Figure(WINDOW, self.spent, self.revision),)
 
     async def held(self, tenant: str) -> Mapping[str, Held]:
         return {job: entry for job, entry in self.queued.items() if job not in self.settled}
@@ -90,6 +100,14 @@ class MemoryBooks:
     ) -> None:
         self.book = Book()
         await self.settle(tenant, limits, Settled(tuple(figures)), held)
+
+    async def names(self, tenant: str) -> BookNames:
+        return BookNames(frozenset(self.book.known), frozenset(self.book.spent))
+
+    async def forget(self, tenant: str, names: BookNames) -> None:
+        self.book.known -= names.budgets
+        for window in names.windows:
+            del self.book.spent[window], self.book.revisions[window]
 
     async def announce(self) -> None:
         self.announced += 1
@@ -239,3 +257,23 @@ async def test_it_is_not_while_the_book_is_closed(scene: Scene) -> None:
 async def test_without_a_new_budget_nothing_is_announced(scene: Scene) -> None:
     await scene.settling().bring_into_force()
     assert scene.books.announced == 0
+
+
+async def test_a_budget_that_is_gone_is_forgotten_with_its_limit_and_what_was_spent(scene: Scene) -> None:
+    settling = scene.settling()
+    await settling.compare()
+    scene.books.book.settle(["day team=red"], [("2026-11-21 day team=red", 9, 1)], [], {})
+    await settling.compare()
+    assert (scene.books.book.known, set(scene.books.book.spent)) == ({"month"}, {WINDOW})
+    scene.ledger.is_gone = True
+    await settling.compare()
+    assert (scene.books.book.known, scene.books.book.spent) == (set(), {})
+
+
+async def test_one_whose_sum_is_being_made_anew_is_not_forgotten_meanwhile(scene: Scene) -> None:
+    settling = scene.settling()
+    scene.ledger.spent = 6
+    await settling.compare()
+    scene.ledger.is_unbegun = True
+    await settling.compare()
+    assert (scene.books.book.known, scene.books.book.spent) == ({"month"}, {WINDOW: 6})

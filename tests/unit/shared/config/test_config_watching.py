@@ -22,10 +22,6 @@ WRONG = PROVIDERS + "models: {m: {deployments: [{provider: two, weight: heavy}]}
 QUICK = 0.01
 
 
-def at_start(config: Config) -> dict[str, object]:
-    return {"retention.content": config.retention.content}
-
-
 class Taker:
     def __init__(self) -> None:
         self.taken: list[Config] = []
@@ -45,7 +41,7 @@ class Watched:
         self.instruments = Instruments("test")
         self.file = ConfigFile(path, {})
         self.watch = ConfigWatch(
-            self.file, self.file.read(), self.taker.take, at_start, self.instruments, look_seconds=look_seconds
+            self.file, self.file.read(), self.taker.take, self.instruments, look_seconds=look_seconds
         )
 
     def count(self, outcome: str) -> float:
@@ -125,9 +121,7 @@ async def test_a_link_that_points_to_another_file_is_a_change(tmp_path: Path) ->
     watched = Watched(tmp_path / "unused.yaml", QUICK)
     link.symlink_to(tmp_path / "one")
     file = ConfigFile(link, {})
-    watched.watch = ConfigWatch(
-        file, file.read(), watched.taker.take, at_start, watched.instruments, look_seconds=QUICK
-    )
+    watched.watch = ConfigWatch(file, file.read(), watched.taker.take, watched.instruments, look_seconds=QUICK)
     async with running(watched):
         (tmp_path / "next").symlink_to(tmp_path / "two")
         (tmp_path / "next").replace(link)
@@ -141,21 +135,3 @@ async def test_sighup_has_it_read_at_once(tmp_path: Path) -> None:
         watched.path.write_text(BETTER)
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: watched.count("taken") == 1)
-
-
-async def test_what_needs_a_restart_is_named(watched: Watched) -> None:
-    with capture_logs() as lines:
-        watched.path.write_text(BETTER + "retention: {content: false}\n")
-        await until(lambda: watched.count("taken") == 1)
-    assert {line["event"]: line.get("sections") or line.get("settings") for line in lines} == {
-        "config_taken": ["models", "retention"],
-        "config_needs_restart": ["retention.content"],
-    }
-    with capture_logs() as lines:
-        watched.path.write_text(GOOD + "retention: {content: false}\n")
-        await until(lambda: watched.count("taken") == 2)
-    assert "config_needs_restart" in {line["event"] for line in lines}, "it still does"
-    with capture_logs() as lines:
-        watched.path.write_text(GOOD + "retention: {job_log_seconds: 7}\n")
-        await until(lambda: watched.count("taken") == 3)
-    assert {line["event"] for line in lines} == {"config_taken"}
