@@ -108,7 +108,8 @@ class BudgetLedger(Protocol):
         ...
 
     async def held(self, tenant: str) -> Mapping[str, Held]:
-        """What the tenant's jobs hold, as they were accepted, and are not settled."""
+        """What the tenant's jobs hold that are not settled: as they were accepted, and as much again for each of their
+        calls in the ledger that has cost something."""
         ...
 
     async def known(self, jobs: Collection[str]) -> HeldJobs: ...

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from faststream.kafka import KafkaBroker
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.auditing.nightly import Nightly, Resting
 from services.accounting.auditing.opening import OwnConnections
@@ -35,7 +36,7 @@ from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
 from services.accounting.migrations import migrate
-from services.accounting.ports import Added, AwayError, Consumed, UnstorableError
+from services.accounting.ports import Added, AwayError, Consumed, Place, Reach, UnstorableError
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
 from shared.blobs import Sweeper, open_blobs
@@ -123,9 +124,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         noted = Noted()
         shelf, partial_answers = PostgresJobs(engine, config.retention), config.partial_answers
         lines = _lines(settings, instruments, broker, PostgresLedger(engine), shelf, prices, partial_answers, noted)
-        jobs = next(line for line in lines if line.name == "jobs")
-        job_topics = [topic.at(settings.topic_prefix) for topic in JOBS.values()]
-        arrivals = Arrivals(jobs.intake.reach, lambda: consumed(engine, *job_topics))
+        arrivals = _arrivals(settings, engine, lines)
         settling = Settling(
             PostgresBudgets(engine),
             books,
@@ -233,6 +232,20 @@ class _Changes:
         self.nightly.at = fresh.audit.at
         self.beginning.go_by(all_rules_of(fresh))
         self.alerts.ears = self.ears(fresh)
+
+
+def _arrivals(settings: Settings, engine: AsyncEngine, lines: Sequence[Line]) -> Arrivals:
+    """Of the jobs, and of the calls that they have paid for already."""
+    topics = [topic.at(settings.topic_prefix) for topic in (*JOBS.values(), USAGE)]
+
+    async def reach() -> Mapping[Place, Reach]:
+        found: dict[Place, Reach] = {}
+        for line in lines:
+            if line.name in ("jobs", "usage"):
+                found |= await line.intake.reach()
+        return found
+
+    return Arrivals(reach, lambda: consumed(engine, *topics))
 
 
 def _ears(topic_prefix: str, broker: KafkaBroker, config: Config) -> Sequence[Ear]:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounting.ledger.alert_store import PostgresAlerts
 from services.accounting.ledger.budget_agreement import budget_differences
 from services.accounting.ledger.budget_beginnings import begin_new
-from services.accounting.ledger.budget_rules import keep_rules
+from services.accounting.ledger.budget_rules import keep_rules, write_rules
 from services.accounting.ledger.budget_store import PostgresBudgets
 from services.accounting.ledger.engine import engine_for
 from services.accounting.ledger.job_store import PostgresJobs
@@ -22,7 +22,7 @@ from services.accounting.ledger.repricing import Rows, Scope, reprice
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.ports import AwayError, UnstorableError
 from shared.config.schema import PriceOverride, Retention
-from shared.contracts import AttemptFinished, Reserved, TokenUsage
+from shared.contracts import AttemptFinished, AttemptStatus, Reserved, TokenUsage
 from shared.ids import derived_job_id, job_unix_ms
 from shared.prices import OwnPrices
 from tests.suites.accounting import a_job, an_attempt, an_end, attempts, entered
@@ -125,10 +125,12 @@ async def test_what_is_recorded_while_budgets_begin_is_in_their_sums_once(engine
     ]
 
     async def go_on() -> None:
-        for at in range(100, len(events), 4):
+        for at in range(120, len(events), 4):
             await record(engine, *events[at : at + 4])
 
-    await asyncio.gather(go_on(), keep_rules(engine, rules), keep_rules(engine, rules))
+    await write_rules(engine, rules)
+    await record(engine, *events[80:120])
+    await asyncio.gather(go_on(), begin_new(engine), begin_new(engine))
     await begin_new(engine)
     assert await rows(engine, "select count(*) from budgets where begun_at is null") == [(0,)]
     sums = """
@@ -220,6 +222,17 @@ async def test_a_job_is_settled_when_it_has_ended_and_every_call_is_in_the_ledge
     assert [figure.spent_nanodollars for figure in settled.figures] == [20_000]
     assert await store.held("acme") == {}
     assert (await store.known([job.id, "job_of_nobody"])).settled == {job.id}
+
+
+async def test_a_job_one_of_whose_calls_broke_holds_money_for_another(engine: AsyncEngine) -> None:
+    job = a_job().model_copy(update={"reserved": Reserved(nanodollars=5, windows=("total month",))})
+    store = PostgresBudgets(engine)
+    await PostgresJobs(engine, Retention()).accept([job], {})
+    refused = an_attempt(job=job.id, number=1, status=AttemptStatus.FAILED, usage=TokenUsage())
+    await record(engine, refused)
+    assert (await store.held("acme"))[job.id].nanodollars == 5
+    await record(engine, an_attempt(job=job.id, number=2, status=AttemptStatus.FAILED, usage=TokenUsage(output=1)))
+    assert (await store.held("acme"))[job.id].nanodollars == 10
 
 
 async def test_the_view_shows_how_each_budget_stands(engine: AsyncEngine) -> None:

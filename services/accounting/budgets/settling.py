@@ -7,7 +7,8 @@ in them is mended. A job that holds something and is unknown to the ledger was n
 every job that Kafka had meanwhile has been recorded.
 
 A book that Redis has lost is opened again in three steps. Whatever was reserved before is on Kafka or given up after a
-while. Then what Kafka has of jobs is recorded. Then the ledger knows all there is to know, and the book is made of it.
+while. Then what Kafka has of jobs and calls is recorded. Then the ledger knows all there is to know, also what a job
+held for another call, and the book is made of it.
 A tenant of whose budgets nothing was ever held needs none of this.
 
 A budget that an administrator has set, or that is new in the configuration, comes into force when its sum is made and

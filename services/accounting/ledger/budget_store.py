@@ -64,6 +64,14 @@ _HELD: Final = """
     select job_id, reserved::text as reserved from jobs
     where tenant = $1 and reserved is not null and settled_at is null order by job_id
 """
+# Before a worker makes another call for a job, it holds as much again for each of those that have cost something.
+_COSTLY: Final = """
+    select l.job_id, count(*) as calls
+    from unnest($1::text[], $2::double precision[]) as w (job_id, keyed_at)
+    join usage_ledger l on l.job_id = w.job_id and l.keyed_at = to_timestamp(w.keyed_at)
+    where l.uncached_input_tokens + l.cache_write_tokens + l.cache_read_tokens + l.output_tokens > 0
+    group by l.job_id
+"""
 _KNOWN: Final = "select job_id, settled_at is not null as settled from jobs where job_id = any($1)"
 
 
@@ -99,9 +107,8 @@ class PostgresBudgets:
 
     async def settle(self, tenants: Collection[str], jobs: Collection[str]) -> Mapping[str, Settled]:
         ordered = sorted(jobs)
-        keyed = [job_unix_ms(JobId(job)) / 1000 for job in ordered]
         async with transaction(self._engine) as connection:
-            settled = await connection.fetch(_SETTLE, ordered, keyed) if ordered else []
+            settled = await connection.fetch(_SETTLE, ordered, _keyed(ordered)) if ordered else []
             windows = {window for row in settled for window in _windows(row)}
             # Behind the settled ones, in a snapshot of its own: their rows are in these sums.
             figures = await connection.fetch(_MOVED, list(tenants), sorted(windows))
@@ -120,7 +127,9 @@ class PostgresBudgets:
     async def held(self, tenant: str) -> Mapping[str, Held]:
         async with transaction(self._engine) as connection:
             rows = await connection.fetch(_HELD, tenant)
-        return {row["job_id"]: _held(row) for row in rows}
+            jobs = [row["job_id"] for row in rows]
+            costly = dict(await connection.fetch(_COSTLY, jobs, _keyed(jobs))) if jobs else {}
+        return {row["job_id"]: _held(row, calls=1 + costly.get(row["job_id"], 0)) for row in rows}
 
     async def known(self, jobs: Collection[str]) -> HeldJobs:
         async with transaction(self._engine) as connection:
@@ -138,6 +147,11 @@ def _windows(row: asyncpg.Record) -> Sequence[str]:
     return _held(row).windows if row["reserved"] is not None else ()
 
 
-def _held(row: asyncpg.Record) -> Held:
+def _keyed(jobs: Sequence[str]) -> list[float]:
+    """When each was submitted: where the ledger has it."""
+    return [job_unix_ms(JobId(job)) / 1000 for job in jobs]
+
+
+def _held(row: asyncpg.Record, calls: int = 1) -> Held:
     reserved = from_json(row["reserved"])
-    return Held(reserved["nanodollars"], job_unix_ms(JobId(row["job_id"])), tuple(reserved["windows"]))
+    return Held(calls * reserved["nanodollars"], job_unix_ms(JobId(row["job_id"])), tuple(reserved["windows"]))

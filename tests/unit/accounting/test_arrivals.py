@@ -30,7 +30,20 @@ async def test_it_is_complete_when_every_partition_is(
     async def known() -> dict[Place, int]:
         return recorded
 
-    assert await Arrivals(reached, known).complete() is complete
+    assert await Arrivals(reached, known, patience_seconds=0).complete() is complete
+
+
+async def test_while_more_comes_it_is_complete_with_what_there_was() -> None:
+    recorded = {ONE: 3}
+
+    async def reached() -> dict[Place, Reach]:
+        return {ONE: Reach(0, 5)}
+
+    async def known() -> dict[Place, int]:
+        recorded[ONE] += 1
+        return recorded
+
+    assert await Arrivals(reached, known, patience_seconds=60).complete()
 
 
 async def test_only_jobs_of_tenants_with_hard_budgets_are_noted() -> None:
