@@ -242,6 +242,9 @@ class BudgetBook(Protocol):
 
 
 class TokenCount(Protocol):
-    async def count(self, model: str, body: JsonObject) -> ChatTokens:
-        """The input tokens of a chat request, before it is queued. Does not hold up the loop, and never raises."""
+    async def count(self, model: str, body: JsonObject, window: int | None) -> ChatTokens:
+        """The input tokens of a chat request, before it is queued. Does not hold up the loop, and never raises.
+
+        Counting may end where it is far more than `window`, which then refuses it.
+        """
         ...

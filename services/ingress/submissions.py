@@ -74,12 +74,15 @@ class Submissions:
         rules = self._rules
         model = rules.models.get(request.model)
         # What is refused for its model anyway is not worth counting.
-        tokens = await self._tokens.count(request.model, request.body) if model else _NONE
+        tokens = _NONE
+        if model:
+            tokens = await self._tokens.count(request.model, request.body, model.window_at(request.endpoint))
         longest = rules.spans.longest[request.lane]
         facts = Facts(
             job=job,
             model=model,
             input_tokens=tokens.input,
+            input_is_cut=tokens.is_cut,
             longest=longest,
             schedule=rules.spans.schedule,
             on_interrupt=rules.on_interrupt,

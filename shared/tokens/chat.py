@@ -36,6 +36,8 @@ class ChatTokens:
     """What it may be by the model's own tokenizer, where `input` is counted by another."""
     images: int = 0
     """How many images are in it; their part of `input` is a guess."""
+    is_cut: bool = False
+    """So much was enough to know: there may be more of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 import tiktoken
@@ -38,8 +39,7 @@ class TokenCounter:
 
     def count_text(self, encoding: EncodingName, text: str) -> int:
         """Special tokens inside the text, such as `<|endoftext|>`, count as the plain text they are."""
-        tokenizer = self._encoding(encoding)
-        return sum(_count(tokenizer, text[start : start + _SLICE]) for start in range(0, len(text), _SLICE))
+        return sum(self._slices(encoding, text))
 
     def count_chat(
         self, encoding: EncodingName, body: Mapping[str, JsonValue], calibration: Calibration = EXACT
@@ -48,25 +48,44 @@ class TokenCounter:
         return self._total(encoding, countable(body), calibration)
 
     async def count_chat_async(
-        self, encoding: EncodingName, body: Mapping[str, JsonValue], calibration: Calibration = EXACT
+        self,
+        encoding: EncodingName,
+        body: Mapping[str, JsonValue],
+        calibration: Calibration = EXACT,
+        enough: int | None = None,
     ) -> ChatTokens:
-        """The same; a long request, and the first one of an encoding, is counted in a thread."""
+        """The same; a long request, and the first one of an encoding, is counted in a thread.
+
+        Counting ends above `enough`: 32 MB take some ten seconds, and few models read a tenth of them.
+        """
         request = countable(body)
         if encoding in self._loaded and request.characters <= _INLINE:
             return self._total(encoding, request, calibration)
-        return await asyncio.to_thread(self._total, encoding, request, calibration)
+        return await asyncio.to_thread(self._total, encoding, request, calibration, enough)
 
     async def count_text_async(self, encoding: EncodingName, text: str) -> int:
         if encoding in self._loaded and len(text) <= _INLINE:
             return self.count_text(encoding, text)
         return await asyncio.to_thread(self.count_text, encoding, text)
 
-    def _total(self, encoding: EncodingName, request: Countable, calibration: Calibration) -> ChatTokens:
-        counted = sum(self.count_text(encoding, text) for text in request.texts)
+    def _total(
+        self, encoding: EncodingName, request: Countable, calibration: Calibration, enough: int | None = None
+    ) -> ChatTokens:
+        counted = 0
+        for tokens in chain.from_iterable(self._slices(encoding, text) for text in request.texts):
+            counted += tokens
+            if enough is not None and request.fixed + counted > enough:
+                total = request.fixed + counted
+                return ChatTokens(input=total, most=total, images=request.images, is_cut=True)
         most = request.fixed + calibration.most(counted, request.texts)
         if calibration.image is not None:
             most += request.images * max(calibration.image - HIGH_DETAIL, 0)
         return ChatTokens(input=request.fixed + counted, most=most, images=request.images)
+
+    def _slices(self, encoding: EncodingName, text: str) -> Iterator[int]:
+        tokenizer = self._encoding(encoding)
+        for start in range(0, len(text), _SLICE):
+            yield _count(tokenizer, text[start : start + _SLICE])
 
     def _encoding(self, name: EncodingName) -> tiktoken.Encoding:
         if name not in self._loaded:

@@ -244,6 +244,6 @@ class FixedTokens:
         self.tokens = tokens
         self.counted = 0
 
-    async def count(self, model: str, body: JsonObject) -> ChatTokens:
+    async def count(self, model: str, body: JsonObject, window: int | None) -> ChatTokens:
         self.counted += 1
         return ChatTokens(input=self.tokens, most=self.tokens)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.ingress.admission.backlog import Wait
 from services.ingress.admission.money import Demand
 from services.ingress.admission.pace import Pace
-from shared.contracts import Interruption, Lane
+from shared.contracts import Endpoint, Interruption, Lane
 from shared.ids import JobId
 
 __all__ = ["Facts", "HouseRules", "ModelFacts", "Spans"]
@@ -22,6 +22,10 @@ class ModelFacts:
     max_output_tokens: int | None = None
     embeds: bool | None = None
     """Whether it makes embeddings, and then nothing else."""
+
+    def window_at(self, endpoint: Endpoint) -> int | None:
+        """What the whole of a request must fit into. Of texts to embed each has a window of its own."""
+        return None if endpoint is Endpoint.EMBEDDINGS else self.context_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Facts:
     model: ModelFacts | None
     """None when the model is not served here."""
     input_tokens: int
+    """At least, when it is cut."""
     longest: timedelta
     """The deadline of a job of the request's lane that names none, and the latest it may name."""
     schedule: timedelta
@@ -63,3 +68,5 @@ class Facts:
     """None when nothing on its way has a limit."""
     demand: Demand | None = None
     """None when no hard budget binds the job."""
+    input_is_cut: bool = False
+    """Nobody counted on where it was far too long already."""

@@ -98,6 +98,12 @@ def test_too_much_input_is_refused_with_both_numbers() -> None:
     assert refused.param == "messages"
 
 
+def test_input_that_was_not_counted_to_its_end_is_told_as_at_least_so_much() -> None:
+    facts = the_facts(model=ModelFacts(context_window=8192), input_tokens=300_000, input_is_cut=True)
+    refused = refusal_of(admit(a_request(), CALLER, facts, NOON))
+    assert "resulted in 300000 tokens or more." in refused.message
+
+
 def test_input_and_output_share_the_window() -> None:
     facts = the_facts(model=ModelFacts(context_window=100), input_tokens=60)
     assert isinstance(admit(a_request(output_tokens=40), CALLER, facts, NOON), Admitted)

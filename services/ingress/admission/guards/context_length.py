@@ -2,23 +2,23 @@
 
 from services.ingress.admission.case import Case
 from services.ingress.admission.refusal import Reason, Refused
-from shared.contracts import Endpoint
 
 __all__ = ["context_length"]
 
 
 def context_length(case: Case) -> Refused | None:
-    window = case.facts.model.context_window if case.facts.model else None
-    if window is None or case.request.endpoint is Endpoint.EMBEDDINGS:  # there each text has a window of its own
+    window = case.facts.model.window_at(case.request.endpoint) if case.facts.model else None
+    if window is None:
         return None
     output = case.request.output_tokens or 0
     # Room for one token of output at least: a full window can only fail at the provider.
     if case.facts.input_tokens + max(output, 1) <= window:
         return None
-    asked = f"your messages resulted in {case.facts.input_tokens} tokens"
+    more = " or more" if case.facts.input_is_cut else ""
+    asked = f"your messages resulted in {case.facts.input_tokens} tokens{more}"
     if output:
         asked = (
-            f"you requested {case.facts.input_tokens + output} tokens "
+            f"you requested {case.facts.input_tokens + output} tokens{more} "
             f"({case.facts.input_tokens} in the messages, {output} in the completion)"
         )
     return Refused(

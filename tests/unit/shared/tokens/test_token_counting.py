@@ -133,6 +133,16 @@ async def test_a_long_request_is_counted_the_same_in_a_thread(counter: TokenCoun
     )
 
 
+async def test_counting_ends_where_it_is_enough(counter: TokenCounter) -> None:
+    body = {"messages": [{"role": "user", "content": "word " * 100_000}]}
+
+    whole = await counter.count_chat_async("o200k_base", body, enough=200_000)
+    cut = await counter.count_chat_async("o200k_base", body, enough=20_000)
+
+    assert (whole.input > 100_000, whole.is_cut) == (True, False)
+    assert (20_000 < cut.input < 50_000, cut.is_cut) == (True, True)
+
+
 def test_threads_may_share_a_counter() -> None:
     fresh = TokenCounter()
     with ThreadPoolExecutor(8) as pool:
