@@ -22,6 +22,7 @@ __all__ = [
     "LastAudit",
     "Ledger",
     "Meter",
+    "MisfitError",
     "Place",
     "Reach",
     "Record",
@@ -70,6 +71,10 @@ class Record(Protocol):
 
 class AwayError(Exception):
     """The server cannot do it now; the same call may succeed later. Nothing has been changed."""
+
+
+class MisfitError(AwayError):
+    """The database is not made as this code knows it; so it is until it is migrated, or other code runs."""
 
 
 class UnstorableError(Exception):

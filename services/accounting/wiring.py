@@ -35,7 +35,7 @@ from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
 from services.accounting.meters import InstrumentedMeter
-from services.accounting.migrations import migrate
+from services.accounting.migrations import at_home, migrate
 from services.accounting.ports import Added, AwayError, Consumed, Place, Reach, UnstorableError
 from services.accounting.record import Keep, Recording
 from services.accounting.settings import Settings
@@ -103,7 +103,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         stack.push_async_callback(engine.dispose)
         await startup.reach("postgres", lambda: ping(engine))
         if settings.migrate_at_start:
-            await _written(startup, lambda: migrate(engine))
+            await _written(startup, engine, lambda: migrate(engine))
         months = LedgerMonths(engine, config.retention.ledger_months, utc_now)
         await months.look_once()
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
@@ -113,7 +113,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
 
         rules = PostgresRules(engine)
         try:
-            await _written(startup, lambda: rules.write(all_rules_of(config)))
+            await _written(startup, engine, lambda: rules.write(all_rules_of(config)))
         except UnstorableError as error:
             raise OperatorError(f"budgets in {settings.config_path}: {error}") from error
         broker = broker_for(settings.kafka, _CLIENT, graceful_timeout=_GRACE_SECONDS)
@@ -123,7 +123,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         books = RedisBooks(redis, Keyspace(settings.namespace, clustered=is_clustered(redis)))
         noted = Noted()
         shelf, partial_answers = PostgresJobs(engine, config.retention), config.partial_answers
-        lines = _lines(settings, instruments, broker, PostgresLedger(engine), shelf, prices, partial_answers, noted)
+        lines = _lines(settings, instruments, broker, engine, shelf, prices, partial_answers, noted)
         arrivals = _arrivals(settings, engine, lines)
         settling = Settling(
             PostgresBudgets(engine),
@@ -166,13 +166,13 @@ def _lines(
     settings: Settings,
     instruments: Instruments,
     broker: KafkaBroker,
-    ledger: PostgresLedger,
+    engine: AsyncEngine,
     shelf: PostgresJobs,
     prices: PriceBook,
     partial_answers: Mapping[str, str],
     noted: Noted,
 ) -> tuple[Line, ...]:
-    dead_letters = KafkaDeadLetters(broker, settings.topic_prefix)
+    ledger, dead_letters = PostgresLedger(engine), KafkaDeadLetters(broker, settings.topic_prefix)
 
     def read_charged(value: bytes) -> Entry:
         return enter(read_usage(value), prices, partial_answers)
@@ -188,10 +188,14 @@ def _lines(
         return added
 
     def line(source: Source, read: Callable[[bytes], M], keep: Keep[M], events: Count) -> Line:
+        async def keep_at_home(messages: Sequence[M], consumed: Consumed) -> Added:
+            async with at_home(engine):
+                return await keep(messages, consumed)
+
         meter = InstrumentedMeter(instruments, events, source.name, utc_now)
         recording = Recording(
             read=read,
-            keep=keep,
+            keep=keep_at_home,
             dead_letters=dead_letters,
             meter=meter,
             clock=utc_now,
@@ -258,12 +262,13 @@ def _ears(topic_prefix: str, broker: KafkaBroker, config: Config) -> Sequence[Ea
     return ears
 
 
-async def _written(startup: Startup, write: Callable[[], Awaitable[object]]) -> None:
+async def _written(startup: Startup, engine: AsyncEngine, write: Callable[[], Awaitable[object]]) -> None:
     """PostgreSQL has it afterwards, though it went away meanwhile. Raises UnstorableError."""
 
     async def attempt() -> None:
-        with failures_told():
-            await write()
+        async with at_home(engine):
+            with failures_told():
+                await write()
 
     await startup.reach("postgres", attempt, attempt_seconds=_LONGEST_MIGRATION_SECONDS, away=(AwayError,))
 

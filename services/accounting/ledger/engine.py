@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.elements import CompilerElement
 
-from services.accounting.ports import AwayError, UnstorableError
+from services.accounting.ports import AwayError, MisfitError, UnstorableError
 
 __all__ = ["as_text", "engine_for", "failures_told", "ping", "transaction", "with_parameters"]
 
@@ -28,6 +28,11 @@ _CONNECTIONS: Final = 6
 
 _ROW_AT_FAULT: Final = ("22", "23")
 """SQLSTATE classes *data exception* and *integrity constraint violation*: another try would fail like this one."""
+
+_MADE_OTHERWISE: Final = "42"
+"""The class *syntax error or access rule violation*: a table or a column is not there, or is another."""
+_NOT_ALLOWED: Final = "42501"
+"""In that class, but a matter of rights, which somebody may grant."""
 
 
 def engine_for(
@@ -84,15 +89,23 @@ def with_parameters(statement: Insert, columns: Sequence[str]) -> str:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Whatever the database or its driver says becomes `UnstorableError`, when a row is at fault, or `AwayError`."""
+    """Whatever the database or its driver says becomes `UnstorableError`, when a row is at fault, or `AwayError`.
+
+    When nothing is wrong but the database is made otherwise, it is `MisfitError`.
+    """
     try:
         yield
     except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        told = UnstorableError if (getattr(cause, "sqlstate", None) or "")[:2] in _ROW_AT_FAULT else AwayError
-        raise told(str(cause)) from error
+        raise _meaning_of(getattr(cause, "sqlstate", None) or "")(str(cause)) from error
     except (OverflowError, UnicodeError) as error:
         # COPY tells in this way that a number or a text does not fit its column.
         raise UnstorableError(str(error)) from error
     except (OSError, PoolTimeout) as error:
         raise AwayError(str(error) or type(error).__name__) from error
+
+
+def _meaning_of(sqlstate: str) -> type[AwayError | UnstorableError]:
+    if sqlstate[:2] in _ROW_AT_FAULT:
+        return UnstorableError
+    return MisfitError if sqlstate[:2] == _MADE_OTHERWISE and sqlstate != _NOT_ALLOWED else AwayError

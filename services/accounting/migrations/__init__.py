@@ -1,12 +1,21 @@
 """Bringing a database to the newest schema. Any number of processes may try at once: one does it, the others wait."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["migrate", "newest"]
+from services.accounting.ledger.engine import failures_told
+from services.accounting.ports import MisfitError
+from shared.errors import OperatorError
+
+__all__ = ["at_home", "migrate", "newest"]
+
+log = structlog.get_logger("accounting")
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -27,10 +36,29 @@ async def migrate(engine: AsyncEngine) -> None:
     found = await _found(engine)
     # A newer one is fine: in a rolling deployment the next version migrates while this one still runs.
     if found is not None and found >= newest():
+        if found > newest():
+            log.warning("schema_is_newer", found=found, known=newest())
         return
     async with engine.begin() as connection:
         await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         await connection.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def at_home(engine: AsyncEngine) -> AsyncIterator[None]:
+    """What is done within, with the database, goes on failing when a newer version has changed what it needs. Then this
+    raises OperatorError instead of MisfitError: to wait for the database would be to wait for ever."""
+    try:
+        yield
+    except MisfitError as error:
+        with failures_told():
+            found = await _found(engine)
+        if found is None or found <= newest():
+            raise
+        raise OperatorError(
+            f"the database has the schema {found}, which is newer than what this version of accounting knows"
+            f" ({newest()}), and cannot be written to by it any more: run the newer version ({error})"
+        ) from error
 
 
 async def _found(engine: AsyncEngine) -> str | None:
