@@ -15,6 +15,7 @@ import uvloop
 from benchmarks.load import Endpoint, Load, Timing, plain_load, quantile, stream_load, token_ends
 from benchmarks.report import Row, parser, report_of, tell
 from benchmarks.system import System, running_system
+from shared.lifecycle import spare_the_collector
 
 TOKENS, GAP, FIRST = 200, 0.02, 0.2
 STREAMED = {"tokens": TOKENS, "gap": GAP, "first_token": FIRST}
@@ -48,6 +49,7 @@ async def measure(system: System, streams: list[int]) -> list[Row]:
     direct = Endpoint(system.simulator.url, "none", "streamed")
     ends = await token_ends(direct)
     await stream_load(through, Load(20, waves=1), ends[-1])  # connections, caches, first imports
+    spare_the_collector()
     for count in streams:
         load = Load(count)
         bare_began = time.process_time()

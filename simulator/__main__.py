@@ -12,6 +12,7 @@ from typing import get_args
 import yaml
 from pydantic import ValidationError
 
+from shared.lifecycle import spare_the_collector
 from shared.tokens import EncodingName
 from simulator.config import Config, load_config
 from simulator.running import running_simulator
@@ -107,6 +108,7 @@ async def _serve(config: Config, host: str, port: int, log: Path | None) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with running_simulator(config, host=host, port=port, log=log) as simulator:
+        spare_the_collector()
         print(json.dumps({"url": simulator.url, "seed": config.seed}), flush=True)  # noqa: T201
         await stopped.wait()
 

@@ -35,7 +35,7 @@ class Settings(CommonSettings):
     large_jobs: int = Field(8, gt=0, validation_alias="SLUICE_LARGE_JOBS")
     """How many jobs whose request is too large for a record may be calling a provider at once."""
     tick_seconds: float = Field(0.01, gt=0, le=1, validation_alias="SLUICE_TICK_SECONDS")
-    """How long later tokens of a stream may wait for company on their way to Redis."""
+    """How long later tokens of a stream may wait for company on their way to Redis; longer while the worker is late."""
     heartbeat_seconds: float = Field(1.0, gt=0, validation_alias="SLUICE_HEARTBEAT_SECONDS")
     """How often a worker tells the others that it lives."""
     dead_after_seconds: float = Field(5.0, gt=0, validation_alias="SLUICE_DEAD_AFTER_SECONDS")

@@ -1,10 +1,10 @@
 """One flusher per process writes the journals of all its jobs to Redis: few calls, no holes, no duplicates.
 
-Theory. Every tick (or at once, for a job's first token) all journals with something to say go out in one pipeline:
-append calls of at most 128 entries, then the ends. Repeating a pipeline whose reply was lost is harmless, because Redis
-refuses an id that is not larger than the last. Each append names the length its log must have; a log that is behind
-takes nothing, and is refilled from the journal before anything else is written to it. A journal whose epoch was
-overtaken is fenced: its job stops.
+Theory. Every tick all journals with something to say go out in one pipeline, and at once those with a first token or an
+end (see `turns.py`): append calls of at most 128 entries, then the ends. Repeating a pipeline whose reply was lost is
+harmless, because Redis refuses an id that is not larger than the last. Each append names the length its log must have;
+a log that is behind takes nothing, and is refilled from the journal before anything else is written to it. A journal
+whose epoch was overtaken is fenced: its job stops.
 
 A log that nobody writes to would not be missed, so once a second each journal asks whether its log still stands, also
 for some seconds behind the end: a server that comes back without its last second, or without anything, is told again
@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from services.router_worker.ports import FlushMeasures, Taken
 from services.router_worker.publishing.appends import append_arguments, batches_of, take_append_reply
 from services.router_worker.publishing.journal import Ending, Journal
+from services.router_worker.publishing.turns import Turns
 from shared.contracts import Job
 from shared.job_log import APPEND, END, RESTORE, Keyspace
 from shared.rates import SETTLE
@@ -55,18 +56,15 @@ class Flusher:
         self._keyspace = keyspace
         self._worker = worker
         self._measures = measures
-        self._tick = tick_seconds
+        self._turns = Turns(tick_seconds)
         self._append = redis.register_script(APPEND)
         self._end = redis.register_script(END)
         self._restore = redis.register_script(RESTORE)
         self._settle = redis.register_script(SETTLE)
-        self._dirty: dict[Journal, None] = {}
         self._endings: dict[Journal, _Ending] = {}
         self._open: dict[Journal, None] = {}
         self._ended: dict[Journal, tuple[_Ending, float]] = {}
         """Those that ended a moment ago, and when; the terminal entry is the last that they keep."""
-        self._wake = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
 
     def open(
         self, job: Job, taken: Taken, claim: dict[str, bytes], ttl_ms: int, on_fenced: Callable[[], None]
@@ -79,7 +77,7 @@ class Flusher:
             on_fenced=on_fenced,
             claim=claim,
             base=taken.log_length - 1,
-            wake=self._note,
+            wake=self._turns.note,
             finish=self._finish,
             leave=self._leave,
             kept=[taken.first_entry],
@@ -95,7 +93,7 @@ class Flusher:
             return False
         ending = _Ending(journal, what, asyncio.get_running_loop().create_future())
         self._endings[journal] = ending
-        self._note(journal, True)
+        self._turns.note(journal, True)
         return await ending.ended
 
     async def run(self) -> None:
@@ -103,13 +101,7 @@ class Flusher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_after(), name="job logs looked after")
             while True:
-                await self._wake.wait()
-                self._wake.clear()
-                if self._timer is not None:
-                    self._timer.cancel()
-                    self._timer = None
-                journals, self._dirty = list(self._dirty), {}
-                await self._write_out([journal for journal in journals if not journal.fenced])
+                await self._write_out([journal for journal in await self._turns.next() if not journal.fenced])
                 self._settle_fenced()
 
     async def _look_after(self) -> None:
@@ -119,14 +111,7 @@ class Flusher:
             forgotten = time.monotonic() - _KEPT_SECONDS
             self._ended = {journal: kept for journal, kept in self._ended.items() if kept[1] > forgotten}
             for journal in (*self._open, *self._ended):
-                self._note(journal, False)
-
-    def _note(self, journal: Journal, urgent: bool) -> None:
-        self._dirty[journal] = None
-        if urgent:
-            self._wake.set()
-        elif self._timer is None and not self._wake.is_set():
-            self._timer = asyncio.get_running_loop().call_later(self._tick, self._wake.set)
+                self._turns.note(journal, False)
 
     async def _write_out(self, journals: Sequence[Journal]) -> None:
         """Write until Redis holds it all; a lost connection, a lost log and a lost claim are all mended here."""
