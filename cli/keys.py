@@ -28,8 +28,8 @@ def new_key(
 ) -> None:
     """Make an API key: print it, once, and the lines of sluice.yaml that let it in.
 
-    Nothing is stored or changed here: the key works when its hash stands in the configuration and the gateway has been
-    started with it. Making one again under the same name, and replacing the hash, ends the old one. A key of the
+    Nothing is stored or changed here: the key works when its hash stands in the configuration, also of a gateway
+    that runs. Making one again under the same name, and replacing the hash, ends the old one. A key of the
     database, which works at once, is made by `sluice keys create`.
 
     \b

@@ -91,6 +91,8 @@ class Ask:
     temperature: float | None = None
     top_p: float | None = None
     user: str | None = None
+    tier: str | None = None
+    """The class of service in which the call is to be served, where it is not the usual one."""
     embeds: tuple[str, ...] = ()
     """The texts whose embeddings are wanted, and then nothing else is."""
     dimensions: int | None = None

@@ -78,6 +78,6 @@ def _grouping(name: str) -> Grouping:
     if name.startswith(_TAG) and name != _TAG:
         return Tag(name.removeprefix(_TAG))
     try:
-        return Dimension(name)
+        return Dimension(name.replace("_", "-"))  # as the columns are called
     except ValueError as error:
         raise typer.BadParameter(f"--by: {error}; known are {', '.join(Dimension)} and tag:NAME.") from None

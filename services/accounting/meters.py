@@ -78,5 +78,5 @@ class InstrumentedMeter:
             deployment=spent.deployment,
             attempts=spent.unpriced_attempts,
             tokens=spent.unpriced_tokens,
-            then="set it under `prices` in sluice.yaml, restart accounting, and run `sluice usage reprice`",
+            then="set it under `prices` in sluice.yaml, and run `sluice usage reprice`",
         )

@@ -101,6 +101,7 @@ class _Metadata(_Lenient):
 class _ChatRequest(_Lenient):
     model: Annotated[str, Field(min_length=1)]
     messages: Annotated[tuple[_Message, ...], Field(min_length=1)]
+    service_tier: Literal["auto", "default", "flex", "priority", "scale"] | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
@@ -200,6 +201,7 @@ def read_chat_request(body: bytes, model: str | None = None) -> Ask:
         usage=request.stream_options is not None and request.stream_options.include_usage,
         script=request.metadata.sim if request.metadata else None,
         turns=turns,
+        tier=None if request.service_tier == "auto" else request.service_tier,
         tool_choice=_tool_choice(request),
         parallel_tools=request.parallel_tool_calls is not False,
         stop=(request.stop,) if isinstance(request.stop, str) else request.stop or (),

@@ -39,9 +39,10 @@ class OpenAIVoice:
         self._ask = ask
         self._stamp = stamp
         model = orjson.dumps(stamp.model).decode()
+        tier = orjson.dumps(ask.tier or "default").decode()
         self._before_object = f'{{"id":"chatcmpl-{stamp.call_id}","object":"'.encode()
         self._after_object = (
-            f'","created":{stamp.created},"model":{model},"service_tier":"default","system_fingerprint":"{_FINGERPRINT}"'
+            f'","created":{stamp.created},"model":{model},"service_tier":{tier},"system_fingerprint":"{_FINGERPRINT}"'
         ).encode()
         self._head = b"data: " + self._before_object + b"chat.completion.chunk" + self._after_object + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if ask.usage else b"]}\n\n"

@@ -39,7 +39,7 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         config["models"] = {"fresh": {"deployments": [{"provider": "sim2", "model": "gpt-4o"}]}}
         config["providers"] = {"sim2": {"base_url": f"{platform.simulator.url}/v1"}}
         price = {"provider": "sim2", "model": "*", "input": DOLLARS_PER_MILLION, "output": DOLLARS_PER_MILLION}
-        config["prices"] = [price]
+        config["prices"] = [price, price | {"tier": "flex", "output": 1}, price | {"tier": "priority", "output": 9}]
         # Another key for the same caller, a new topic for it, and an administrator.
         config["tenants"]["acme"]["keys"] = {"acme-web": {"hash": hash_key(another := new_key("acme-web"))}}
         config["submit_topics"] = {"nightly": {"tenant": "acme", "caller": "acme-web"}}
@@ -58,8 +58,8 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {admin}"}) as administrator:
             assert (await administrator.get(f"{ingress.url}/admin/v1/tenants")).status_code == 200
         await submitted(platform, "nightly", {"model": "fresh", "messages": QUESTION})
-        answer = await client.chat.completions.create(model="fresh", messages=QUESTION)
-        assert answer.choices[0].message.content
+        answer = await client.chat.completions.create(model="fresh", messages=QUESTION, service_tier="flex")
+        assert (answer.service_tier, bool(answer.choices[0].message.content)) == ("flex", True)
         with pytest.raises(openai.NotFoundError):
             await client.chat.completions.create(model="slow", messages=QUESTION)
 
@@ -75,9 +75,12 @@ async def test_a_changed_file_is_taken_by_what_comes_and_a_wrong_one_is_refused(
         assert result["status"] == "succeeded"
         assert result["usage"]["output"] == SLOW["tokens"]
         assert len(result["attempts"]) == 1
-        rows = {row["model_asked"]: row for row in await ledger(platform, 4)}
-        tokens = rows["fresh"]["uncached_input_tokens"] + rows["fresh"]["output_tokens"]
-        assert rows["fresh"]["cost_nanodollars"] == tokens * int(DOLLARS_PER_MILLION) * 1000
+        rows = {row["service_tier"]: row for row in await ledger(platform, 4) if row["model_asked"] == "fresh"}
+        # In which class it was served the provider says.
+        for tier, output in (("default", int(DOLLARS_PER_MILLION)), ("flex", 1)):
+            row = rows[tier]
+            nanodollars = row["uncached_input_tokens"] * int(DOLLARS_PER_MILLION) + row["output_tokens"] * output
+            assert row["cost_nanodollars"] == nanodollars * 1000
 
 
 async def submitted(platform, topic: str, body: object) -> None:

@@ -186,7 +186,15 @@ def test_a_body_that_is_no_request_is_refused(body):
 
 
 def test_unknown_fields_do_no_harm():
-    assert understood(frobnicate={"deeply": [1]}, metadata={"feature": "x"}, service_tier="flex").model == "m"
+    assert understood(frobnicate={"deeply": [1]}, metadata={"feature": "x"}, store=True).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"), [({}, "default"), ({"service_tier": "auto"}, "default"), ({"service_tier": "flex"}, "flex")]
+)
+def test_a_call_is_served_in_the_class_that_it_asks_for(asked, served):
+    events, whole = stream(Script(), **asked)
+    assert {each["service_tier"] for each in (*events, whole)} == {served}
 
 
 def test_a_script_may_come_as_metadata():
