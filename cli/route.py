@@ -188,7 +188,9 @@ def _job(file: Path, tenant: str, team: str | None, labels: str | None) -> "Job"
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise UnreadableRequestError(f"{file}: neither the id of a job nor a file that can be read: {error}") from None
+        raise UnreadableRequestError(
+            f"{file}: neither the id of a job nor a file that can be read: {error.strerror}."
+        ) from None
     headers = {} if labels is None else {"x-sluice-route": labels}
     wishes = read_wishes(headers.get, "x-sluice-", key_header="idempotency-key")
     request = wishes if isinstance(wishes, Refused) else read_request(raw, Manner(Door.JOBS, Lane.INTERACTIVE), wishes)

@@ -57,7 +57,7 @@ def status(
     if value:
         _get(stack, value)
     elif examples:
-        say(stack.greeting)
+        say(stack.examples)
     elif as_json:
         print_json(described(stack))
     else:

@@ -26,7 +26,7 @@ from cli.stack.screen import Screen
 from cli.stack.service import Addresses, Stages, stages
 from cli.stack.settling import Setting, Wishes, settled
 from cli.stack.state import Phase, ServiceState, StackState, write_state
-from cli.stack.welcome import Welcome, greeting
+from cli.stack.welcome import Welcome, examples, greeting
 from devstack.data_folder import exclusive
 from devstack.server import ServersUnavailable
 from devstack.stack import Stack, running_stack
@@ -94,8 +94,8 @@ class Up:
         self.screen.tell(f"starting {', '.join(service.name for service in planned.all)}")
         async with self._services(planned, lock):
             await self._until_ready()
-            words = greeting(_welcome(setting, at, time.monotonic() - began))
-            self._state = self._state.model_copy(update={"greeting": words})
+            welcome = _welcome(setting, at, time.monotonic() - began)
+            self._state = self._state.model_copy(update={"greeting": greeting(welcome), "examples": examples(welcome)})
             self._enter(Phase.READY)
             self.screen.ready(self._state)
             await asyncio.Event().wait()

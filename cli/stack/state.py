@@ -72,7 +72,9 @@ class StackState(_Record):
     namespace: str
     topic_prefix: str
     greeting: str
-    """How the stack is used: lines to paste."""
+    """How the stack is used, in words and in lines to paste."""
+    examples: str = ""
+    """The lines alone."""
     services: tuple[ServiceState, ...] = ()
 
 
@@ -134,7 +136,7 @@ def _lives(pid: int) -> bool:
 
 def described(stack: StackState) -> JsonObject:
     """For scripts: all but the words for people."""
-    return stack.model_dump(mode="json", exclude={"greeting"})
+    return stack.model_dump(mode="json", exclude={"greeting", "examples"})
 
 
 def write_state(folder: StackFolder, state: StackState) -> None:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Welcome", "door_examples", "greeting"]
+__all__ = ["Welcome", "door_examples", "examples", "greeting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,23 @@ def greeting(of: Welcome) -> str:
         lines.append(f"API key: {of.api_key}")
     else:
         lines.append("The keys are those of your configuration: put one into SLUICE_API_KEY for the lines below.")
-    for title, example in door_examples(of):
-        lines += ["", f"# {title}", example]
+    lines += ["", examples(of)]
     sluice = _sluice()
     others = ("status", "logs ingress -f", "submit FILE.jsonl --wait", "usage", "down")
     lines += ["", "From another terminal: " + ", ".join(f"{sluice} {other}" for other in others)]
     return "\n".join(lines) + "\n"
 
 
+def examples(of: Welcome) -> str:
+    """Nothing but what a shell takes."""
+    return "\n\n".join(f"# {title}\n{example}" for title, example in door_examples(of))
+
+
 def door_examples(of: Welcome) -> list[tuple[str, str]]:
-    examples = [("curl, streaming", _curl(of)), ("the OpenAI SDK for Python", _openai_sdk(of))]
+    found = [("curl, streaming", _curl(of)), ("the OpenAI SDK for Python", _openai_sdk(of))]
     if of.submit_topic:
-        examples.append(("a job by Kafka, and its result", _topic(of, of.submit_topic)))
-    return examples
+        found.append(("a job by Kafka, and its result", _topic(of, of.submit_topic)))
+    return found
 
 
 def _curl(of: Welcome) -> str:

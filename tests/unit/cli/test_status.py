@@ -64,6 +64,12 @@ def test_a_stack_of_which_a_part_is_away_is_not_called_ready(running: StackFolde
     assert answer.stdout.startswith("Sluice 0.1.0 is up, but for kafka, at http://127.0.0.1:8080; started ")
 
 
+def test_examples_are_only_what_a_shell_takes(running: StackFolder) -> None:
+    write_state(running, STATE.model_copy(update={"greeting": "Sluice is ready.", "examples": "# curl\ncurl -N"}))
+
+    assert told(running.root, "--examples").stdout == "# curl\ncurl -N\n"
+
+
 def test_where_nothing_runs_another_command_gets_nothing(tmp_path: Path) -> None:
     answer = told(tmp_path, "--get", "kafka_url")
 

@@ -54,6 +54,7 @@ async def test_a_budget_that_is_set_binds_and_one_that_is_removed_does_not(ingre
     key = await a_key(ingress)
     status, found = await ask(ingress, "PUT", f"{BUDGETS}/month", {"dollars": "0.001"})
     assert (status, found["budget"], found["dollars"], found["set_by"]) == (200, "month", "0.001000000", "admin")
+    assert found["spent_dollars"] == "0.000000000"
     assert found["time_zone"] == "Asia/Tokyo"
     status, refusal = await asks_for_a_chat(ingress, key)
     assert (status, refusal["error"]["code"]) == (429, "insufficient_quota")

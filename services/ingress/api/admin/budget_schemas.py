@@ -1,9 +1,9 @@
 """What the admin API takes and gives of budgets. Amounts are exact, and given as text."""
 
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import StrictBool
+from pydantic import PlainSerializer, StrictBool
 
 from services.ingress.api.admin.schemas import Asked, Given
 from services.ingress.directory import BudgetRecord
@@ -12,6 +12,9 @@ from shared.config.budgets import Alerts, Dollars, Per
 from shared.money import Nanodollars, dollars
 
 __all__ = ["BudgetBody", "BudgetList", "BudgetObject"]
+
+Told = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str, when_used="json")]
+"""With all its zeros: left to itself, nothing would be `0E-9`."""
 
 
 class BudgetBody(Asked):
@@ -34,7 +37,7 @@ class BudgetObject(Given):
     key: str | None
     model: str | None
     tag: str | None
-    dollars: Decimal
+    dollars: Told
     hard: bool
     alerts: list[int]
     time_zone: str
@@ -43,10 +46,10 @@ class BudgetObject(Given):
     """False for the moment in which what was spent already is summed up."""
     period: str
     """The day or month that runs: the figures are of it."""
-    spent_dollars: Decimal
-    held_dollars: Decimal
+    spent_dollars: Told
+    held_dollars: Told
     """What jobs that have not ended may still cost at most."""
-    left_dollars: Decimal
+    left_dollars: Told
     created_at: int
     changed_at: int
 
