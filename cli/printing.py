@@ -63,7 +63,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
 def dollar_column(amounts: Sequence[Decimal]) -> list[str]:
     """Exact amounts, all with as many digits as the most exact of them needs, so that their points stand in line."""
     places = max((_places(amount) for amount in amounts), default=_CENTS)
-    return [f"${amount:,.{places}f}" for amount in amounts]
+    return [f"{'-' if amount < 0 else ''}${abs(amount):,.{places}f}" for amount in amounts]
 
 
 def _places(amount: Decimal) -> int:

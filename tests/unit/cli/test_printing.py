@@ -23,3 +23,7 @@ def test_amounts_stand_in_line_and_lose_nothing(amounts: list[Decimal]) -> None:
     assert [Decimal(text.replace(",", "").removeprefix("$")) for text in shown] == amounts
     assert len({len(text.partition(".")[2]) for text in shown}) == 1
     assert all(len(text.partition(".")[2]) >= 2 for text in shown)
+
+
+def test_what_is_owed_has_its_sign_in_front() -> None:
+    assert dollar_column([Decimal("-1234.5"), Decimal(0)]) == ["-$1,234.50", "$0.00"]
