@@ -163,7 +163,7 @@ async def test_every_phase_has_its_limit(
 ) -> None:
     began = time.monotonic()
     assert (await failed(providers, script, timeouts=PATIENT.model_copy(update=timeouts))).kind is kind
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("script", ["opening=30", "first_token=30", "stall_after=2", "tokens=1000;gap=0.02"])
