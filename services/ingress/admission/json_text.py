@@ -17,7 +17,7 @@ def read_object(raw: bytes) -> JsonObject | Refused:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return Refused(Reason.MALFORMED_JSON, f"We could not parse this as JSON: {_plain(error)}.")
+        return Refused(Reason.MALFORMED_JSON, f"We could not parse this as JSON: {_plain(error)}.{_hint(error)}")
     if not isinstance(value, dict):
         return Refused(Reason.MALFORMED_JSON, f"Expected a JSON object, but got {_name(value)} instead.")
     if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _depth(value) > _DEEPEST:
@@ -43,6 +43,12 @@ def _children(value: object) -> Iterable[object]:
 def _plain(error: orjson.JSONDecodeError) -> str:
     """Without the excerpt some messages end in: it may be anything."""
     return f"{error.msg} (line {error.lineno}, column {error.colno})"
+
+
+def _hint(error: orjson.JSONDecodeError) -> str:
+    if "content after document" not in error.msg:
+        return ""
+    return " Many requests, one a line, go to /v1/jobs with Content-Type: application/jsonl."
 
 
 def _name(value: object) -> str:

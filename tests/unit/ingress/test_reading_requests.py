@@ -34,6 +34,11 @@ def test_fields_nobody_here_knows_are_kept() -> None:
     assert request.body == CHAT | {"reasoning_effort": "low", "x": {"y": [1.5, None, "ü"]}}
 
 
+def test_many_lines_in_the_place_of_one_request_are_told_where_they_go() -> None:
+    assert "application/jsonl" in refusal(b"{}\n{}\n", JOBS_DOOR).message
+    assert "application/jsonl" not in refusal(b"{", JOBS_DOOR).message
+
+
 def test_metadata_becomes_tags_and_its_feature_a_dimension() -> None:
     request = read(chat_body(metadata={"feature": "search", "team": "red"}, user="u1"))
     assert (request.feature, request.tags, request.user) == ("search", {"team": "red"}, "u1")
