@@ -21,6 +21,7 @@ from shared.topics import TOPICS, Topic, creation_config
 __all__ = [
     "REBALANCE_MS",
     "REQUEST_MS",
+    "SEND_MS",
     "Difference",
     "TopicsReport",
     "ensure_topics",
@@ -34,8 +35,13 @@ __all__ = [
 log = structlog.get_logger("kafka")
 
 REQUEST_MS: Final = 15_000
-"""How long a request may go unanswered. A connection whose other end has vanished without a word is given up after
-this, and what waits for Kafka, such as a job's end, waits no longer than that.
+"""How long a consumer's request may go unanswered. A connection whose other end has vanished without a word is given up
+after this.
+"""
+
+SEND_MS: Final = 5_000
+"""As above, of a producer: what waits for Kafka, such as a job's end, waits no longer than this for a connection that
+is none. A worker that stops has to have charged before it goes.
 """
 
 _QUESTION_MS: Final = 2_000
@@ -103,7 +109,7 @@ def new_producer(kafka: KafkaAccess | str, client_id: str, *, max_request_bytes:
         linger_ms=0,
         compression_type="lz4" if has_lz4() else None,
         max_request_size=max_request_bytes,
-        request_timeout_ms=REQUEST_MS,
+        request_timeout_ms=SEND_MS,
     )
 
 

@@ -1,21 +1,26 @@
 """How does a service consume from Kafka? One broker of FastStream's for all it reads and writes."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from faststream.kafka import KafkaBroker
 
-from shared.kafka import REQUEST_MS
+from shared.kafka import REQUEST_MS, SEND_MS
 from shared.kafka_access import KafkaAccess
 
 __all__ = ["broker_for"]
 
 
 class _PromptBroker(KafkaBroker):
-    """Its subscribers begin together: each waits for a group of its own, and none for another one's."""
+    """Its subscribers begin together: each waits for a group of its own, and none for another one's. They are patient,
+    because to join a group takes as long as a rebalance may; what it publishes is not.
+    """
 
     async def start(self) -> None:
         await self.connect()
+        config = self.config.broker_config
+        config.builder = partial(config.builder, request_timeout_ms=REQUEST_MS)
         # Not a task group: whoever starts it waits for Kafka, and knows its errors by their own types.
         for begun in await asyncio.gather(*(each.start() for each in self.subscribers), return_exceptions=True):
             if isinstance(begun, BaseException):
@@ -33,7 +38,7 @@ def broker_for(kafka: KafkaAccess, client_id: str, **options: Any) -> KafkaBroke
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
-        request_timeout_ms=REQUEST_MS,
+        request_timeout_ms=SEND_MS,
         allow_auto_create_topics=False,
         apply_types=False,
         logger=None,

@@ -1,16 +1,18 @@
-"""Questions to Kafka find a way again when a connection has died and nobody was told."""
+"""Who asks Kafka, and who writes to it, finds a way again when a connection has died and nobody was told."""
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.kafka import new_questioner
+from shared.kafka import REQUEST_MS, SEND_MS, new_producer, new_questioner
 from shared.kafka_access import KafkaAccess
+from shared.kafka_broker import broker_for
+from tests.suites.consumption import new_topic
 
 
 @dataclass
@@ -68,3 +70,32 @@ async def test_a_connection_that_died_without_a_word_is_given_up_although_every_
         router.lose_all()
         assert any([await is_answered(questioner) for _ in range(3)])
         await questioner.close()
+
+
+async def test_a_record_goes_another_way_before_a_worker_that_stops_has_to_go(
+    kafka_url: str, fresh_name: Callable[[str], str]
+) -> None:
+    topic = await new_topic(kafka_url, fresh_name("topic"))
+    async with routed(kafka_url) as router:
+        producer = new_producer(KafkaAccess(f"127.0.0.1:{router.own_port}"), "writes")
+        await producer.start()
+        await producer.send_and_wait(topic, b"one")
+        router.lose_all()
+        async with asyncio.timeout(SEND_MS / 1000 + 5):
+            await producer.send_and_wait(topic, b"two")
+        await producer.stop()
+
+
+async def test_a_service_is_patient_where_a_group_is_joined_and_nowhere_else(
+    kafka_url: str, fresh_name: Callable[[str], str]
+) -> None:
+    broker = broker_for(KafkaAccess(kafka_url), "both")
+    subscriber = broker.subscriber(await new_topic(kafka_url, fresh_name("topic")), group_id=fresh_name("group"))
+    subscriber(lambda record: None)
+    await broker.start()
+    try:
+        assert subscriber.consumer is not None
+        assert subscriber.consumer._client._request_timeout_ms == REQUEST_MS
+        assert broker.config.broker_config.producer._producer.producer._request_timeout_ms == SEND_MS
+    finally:
+        await broker.stop()
