@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.codec import has_lz4
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+import shared.kafka_connections  # noqa: F401 - for what it mends
 from shared.backoff import Backoff
 from shared.kafka_access import KafkaAccess
 from shared.topics import TOPICS, Topic, creation_config

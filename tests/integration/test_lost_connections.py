@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from shared.kafka import REQUEST_MS, SEND_MS, new_producer, new_questioner
 from shared.kafka_access import KafkaAccess
@@ -83,6 +84,23 @@ async def test_a_record_goes_another_way_before_a_worker_that_stops_has_to_go(
         router.lose_all()
         async with asyncio.timeout(SEND_MS / 1000 + 5):
             await producer.send_and_wait(topic, b"two")
+        await producer.stop()
+
+
+async def test_a_producer_asks_for_a_topic_that_is_new_to_it_another_way(
+    kafka_url: str, fresh_name: Callable[[str], str]
+) -> None:
+    known, new = await new_topic(kafka_url, fresh_name("topic")), await new_topic(kafka_url, fresh_name("topic"))
+    async with routed(kafka_url) as router:
+        producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{router.own_port}", request_timeout_ms=1000)
+        await producer.start()
+        await producer.send_and_wait(known, b"one")
+        router.lose_all()
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(UnknownTopicOrPartitionError):
+                    await producer.send_and_wait(new, b"two")
+                    break
         await producer.stop()
 
 
