@@ -1,15 +1,17 @@
-"""Who asks Kafka, and who writes to it, finds a way again when a connection has died and nobody was told."""
+"""When a connection has died and nobody was told: whoever needs it finds another way, and whoever stops can."""
 
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from services.accounting.ledger.engine import engine_for, transaction
 from shared.kafka import REQUEST_MS, SEND_MS, new_producer, new_questioner
 from shared.kafka_access import KafkaAccess
 from shared.kafka_broker import broker_for
@@ -38,14 +40,14 @@ class Router:
     async def _pass(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while packet := await reader.read(65_536):
             if number not in self.lost:
-                # The broker says where it is to be found: here.
+                # A broker of Kafka says where it is to be found: here.
                 writer.write(packet.replace(struct.pack(">i", self.port), struct.pack(">i", self.own_port)))
         writer.close()
 
 
 @asynccontextmanager
-async def routed(kafka_url: str) -> AsyncIterator[Router]:
-    host, port = kafka_url.rsplit(":", 1)
+async def routed(server_url: str) -> AsyncIterator[Router]:
+    host, port = server_url.rsplit(":", 1)
     router = Router(host, int(port))
     server = await asyncio.start_server(router.connected, "127.0.0.1")
     router.own_port = server.sockets[0].getsockname()[1]
@@ -117,3 +119,24 @@ async def test_a_service_is_patient_where_a_group_is_joined_and_nowhere_else(
         assert broker.config.broker_config.producer._producer.producer._request_timeout_ms == SEND_MS
     finally:
         await broker.stop()
+
+
+async def test_who_is_stopped_does_not_wait_for_a_database_that_is_not_there(database: str) -> None:
+    at = urlsplit(database)
+    async with routed(f"{at.hostname}:{at.port}") as router:
+        engine = engine_for(database.replace(f":{at.port}/", f":{router.own_port}/"))
+        begun = asyncio.Event()
+
+        async def write() -> None:
+            async with transaction(engine):
+                begun.set()
+                await asyncio.Event().wait()
+
+        writing = asyncio.create_task(write())
+        async with asyncio.timeout(10):
+            await begun.wait()
+            router.lose_all()
+            writing.cancel()
+            await asyncio.wait({writing})
+            await engine.dispose()
+    assert writing.cancelled()

@@ -69,10 +69,14 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
             if driver is None:
                 raise AwayError("the connection is gone")
             try:
-                async with driver.transaction():
-                    yield driver
+                begun = driver.transaction()
+                await begun.start()
+                yield driver
+                await begun.commit()
             except BaseException:
-                # The pool has not seen it break, and would hand it out again. Failures are rare enough for a new one.
+                # Not rolled back in words: a server that is not there is waited for as long as for a statement, and one
+                # that is there does so by itself. Failures are rare enough for a new connection.
+                driver.terminate()
                 await pooled.invalidate()
                 raise
 
