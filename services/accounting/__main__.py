@@ -6,7 +6,7 @@ import os
 import sys
 
 import shared.unadorned  # noqa: F401 - for what it leaves out
-from services.accounting.ledger.engine import engine_for, ping
+from services.accounting.ledger.engine import dispose, engine_for, ping
 from services.accounting.migrations import migrate
 from services.accounting.settings import Settings
 from shared.lifecycle import run, spare_the_collector, until_reachable
@@ -39,7 +39,7 @@ async def _migrate(stop: asyncio.Event) -> None:
         await until_reachable("postgres", lambda: ping(engine), stop)
         await migrate(engine)
     finally:
-        await engine.dispose()
+        await dispose(engine)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -30,7 +30,7 @@ from services.accounting.ledger.alert_store import PostgresAlerts
 from services.accounting.ledger.audit_store import PostgresAudits
 from services.accounting.ledger.budget_rules import PostgresRules
 from services.accounting.ledger.budget_store import PostgresBudgets
-from services.accounting.ledger.engine import engine_for, failures_told, ping
+from services.accounting.ledger.engine import dispose, engine_for, failures_told, ping
 from services.accounting.ledger.job_store import PostgresJobs
 from services.accounting.ledger.months import LedgerMonths
 from services.accounting.ledger.usage_store import PostgresLedger
@@ -100,7 +100,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             )
         )
         engine = engine_for(settings.postgres_url)
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(dispose, engine)
         await startup.reach("postgres", lambda: ping(engine))
         if settings.migrate_at_start:
             await _written(startup, engine, lambda: migrate(engine))

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from services.accounting.ledger.engine import engine_for, transaction
+from services.accounting.ledger.engine import dispose, engine_for, ping, transaction
 from shared.kafka import REQUEST_MS, SEND_MS, new_producer, new_questioner
 from shared.kafka_access import KafkaAccess
 from shared.kafka_broker import broker_for
@@ -133,10 +133,14 @@ async def test_who_is_stopped_does_not_wait_for_a_database_that_is_not_there(dat
                 await asyncio.Event().wait()
 
         writing = asyncio.create_task(write())
+        await begun.wait()
+        await ping(engine)
+        router.lose_all()
+        pinging = asyncio.create_task(ping(engine))
         async with asyncio.timeout(10):
-            await begun.wait()
-            router.lose_all()
+            await asyncio.wait({pinging}, timeout=0.1)
             writing.cancel()
-            await asyncio.wait({writing})
-            await engine.dispose()
+            pinging.cancel()
+            await asyncio.wait({writing, pinging})
+            await dispose(engine)
     assert writing.cancelled()

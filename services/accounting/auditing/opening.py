@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from services.accounting.auditing.budget_checks import ReadBook
 from services.accounting.auditing.comparing import Audit, Books, Pace, Span, audited
 from services.accounting.ledger.audit_store import only_auditor
-from services.accounting.ledger.engine import engine_for
+from services.accounting.ledger.engine import dispose, engine_for
 from services.accounting.ports import AwayError
 from shared.kafka_access import KafkaAccess
 from shared.topic_reading import Reading, Visitor, reading
@@ -49,7 +49,7 @@ class OwnConnections:
                 books = Books(engine, self._read_book, self._topic)
                 yield partial(audited, books, pace=self._pace()) if is_alone else None
         finally:
-            await engine.dispose()
+            await dispose(engine)
 
     def _topic(self, topic: Topic, since: datetime) -> AbstractAsyncContextManager[Reading]:
         return reading(self._visitor, [topic.at(self._topic_prefix)], _told, since=since)

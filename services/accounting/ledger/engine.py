@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import asyncpg
-from sqlalchemy import Insert, text
+from sqlalchemy import Insert
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,13 +15,15 @@ from sqlalchemy.sql.elements import CompilerElement
 
 from services.accounting.ports import AwayError, MisfitError, UnstorableError
 
-__all__ = ["as_text", "engine_for", "failures_told", "ping", "transaction", "with_parameters"]
+__all__ = ["as_text", "dispose", "engine_for", "failures_told", "ping", "transaction", "with_parameters"]
 
 _DIALECT: Final = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 _CONNECT_SECONDS: Final = 5
 _STATEMENT_SECONDS: Final = 60
 """A batch takes milliseconds. Who waits this long waits for a server that is not there."""
+
+_GOODBYE_SECONDS: Final = 2.0
 
 _CONNECTIONS: Final = 6
 """One for each kind of record, one for a probe, and two for what is done with budgets."""
@@ -53,11 +55,17 @@ def engine_for(
     )
 
 
+async def dispose(engine: AsyncEngine) -> None:
+    """Close its connections. Each says goodbye to a server and waits for it to hang up, and here not for long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await engine.dispose()
+
+
 async def ping(engine: AsyncEngine) -> None:
     """Raises AwayError or TimeoutError when the database does not answer."""
-    with failures_told():
-        async with asyncio.timeout(_CONNECT_SECONDS), engine.connect() as connection:
-            await connection.execute(text("select 1"))
+    async with asyncio.timeout(_CONNECT_SECONDS), transaction(engine) as connection:
+        await connection.execute("select 1")
 
 
 @asynccontextmanager
