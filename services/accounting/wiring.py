@@ -109,7 +109,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         admin = new_questioner(settings.kafka, _CLIENT)
         stack.push_async_callback(_let_go, admin.close)
-        await startup.begin("kafka", admin.start())
+        await startup.reach("kafka", admin.start)
 
         rules = PostgresRules(engine)
         try:

@@ -113,7 +113,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
         admin = new_questioner(settings.kafka, worker)
         await startup.reach("kafka", lambda: ensure_topics(settings.kafka, settings.topic_prefix))
         stack.push_async_callback(let_go_of, admin.close, _ADMIN_SECONDS)
-        await startup.begin("kafka", admin.start())
+        await startup.reach("kafka", admin.start)
 
         broker = broker_for(settings.kafka, worker, linger_ms=2, graceful_timeout=None)
         outcomes = KafkaOutcomes(broker, settings.topic_prefix)
