@@ -1,6 +1,5 @@
 """How does a service consume from Kafka? One broker of FastStream's for all it reads and writes."""
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -12,27 +11,19 @@ from shared.kafka_access import KafkaAccess
 __all__ = ["broker_for"]
 
 
-class _PromptBroker(KafkaBroker):
-    """Its subscribers begin together: each waits for a group of its own, and none for another one's. They are patient,
-    because to join a group takes as long as a rebalance may; what it publishes is not.
-    """
+class _PatientBroker(KafkaBroker):
+    """Its consumers are patient, because to join a group takes as long as a rebalance may; what it publishes is not."""
 
     async def start(self) -> None:
         await self.connect()
         config = self.config.broker_config
         config.builder = partial(config.builder, request_timeout_ms=REQUEST_MS)
-        # Not a task group: whoever starts it waits for Kafka, and knows its errors by their own types.
-        for begun in await asyncio.gather(*(each.start() for each in self.subscribers), return_exceptions=True):
-            if isinstance(begun, BaseException):
-                raise begun
-        for publisher in self.publishers:
-            await publisher.start()
-        self.running = True
+        await super().start()
 
 
 def broker_for(kafka: KafkaAccess, client_id: str, **options: Any) -> KafkaBroker:  # noqa: ANN401 - handed on
     """Not started yet. What it publishes is on every in-sync replica, once and in order, when it is acknowledged."""
-    return _PromptBroker(
+    return _PatientBroker(
         kafka.servers,
         security=kafka.security(),
         client_id=client_id,
