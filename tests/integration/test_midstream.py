@@ -22,7 +22,7 @@ from simulator import Script
 from tests.suites.fleet import Fleet, Servers, a_job, running_fleet, until
 
 WHOLE = 60
-IMPATIENT = {"first_token_seconds": 0.6, "between_tokens_seconds": 0.6}
+IMPATIENT = {"first_token_seconds": 1.5, "between_tokens_seconds": 1.5}
 
 
 @dataclass(frozen=True, slots=True)
