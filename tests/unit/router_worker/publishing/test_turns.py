@@ -1,15 +1,13 @@
 """Who is in a hurry is written at once and alone; the tick takes all others, and is longer when it comes late."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 
 from services.router_worker.publishing.journal import Ending, Journal
 from services.router_worker.publishing.turns import Turns, tick_after
-from shared.contracts import Door, Interruption, Job, Lane
-from shared.ids import new_job_id
 from shared.job_log import Keyspace
+from tests.suites.job_log_members import a_job
 
 
 async def never(journal: Journal, what: Ending) -> bool:
@@ -17,21 +15,7 @@ async def never(journal: Journal, what: Ending) -> bool:
 
 
 def a_journal(turns: Turns) -> Journal:
-    now = datetime.now(UTC)
-    job = Job(
-        id=new_job_id(),
-        tenant="acme",
-        caller="web",
-        door=Door.JOBS,
-        lane=Lane.INTERACTIVE,
-        model="m",
-        body={"model": "m"},
-        streamed=True,
-        on_interrupt=Interruption.RESTART,
-        input_tokens=3,
-        accepted_at=now,
-        deadline=now,
-    )
+    job = a_job()
     return Journal(
         job=job,
         keys=Keyspace("test").job(job.id),
