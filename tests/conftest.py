@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -15,6 +15,7 @@ from devstack.stack import Stack, erase, running_stack
 from services.accounting.ledger.engine import engine_for
 from services.accounting.migrations import migrate
 from shared.ids import new_id
+from tests.suites.hangs import is_timeout, waiting_tasks
 
 # An example that takes long on a busy machine is not wrong: nothing is asserted about time.
 settings.register_profile("sluice", deadline=None)
@@ -25,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker("connected")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo is not None and is_timeout(call.excinfo.value):
+        report.sections.append(("tasks that had not ended", waiting_tasks()))
+    return report
 
 
 @pytest.fixture(scope="session")
