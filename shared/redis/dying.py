@@ -2,10 +2,9 @@
 
 redis-py lets through what uvloop and its own half-closed state raise when a connection goes in the middle of a call:
 `RuntimeError` and `AttributeError`. To those who wait for a server that is away these must be what they are, or a
-worker ends over a connection that broke at a bad moment.
+worker ends over a connection that broke at a bad moment. Writing is left to `prompt`, which does the same.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
@@ -15,12 +14,6 @@ __all__ = ["Dying"]
 
 
 class Dying(AbstractConnection):
-    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
-        try:
-            await super()._send_packed_command(command)
-        except (RuntimeError, AttributeError) as error:
-            raise ConnectionResetError(str(error)) from error
-
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's own
         try:
             return await super().read_response(*args, **options)

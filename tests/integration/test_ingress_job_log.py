@@ -169,7 +169,7 @@ async def test_transcripts_stay_whole_while_connections_and_the_log_itself_are_l
 ) -> None:
     """Readers at three replicas drop and resume anywhere; pub/sub connections are killed and the job's keys deleted."""
     keyspace = Keyspace(namespace)
-    writer = RedisWriter(Redis.from_url(redis_url), keyspace)
+    writer = RedisWriter(redis_client(redis_url, call_seconds=5), keyspace)
     chance = random.Random(7)
     jobs, count = [a_job() for _ in range(12)], 60
     wrong: list[str] = []

@@ -21,6 +21,7 @@ from shared.contracts import AttemptFinished, DeadLetter, Door, Interruption, Jo
 from shared.ids import new_job_id
 from shared.job_log import CANCEL, Entry, EventType, Keyspace, parse_entry
 from shared.kafka import ensure_topics
+from shared.redis import redis_client
 from shared.topics import DEAD_LETTERS, JOBS, RESULTS, USAGE
 from simulator import Config, Quota, Script, Simulator, running_simulator
 from tests.suites.nursery import born
@@ -247,7 +248,7 @@ async def running_fleet(
             **settings,
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))
-        redis = await stack.enter_async_context(Redis.from_url(servers.redis_url))
+        redis = await stack.enter_async_context(redis_client(servers.redis_url, call_seconds=5))
         producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_url, acks="all", enable_idempotence=True)
         await producer.start()
         stack.push_async_callback(producer.stop)

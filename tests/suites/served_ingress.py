@@ -11,7 +11,6 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.accounting.ledger.engine import engine_for
@@ -25,6 +24,7 @@ from shared.ids import new_id
 from shared.job_log import Cursor, Entry, EventType, Keyspace
 from shared.kafka import ensure_topics
 from shared.load import LaneLoad, WorkerLoad
+from shared.redis import redis_client
 from shared.topics import DEAD_LETTERS, JOBS, SUBMIT
 from tests.suites.ingress import ADMIN_KEY, AUTH, TENANTS, a_chunk, an_end
 from tests.suites.redis_worker import RedisWriter
@@ -221,7 +221,7 @@ async def serving_ingress(
         archive = engine_for(place.postgres_url)
         stack.push_async_callback(archive.dispose)
         await migrate(archive)
-        redis = Redis(connection_pool=BlockingConnectionPool.from_url(place.redis_url))
+        redis = redis_client(place.redis_url, call_seconds=5)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         worker = StandIn(RedisWriter(redis, Keyspace(place.namespace)))
         jobs = await _consumer(stack, place, *(topic.at(place.topic_prefix) for topic in JOBS.values()))

@@ -21,6 +21,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.middlewares import AckPolicy
 
+from services.accounting.consumption.commits import Commits, ended
 from services.accounting.ports import AwayError, Consumed, Place, Reach, Record
 from shared.groups import member_id_of
 from shared.kafka import REBALANCE_MS
@@ -44,7 +45,6 @@ many, and nobody waits for a row."""
 _PORTION: Final = 2000
 """Kafka's client unpacks as many records at a stretch: whoever has something to send meanwhile waits."""
 
-_COMMIT_SECONDS: Final = 10
 _LAG_SECONDS: Final = 5
 
 B = TypeVar("B")
@@ -82,7 +82,7 @@ class Intake(Generic[B]):
         self._in_hand = 0
         self._busy_since: float | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self._commits = Commits(source.group, self._consumer)
         self._taken = asyncio.Event()
         self._closed = False
         self._subscriber = broker.subscriber(
@@ -144,8 +144,8 @@ class Intake(Generic[B]):
         """Take nothing more. What is being written then has so long to end; else it is read again at the next start."""
         self._closed = True
         self._taken.set()
-        await _ended(self._writing, within_seconds)
-        await _ended(self._committing, within_seconds)
+        await ended(self._writing, within_seconds)
+        await self._commits.close(within_seconds)
 
     @property
     def _is_over(self) -> bool:
@@ -179,10 +179,7 @@ class Intake(Generic[B]):
             if consumed is None:
                 return
             self._in_hand -= count
-            if self._committing is not None:
-                await self._committing
-            # The next batch is written while Kafka is told of this one.
-            self._committing = asyncio.create_task(self._commit(consumed), name=f"commit {self.group}")
+            self._commits.tell(consumed)  # and meanwhile the next batch is written
 
     async def _recorded(self, batch: Sequence[B]) -> Consumed | None:
         """None when it could not be, for a reason nobody foresaw."""
@@ -201,27 +198,11 @@ class Intake(Generic[B]):
             self.fault.set_exception(error)
         self._taken.set()
 
-    async def _commit(self, consumed: Consumed) -> None:
-        """A commit that fails costs a replay at the next start, and a replay changes nothing."""
-        offsets = {TopicPartition(place.topic, place.partition): offset for place, offset in consumed.items()}
-        try:
-            async with asyncio.timeout(_COMMIT_SECONDS):
-                await self._consumer().commit(offsets)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            log.info("offsets_not_committed", reason=repr(error))
-
     def _consumer(self) -> AIOKafkaConsumer:
         consumer = self._subscriber.consumer
         if consumer is None:
             raise RuntimeError("the broker has not been started")
         return consumer
-
-
-async def _ended(task: asyncio.Task[None] | None, within_seconds: float) -> None:
-    if task is not None:
-        await asyncio.wait({task}, timeout=within_seconds)
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def _as_it_is(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

@@ -44,4 +44,19 @@ async def test_a_server_that_takes_nothing_more_is_given_up_in_time(deaf: int) -
             await connection.send_command("SET", "a", b"." * 1_000_000)
 
     with pytest.raises(RedisError):
-        await asyncio.wait_for(send_without_end(), 20)
+        async with asyncio.timeout(20):
+            await send_without_end()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_whoever_is_told_to_stop_in_the_middle_of_a_command_stops(deaf: int, turns: int) -> None:
+    connection = await connected(deaf)
+    while not connection._writer.transport.get_write_buffer_size():
+        await connection.send_command("SET", "a", b"." * 1000)
+    sending = asyncio.create_task(connection.send_command("PING"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    told = sending.cancel()
+    await asyncio.wait({sending})
+    assert sending.cancelled() == told
+    await connection.disconnect(nowait=True)
