@@ -20,7 +20,7 @@ class Prompt(AbstractConnection):
         if not self.is_connected:
             await self.connect_check_health(check_health=False)
         if check_health and self.health_check_interval:
-            await self.check_health()
+            await self.check_health()  # type: ignore[no-untyped-call]
         try:
             await self._write(command)
         except TimeoutError:
@@ -35,6 +35,8 @@ class Prompt(AbstractConnection):
 
     async def _write(self, command: bytes | str | Iterable[bytes]) -> None:
         writer = self._writer
+        if writer is None:
+            raise ConnectionResetError("closed while it was about to be written to")
         if isinstance(command, str):
             writer.write(command.encode())
         elif isinstance(command, bytes):
