@@ -76,8 +76,10 @@ class Stage:
         await until(settled)
 
     async def until_open(self) -> None:
+        """A book may be open before the sum of a budget in it is known: requests under that one wait."""
+
         async def is_open() -> bool:
-            return bool(await self.redis.hexists(self.keys[0], "run"))
+            return None not in await self.redis.hmget(self.keys[0], "run", f"k:{RULE.name}")
 
         await until(is_open)
 

@@ -48,7 +48,7 @@ class Process:
         async with asyncio.timeout(seconds), httpx.AsyncClient() as client:
             while not await self._answers(client):
                 if self.leashed.returncode is not None:
-                    raise AssertionError(f"{self.service} ended: {self.log.read_text()[-3000:]}")
+                    raise AssertionError(self.last_words())
                 await asyncio.sleep(0.05)
 
     async def _answers(self, client: httpx.AsyncClient) -> bool:
@@ -56,6 +56,10 @@ class Process:
             return (await client.get(f"{self.url}/readyz")).status_code == 200
         except httpx.TransportError:
             return False
+
+    def last_words(self) -> str:
+        ended = "runs" if self.leashed.returncode is None else f"ended with {self.leashed.returncode}"
+        return f"--- {self.service} at {self.port} {ended}:\n{self.log.read_text()[-3000:]}"
 
     async def killed(self) -> None:
         """SIGKILL, and gone."""
@@ -135,6 +139,10 @@ async def running_platform(
         await ensure_topics(servers.kafka_url, platform.topic_prefix)
         try:
             yield platform
+        except BaseException:
+            for process in platform.processes:
+                print(process.last_words())  # noqa: T201 - pytest shows it with the failure
+            raise
         finally:
             for process in platform.processes:
                 process.leashed.kill()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from services.ingress.adapters.directory_watch import DirectoryBell, DirectoryWatch
 from services.ingress.adapters.postgres_budgets import PostgresBudgetDesk, PostgresBudgets
 from services.ingress.adapters.postgres_keys import PostgresKeys
@@ -21,6 +23,8 @@ from shared.config.schema import Config, Tenant
 
 __all__ = ["Directory", "directory_of", "rate_terms"]
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -32,6 +36,7 @@ class Directory:
 
     def go_by(self, config: Config) -> None:
         """For whoever comes from now on."""
+        _warn_where_nobody_may_ask(config)
         self.callers.go_by(config.tenants)
         self.desk.administrators.go_by(_hashes(config))
         self.budgets.go_by(rules_of(config))
@@ -47,6 +52,7 @@ def directory_of(
     settings: IngressSettings,
     config: Config,
 ) -> Directory:
+    _warn_where_nobody_may_ask(config)
     keys = PostgresKeys(keys_pool, call_seconds=settings.postgres_seconds)
     keyring = Keyring(offline=timedelta(seconds=settings.keys_offline_seconds))
     seconds = settings.postgres_seconds
@@ -69,6 +75,15 @@ def directory_of(
         clock=utc_now,
     )
     return Directory(Callers(config.tenants, keys, keyring, incidents, utc_now), watch, desk, rules, configured)
+
+
+def _warn_where_nobody_may_ask(config: Config) -> None:
+    if not config.administrators and not any(tenant.keys for tenant in config.tenants.values()):
+        log.warning(
+            "configuration_without_keys",
+            consequence="only keys made in the database before now are known, and nobody can make another",
+            remedy="`sluice keys new NAME` prints a key and what to put into the configuration",
+        )
 
 
 def _hashes(config: Config) -> dict[str, str]:
