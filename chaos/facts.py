@@ -14,6 +14,7 @@ from shared.contracts import AttemptStatus, JobStatus, TokenUsage, UsageSource
 
 __all__ = [
     "Accepted",
+    "Audited",
     "Call",
     "Commit",
     "Deferred",
@@ -273,6 +274,17 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What `sluice usage audit` said."""
+
+    calls: int = 0
+    jobs: int = 0
+    waiting: int = 0
+    """Usage events that accounting had not been past."""
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     submissions: tuple[Submission, ...] = ()
     accepted: tuple[Accepted, ...] = ()
@@ -294,3 +306,4 @@ class Facts:
     dead_letters: tuple[Letter, ...] = ()
     hanging: tuple[str, ...] = ()
     """Lanes' partitions that were not committed to their end, in words."""
+    audit: Audited = Audited()

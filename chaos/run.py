@@ -16,6 +16,7 @@ from chaos.load.plan import ReaderPlan, planned
 from chaos.load.users import Users, users_of
 from chaos.outcome import Outcome, outcome_of, suspects
 from chaos.schedule import Fault, scheduled
+from chaos.witness.audit import audited
 from chaos.witness.books import read_books
 from chaos.witness.job_logs import read_claim, read_job_logs
 from chaos.witness.offsets import Offsets, watching_offsets
@@ -148,6 +149,7 @@ async def _gathered(order: Order, stand: Stand, users: Users, hands: Hands, offs
         lives=lives,
         dead_letters=await buried(kafka),
         hanging=tuple(f"{place}: {count} records" for place, count in waiting.items()),
+        audit=await audited(stand.variables, min(life.began_at for life in lives)),
     )
 
 

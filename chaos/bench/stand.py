@@ -84,6 +84,17 @@ class Stand:
         """What the provider says it served, a JSON line per call."""
         return self.folder / "served.jsonl"
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """For whoever looks at the servers without a link, as an operator."""
+        return {
+            "KAFKA_URL": self.servers.kafka.url,
+            "REDIS_URL": self.servers.valkey.url,
+            "POSTGRES_URL": self.servers.postgres.url,
+            "SLUICE_CONFIG": str(self.setting.config),
+            "SLUICE_NAMESPACE": NAMESPACE,
+        }
+
     def moved(self, valkey: Address) -> None:
         for name, link in self.links.items():
             if name.endswith(">valkey"):
