@@ -4,8 +4,9 @@ A call whose provider told what it had used is charged with that, unless its wor
 not live to hear, or did not hear because the way was cut, or because it stopped waiting just then, is charged from what
 had arrived: never more than was served.
 
-One call may be charged to nobody: its worker has ended, and what it had noted in Valkey was forgotten before another
-read it. Then there is nobody left who knows of it. Such calls are counted and told.
+One call may be charged to nobody: what its worker had noted in Valkey was forgotten before another read it, and the
+worker has ended, before another took the job or before it could learn of that and charge the call itself. Then there is
+nobody left who knows of it. Such calls are counted and told.
 """
 
 from collections import defaultdict
@@ -20,6 +21,8 @@ __all__ = ["ledger_is_what_was_served", "lost_rows"]
 
 _GAVE_UP = frozenset({"deadline", "total_timeout", "first_token_timeout", "stall"})
 _ON_ITS_WAY_SECONDS = 1.0
+_LEARNS_SECONDS = 2.0
+"""A worker that has lost a job to another knows within a second, and sends what its call has cost."""
 
 
 def ledger_is_what_was_served(facts: Facts) -> Verdict:
@@ -53,7 +56,7 @@ def lost_rows(facts: Facts) -> list[Finding]:
 
 
 def unknown_to_all(facts: Facts) -> set[str]:
-    """The attempts whose worker had ended, and which Valkey forgot before the job was taken again."""
+    """The attempts that Valkey forgot before the job was taken again, and whose worker had no time to tell of them."""
     timeline = Timeline(facts)
     next_calls = _next_calls(facts.calls)
     ends = {ending.job: ending.appended_at for ending in reversed(facts.endings)}
@@ -62,8 +65,8 @@ def unknown_to_all(facts: Facts) -> set[str]:
         life = timeline.lives.get(call.life or "")
         taken_again = next_calls.get(call, ends.get(call.job, float("inf")))
         if call.attempt_id and life is not None and life.ended_at is not None:
-            ended_first = life.ended_at <= taken_again
-            if ended_first and timeline.forgot(call.started_at, taken_again):
+            patience = _LEARNS_SECONDS if life.killed else 0.0
+            if life.ended_at <= taken_again + patience and timeline.forgot(call.started_at, taken_again):
                 found.add(call.attempt_id)
     return found
 
