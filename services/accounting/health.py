@@ -19,7 +19,7 @@ from services.accounting.record import Recording
 from shared.groups import Suspicion, is_member
 from shared.lifecycle import Startup
 from shared.telemetry.instruments import Instruments
-from shared.telemetry.metrics import DEPENDENCY_UP, LEDGER_BEHIND
+from shared.telemetry.metrics import DEPENDENCY_UP, LEDGER_BEHIND, LEDGER_LAG
 
 __all__ = ["Health", "Line"]
 
@@ -49,6 +49,7 @@ class Health:
         self._startup = startup
         self._round_seconds = round_seconds
         self._behind = instruments.gauge(LEDGER_BEHIND)
+        self._lag = instruments.gauge(LEDGER_LAG)
         self._lines: Sequence[Line] = ()
         self._lost: str | None = None
         self._missing: dict[str, str | None] = {"kafka": None, "postgres": None}
@@ -65,6 +66,7 @@ class Health:
         while True:
             self._missing["kafka"] = await self._ask_kafka(admin)
             self._missing["postgres"] = await _ask_postgres(ping_postgres)
+            self._tell_what_waits()
             await asyncio.sleep(self._round_seconds)
 
     def ready(self) -> Mapping[str, str | None]:
@@ -80,6 +82,12 @@ class Health:
             if line.intake.busy_seconds > _STUCK_SECONDS and line.recording.missing is None:
                 return f"a batch of {line.name} has been in hand for {line.intake.busy_seconds:.0f} s"
         return self._lost
+
+    def _tell_what_waits(self) -> None:
+        """Whoever writes tells how old it was; while nobody can, it grows older."""
+        for line in self._lines:
+            if line.recording.missing is not None:
+                self._lag.labels(line.name).set(line.intake.busy_seconds)
 
     def _is_up(self, server: str) -> bool:
         return self._startup.is_over and self._missing[server] is None

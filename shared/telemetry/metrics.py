@@ -203,7 +203,12 @@ UNPRICED_TOKENS = Count("sluice_unpriced_tokens_total", "Tokens of these rows.",
 CHARGED = Count("sluice_charged_dollars_total", "What the ledger charged.", ("provider", "deployment"), "dollars")
 LEDGER_SECONDS = Spread("sluice_ledger_transaction_seconds", "One transaction of the ledger.", ("topic",), "seconds")
 LEDGER_ROWS = Spread("sluice_ledger_transaction_rows", "Events in one transaction.", ("topic",), "things", _SIZES)
-LEDGER_LAG = Level("sluice_ledger_lag_seconds", "Age of the newest event when it was written.", ("topic",), "seconds")
+LEDGER_LAG = Level(
+    "sluice_ledger_lag_seconds",
+    "Age of the newest event when it was written; while a batch cannot be, for how long it has waited.",
+    ("topic",),
+    "seconds",
+)
 LEDGER_BEHIND = Level(
     "sluice_ledger_behind_records", "Records of this process's partitions not written yet.", ("topic",)
 )

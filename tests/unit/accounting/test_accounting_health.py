@@ -49,8 +49,10 @@ class Intake:
 
 
 @asynccontextmanager
-async def watching(servers: Servers, intake: Intake, missing: str | None = None) -> AsyncIterator[Health]:
-    health = Health(Startup(asyncio.Event()), Instruments("tests"), round_seconds=0.005)
+async def watching(
+    servers: Servers, intake: Intake, missing: str | None = None, instruments: Instruments | None = None
+) -> AsyncIterator[Health]:
+    health = Health(Startup(asyncio.Event()), instruments or Instruments("tests"), round_seconds=0.005)
     line: Any = Line("usage", intake, SimpleNamespace(missing=missing), Suspicion(0.05))  # type: ignore[arg-type]
     running = asyncio.create_task(health.watch([line], servers, servers.ping))  # type: ignore[arg-type]
     await until(lambda: servers.rounds > 1, "it has looked", 5)
@@ -92,3 +94,15 @@ async def test_a_consumer_that_stays_away_from_its_group_is_a_reason_for_a_resta
 async def test_a_batch_that_takes_for_ever_while_nothing_is_missing_is_a_reason_for_a_restart() -> None:
     async with watching(Servers(), Intake(busy_seconds=301)) as health:
         assert health.live() is not None
+
+
+async def test_while_nothing_can_be_written_the_ledger_is_as_late_as_the_batch_in_hand() -> None:
+    instruments = Instruments("tests")
+
+    def late() -> float | None:
+        return instruments.registry.get_sample_value("sluice_ledger_lag_seconds", {"topic": "usage"})
+
+    async with watching(Servers(), Intake(busy_seconds=70), instruments=instruments):
+        assert late() is None  # it is being written: whoever writes tells
+    async with watching(Servers(), Intake(busy_seconds=70), missing="gone", instruments=instruments):
+        assert late() == 70
