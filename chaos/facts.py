@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from chaos.books import Audited, JobRow, LedgerRow
 from chaos.schedule import Fault, Role
-from shared.contracts import AttemptStatus, JobStatus, TokenUsage, UsageSource
+from shared.contracts import JobStatus
 
 __all__ = [
     "Accepted",
-    "Audited",
     "Call",
     "Commit",
     "Deferred",
@@ -22,9 +22,7 @@ __all__ = [
     "Event",
     "Facts",
     "Fate",
-    "JobRow",
     "Kind",
-    "LedgerRow",
     "Life",
     "Place",
     "Strike",
@@ -152,28 +150,6 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRow:
-    attempt_id: str
-    job: str
-    attempt: int
-    epoch: int
-    status: AttemptStatus
-    usage: TokenUsage
-    usage_source: UsageSource
-    error_kind: str | None
-    ended_at: float
-    """As its worker saw it."""
-    recorded_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    job: str
-    status: str
-    """`queued` as long as it says that the job has not ended."""
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A call as the provider remembers it."""
 
@@ -271,17 +247,6 @@ class Life:
     @property
     def ended_by_itself(self) -> bool:
         return self.ended_at is not None and not self.killed and self.asked_to_end_at is None
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """What `sluice usage audit` said."""
-
-    calls: int = 0
-    jobs: int = 0
-    waiting: int = 0
-    """Usage events that accounting had not been past."""
-    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ nobody left who knows of it. Such calls are counted and told.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from chaos.facts import Call, Facts, LedgerRow
+from chaos.books import LedgerRow
+from chaos.facts import Call, Facts
 from chaos.timeline import Timeline
 from chaos.verdicts.verdict import Finding, Verdict
 from shared.contracts import AttemptStatus, UsageSource

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from chaos.facts import Audited
+from chaos.books import Audited
 
 __all__ = ["audited"]
 

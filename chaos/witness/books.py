@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from chaos.facts import JobRow, LedgerRow
+from chaos.books import JobRow, LedgerRow
 from shared.contracts import AttemptStatus, TokenUsage, UsageSource
 
 __all__ = ["read_books"]

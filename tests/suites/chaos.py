@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import orjson
 
+from chaos.books import JobRow, LedgerRow
 from chaos.facts import (
     Accepted,
     Call,
@@ -12,9 +13,7 @@ from chaos.facts import (
     Event,
     Facts,
     Fate,
-    JobRow,
     Kind,
-    LedgerRow,
     Life,
     Place,
     Strike,

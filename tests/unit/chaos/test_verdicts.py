@@ -5,22 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.facts import (
-    Audited,
-    Commit,
-    Deferred,
-    Event,
-    Facts,
-    Fate,
-    JobRow,
-    Kind,
-    Letter,
-    Place,
-    Submission,
-    Transcript,
-)
+from chaos.books import JobRow
+from chaos.facts import Commit, Deferred, Event, Facts, Fate, Kind, Letter, Place, Submission, Transcript
 from chaos.schedule import Act
-from chaos.verdicts.audit import audit_finds_nothing
 from chaos.verdicts.commits import no_commit_past_an_unfinished_job
 from chaos.verdicts.endings import ended_as_expected, ended_in_time, ended_once
 from chaos.verdicts.judge import judged
@@ -85,8 +72,6 @@ STARTED, A, B, DONE = a_log()
         (ended_in_time, tampered(endings=(an_ending(at=LATER + 200),)), "after its deadline"),
         (as_expected, tampered(endings=(an_ending(status=JobStatus.CANCELLED),)), "cancelled"),
         (as_expected, tampered(endings=(an_ending(status=JobStatus.FAILED, error="why"),)), "failed: why"),
-        (audit_finds_nothing, tampered(audit=Audited(differences=("ledger and sums, day 1: 7 and 8",))), "7 and 8"),
-        (audit_finds_nothing, tampered(audit=Audited(waiting=2)), "2 usage events were not recorded"),
         (transcripts_are_the_log, read(STARTED, A, DONE), "lost what lies between"),
         (transcripts_are_the_log, read(STARTED, B, A, DONE), "got 1-2 behind 1-3"),
         (transcripts_are_the_log, read(STARTED, A, A, B, DONE), "got 1-2 behind 1-2"),
