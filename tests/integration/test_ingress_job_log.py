@@ -215,7 +215,7 @@ async def test_transcripts_stay_whole_while_connections_and_the_log_itself_are_l
         working = [asyncio.create_task(work(job)) for job in jobs]
         await asyncio.gather(*working, *reading)
         causes = {cause for each in replicas for cause in each.causes}
-    await writer.redis.aclose()
+    await writer.redis.aclose(close_connection_pool=True)
     assert wrong == []
     assert writer.refills > 0
     assert Cause.RECONNECT in causes

@@ -248,7 +248,8 @@ async def running_fleet(
             **settings,
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))
-        redis = await stack.enter_async_context(redis_client(servers.redis_url, call_seconds=5))
+        redis = redis_client(servers.redis_url, call_seconds=5)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
         producer = AIOKafkaProducer(bootstrap_servers=servers.kafka_url, acks="all", enable_idempotence=True)
         await producer.start()
         stack.push_async_callback(producer.stop)

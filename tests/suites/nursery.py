@@ -110,6 +110,8 @@ def _become(module: str, env: dict[str, str], keeper: int) -> NoReturn:
 def _live(module: str, env: dict[str, str]) -> int:
     os.environ.clear()
     os.environ.update(env)
+    # As Python does when it starts: else to write to a server that has just died ends the process.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
