@@ -22,7 +22,8 @@ _DIFFERENCES: Final = 4
 async def audited(servers: Mapping[str, str], since: float) -> Audited:
     """`servers` are the variables that say where they are. Compared is what came from the hour of `since` on.
 
-    Raises RuntimeError when the command fails."""
+    Raises RuntimeError when the command fails.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *_COMMAND,

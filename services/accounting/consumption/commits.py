@@ -42,8 +42,7 @@ class Commits:
 
     async def _tell(self) -> None:
         failures = 0
-        while offsets := self._still_ours():
-            self._untold = {}
+        while offsets := self._take_untold():
             if await self._committed(offsets):
                 failures = 0
                 continue
@@ -51,10 +50,11 @@ class Commits:
             failures += 1
             await asyncio.sleep(_AGAIN.delay(failures, random.random()))  # noqa: S311 - guards nothing
 
-    def _still_ours(self) -> dict[TopicPartition, int]:
-        """What another consumer has by now, it records again: Kafka takes nothing about it from this one."""
+    def _take_untold(self) -> Mapping[TopicPartition, int]:
+        """What another consumer has by now is dropped: that one records it again, and Kafka listens to it alone."""
         ours = self._consumer().assignment()
-        return {partition: offset for partition, offset in self._untold.items() if partition in ours}
+        untold, self._untold = self._untold, {}
+        return {partition: offset for partition, offset in untold.items() if partition in ours}
 
     async def _committed(self, offsets: Mapping[TopicPartition, int]) -> bool:
         try:
