@@ -128,7 +128,7 @@ class Server:
                     then = await travel(run)
                 done = run.interrupt.why is not Why.FENCED and await self._conclude(run, then)
                 if not done:
-                    await self._charge_own(run)
+                    await self._charge(run)
             except asyncio.CancelledError:
                 with anyio.move_on_after(_HAND_OVER_SECONDS, shield=True):
                     await self._hand_over(run)
@@ -177,7 +177,7 @@ class Server:
     async def _put_off(self, run: Run, until: datetime) -> bool:
         """The new record first, then the mark that makes older ones mean nothing: whatever dies, one of them counts."""
         job = run.job.model_copy(update={"not_before": until, "deferral": run.taken.epoch})
-        await self.outcomes.charge(self._own(run), run.traceparent)
+        await self.outcomes.charge(run.attempts, run.traceparent)
         await self.queue.put(job, run.traceparent)
         await self.conductor.note(run, "deferral", b"%d" % run.taken.epoch)
         match run.interrupt.why:
@@ -228,10 +228,10 @@ class Server:
             # Who waits for the mark, or is given the record again, publishes once more, which is harmless.
             log.info("published_mark_lost", reason=str(error))
 
-    async def _charge_own(self, run: Run) -> None:
-        """Whoever took the job charges what the claim told of us. When Redis lost that, nobody but we can."""
+    async def _charge(self, run: Run) -> None:
+        """Whoever took the job charges what the claim told. When Redis lost that, nobody but we can."""
         self._stop(run, AttemptStatus.ABANDONED, self.clock())
-        await self.outcomes.charge(self._own(run), run.traceparent)
+        await self.outcomes.charge(run.attempts, run.traceparent)
 
     def _stop(self, run: Run, status: AttemptStatus, now: datetime) -> list[AttemptFinished]:
         """What ran runs no more, and is charged as this."""
@@ -241,9 +241,6 @@ class Server:
             self.conductor.close(run, attempt, stopped[-1])
         return stopped
 
-    def _own(self, run: Run) -> list[AttemptFinished]:
-        return [attempt for attempt in run.attempts if attempt.epoch == run.taken.epoch]
-
     async def _hand_over(self, run: Run) -> None:
         """This worker stops with the job unfinished: charge what was used and let anybody go on at once.
 
@@ -251,7 +248,7 @@ class Server:
         """
         lost = self._stop(run, AttemptStatus.ABANDONED, self.clock())
         with anyio.move_on_after(_CHARGE_SECONDS):  # nobody shall wait for the job because Kafka is away
-            await self.outcomes.charge(self._own(run), run.traceparent)
+            await self.outcomes.charge(run.attempts, run.traceparent)
         for each in lost:
             await self.conductor.note(run, f"f{each.attempt}", each.to_bytes())
         await self.claims.hand_over(run.job.id, run.taken.epoch)

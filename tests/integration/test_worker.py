@@ -203,6 +203,18 @@ async def test_a_worker_killed_after_a_restart_is_charged_for_its_own_tokens_onl
         assert 0 < abandoned.usage.output <= served[abandoned.attempt_id]
 
 
+async def test_what_a_dead_workers_call_has_cost_is_told_before_the_job_has_ended(start: Start) -> None:
+    async with start(m={"tokens": 500, "gap": 0.05}) as fleet:
+        doomed, job = await fleet.start_worker(), a_job()
+        await fleet.submit(job)
+        await fleet.shows(job, 3)
+        os.kill(doomed.process.pid, signal.SIGKILL)
+        await fleet.start_worker()
+        await until(lambda: bool(fleet.usage), "the broken call is charged")
+        assert [attempt.status for attempt in fleet.usage] == [AttemptStatus.ABANDONED]
+        assert fleet.results == []
+
+
 async def test_a_job_whose_workers_die_three_times_is_given_up(start: Start) -> None:
     async with start(m={"tokens": 500, "gap": 0.02}) as fleet:
         job = a_job()

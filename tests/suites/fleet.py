@@ -176,6 +176,11 @@ class Fleet:
         """How often each attempt reached the provider."""
         return Counter(call.client_request_id or "" for call in self.simulator.served())
 
+    def _charged(self, attempt: AttemptFinished) -> None:
+        """An attempt may be told of several times."""
+        if all(known.attempt_id != attempt.attempt_id for known in self.usage):
+            self.usage.append(attempt)
+
     async def collect(self, ready: asyncio.Event) -> None:
         topics = {RESULTS.at(self.prefix), USAGE.at(self.prefix), DEAD_LETTERS.at(self.prefix)}
         consumer = AIOKafkaConsumer(
@@ -188,7 +193,7 @@ class Fleet:
                 if record.topic == RESULTS.at(self.prefix):
                     self.results.append(JobEnded.model_validate_json(record.value))
                 elif record.topic == USAGE.at(self.prefix):
-                    self.usage.append(AttemptFinished.model_validate_json(record.value))
+                    self._charged(AttemptFinished.model_validate_json(record.value))
                 else:
                     self.dead_letters.append(DeadLetter.model_validate_json(record.value))
         finally:

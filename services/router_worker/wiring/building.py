@@ -80,6 +80,7 @@ class Builder:
                 RedisHolds(self.redis, self.keyspace),
                 calling.governor,
                 conductor,
+                self.outcomes,
                 self.measures,
                 config.retries,
                 utc_now,
