@@ -21,7 +21,11 @@ def keyspace(fresh_name: Callable[[str], str]) -> Keyspace:
 
 @pytest.fixture
 def worker(redis: Redis, keyspace: Keyspace) -> Sit:
-    return lambda name: Seats(redis, keyspace, name, every_seconds=EVERY, session_seconds=10)
+    def of(worker: str) -> Seats:
+        name = worker.partition("-")[0]
+        return Seats(redis, keyspace, worker, name=name, every_seconds=EVERY, session_seconds=10)
+
+    return of
 
 
 @pytest.fixture
@@ -62,6 +66,18 @@ async def test_who_replaces_a_dead_worker_sits_where_it_sat(worker: Sit, holding
     lives[1].cancel()
     await asyncio.sleep(EVERY * 1.5)  # longer ago than a living worker lets it get, and not run out yet
     successor = worker("w1 again")
+    await successor.take()
+    assert successor.name == f"seat-{freed}"
+
+
+async def test_who_is_started_again_in_no_time_sits_where_it_sat(worker: Sit, holding, redis, keyspace) -> None:
+    lives = [holding(f"w{number}-first") for number in range(3)]
+    async with asyncio.timeout(5):
+        while len(seats := await occupied(redis, keyspace)) < 3:
+            await asyncio.sleep(0.01)
+    (freed,) = (number for number, name in seats.items() if name == "w1-first")
+    lives[1].cancel()
+    successor = worker("w1-second")
     await successor.take()
     assert successor.name == f"seat-{freed}"
 

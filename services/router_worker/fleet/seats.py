@@ -6,8 +6,9 @@ turns; so a name is a lease: a field of one hash with the time it runs out, rene
 after it ran out by the server's clock, and its holder stops believing in it earlier, by its own.
 
 A newcomer looks at all seats. One that was renewed within an interval is held; another is waited for, until its holder
-renews it or it runs out. Of those that ran out the last one is taken, because Kafka most likely remembers its member. A
-worker that will be back leaves its seat behind as run out; one that goes for good clears it away.
+renews it or it runs out. So is one whose holder has the newcomer's own name: who is started again in no time would take
+its former self for a living neighbour. Of those that ran out the last one is taken, because Kafka most likely remembers
+its member. A worker that will be back leaves its seat behind as run out; one that goes for good clears it away.
 """
 
 import asyncio
@@ -46,11 +47,11 @@ end
 _LOOK = (
     _NOW
     + """
--- KEYS: seats. Returns {number, when it was renewed, ms since then, ms until it runs out} of each, in no order.
+-- KEYS: seats. Returns {number, when it was renewed, ms since then, ms until it runs out, worker} of each, in no order.
 local seats = {}
 for _, number in ipairs(redis.call('HKEYS', KEYS[1])) do
   local seat = read(number)
-  seats[#seats+1] = {tonumber(number), seat.renewed, now - seat.renewed, seat.ends - now}
+  seats[#seats+1] = {tonumber(number), seat.renewed, now - seat.renewed, seat.ends - now, seat.worker}
 end
 return seats
 """
@@ -100,6 +101,7 @@ class _Seen:
     renewed_at: int
     renewed_ago_ms: int
     ends_in_ms: int
+    worker: bytes
 
     @property
     def ran_out(self) -> bool:
@@ -110,10 +112,12 @@ class Seats:
     """The seat of one worker. Its number is None while it has none, or cannot be sure of it."""
 
     def __init__(
-        self, redis: Redis, keyspace: Keyspace, worker: str, *, every_seconds: float, session_seconds: float
+        self, redis: Redis, keyspace: Keyspace, worker: str, *, name: str, every_seconds: float, session_seconds: float
     ) -> None:
+        """`worker` is this process alone: its `name`, which stays when it is started again, and more behind a `-`."""
         self._key = keyspace.seats
         self._worker = worker
+        self._former_self = f"{name}-".encode()
         self._every_seconds = every_seconds
         self._lasts_seconds = every_seconds * _INTERVALS
         self._session_ms = session_seconds * 1000
@@ -195,8 +199,10 @@ class Seats:
         return bool(ours)
 
     def _is_doubtful(self, seat: _Seen, renewed_at_first: int) -> bool:
+        if seat.ran_out or seat.renewed_at != renewed_at_first:
+            return False
         is_fresh = seat.renewed_ago_ms <= self._every_seconds * 1000
-        return not (seat.ran_out or is_fresh or seat.renewed_at != renewed_at_first)
+        return not is_fresh or seat.worker.startswith(self._former_self)
 
     def _best(self, seen: list[_Seen]) -> int:
         remembered = [seat for seat in seen if seat.ran_out and -seat.ends_in_ms < self._session_ms]

@@ -106,6 +106,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             redis,
             keyspace,
             worker,
+            name=settings.worker_name,
             every_seconds=settings.heartbeat_seconds,
             session_seconds=settings.session_seconds,
         )
