@@ -93,7 +93,8 @@ async def test_a_long_wait_is_spent_in_a_tier_and_an_older_record_means_nothing_
         assert result.status is JobStatus.SUCCEEDED
         assert [attempt.status for attempt in result.attempts] == [AttemptStatus.FAILED, AttemptStatus.SUCCEEDED]
         assert result.attempts[1].started_at >= put_off.not_before
-        await until(lambda: len(fleet.usage) == 2, "each attempt is told of")
+        await until(lambda: len(fleet.told) == 4, "each attempt is told of, the first one at each change of hands")
+        assert len(fleet.usage) == 2
         assert len(fleet.simulator.served()) == 2
         assert len(fleet.results) == 1
 

@@ -100,7 +100,8 @@ class Fleet:
     redis: Redis
     producer: AIOKafkaProducer
     results: list[JobEnded] = field(default_factory=list)
-    usage: list[AttemptFinished] = field(default_factory=list)
+    told: list[AttemptFinished] = field(default_factory=list)
+    """What the usage topic says, word for word: an attempt may be told of several times."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     _ports: Callable[[], int] = field(default_factory=lambda: _free_port)
@@ -176,10 +177,10 @@ class Fleet:
         """How often each attempt reached the provider."""
         return Counter(call.client_request_id or "" for call in self.simulator.served())
 
-    def _charged(self, attempt: AttemptFinished) -> None:
-        """An attempt may be told of several times."""
-        if all(known.attempt_id != attempt.attempt_id for known in self.usage):
-            self.usage.append(attempt)
+    @property
+    def usage(self) -> list[AttemptFinished]:
+        """The attempts, each once and as it was told of first."""
+        return list({attempt.attempt_id: attempt for attempt in reversed(self.told)}.values())[::-1]
 
     async def collect(self, ready: asyncio.Event) -> None:
         topics = {RESULTS.at(self.prefix), USAGE.at(self.prefix), DEAD_LETTERS.at(self.prefix)}
@@ -193,7 +194,7 @@ class Fleet:
                 if record.topic == RESULTS.at(self.prefix):
                     self.results.append(JobEnded.model_validate_json(record.value))
                 elif record.topic == USAGE.at(self.prefix):
-                    self._charged(AttemptFinished.model_validate_json(record.value))
+                    self.told.append(AttemptFinished.model_validate_json(record.value))
                 else:
                     self.dead_letters.append(DeadLetter.model_validate_json(record.value))
         finally:

@@ -16,7 +16,8 @@ def is_timeout(failure: BaseException) -> bool:
 def waiting_tasks() -> str:
     """Every task of this process that has not ended, with the awaits it is in, outermost first.
 
-    The awaits end at an asynchronous generator, as a fixture is one: those that wait follow the tasks."""
+    The awaits end at an asynchronous generator, as a fixture is one: those that wait follow the tasks.
+    """
     everything = gc.get_objects()
     tasks = {
         each.get_name(): each.get_coro() for each in everything if isinstance(each, asyncio.Task) and not each.done()
