@@ -4,9 +4,8 @@ A call whose provider told what it had used is charged with that, unless its wor
 not live to hear, or did not hear because the way was cut, or because it stopped waiting just then, is charged from what
 had arrived: never more than was served.
 
-One call may be charged to nobody: what its worker had noted in Valkey was forgotten before another read it, and the
-worker has ended, before another took the job or before it could learn of that and charge the call itself. Then there is
-nobody left who knows of it. Such calls are counted and told.
+One call may be charged to nobody: what its worker had noted in Valkey was forgotten, and the worker had ended before
+another took the job. Then there is nobody left who knows of it. Such calls are counted and told.
 """
 
 from collections import defaultdict
@@ -22,8 +21,6 @@ __all__ = ["ledger_is_what_was_served", "lost_rows"]
 
 _GAVE_UP = frozenset({"deadline", "total_timeout", "first_token_timeout", "stall"})
 _ON_ITS_WAY_SECONDS = 1.0
-_LEARNS_SECONDS = 2.0
-"""A worker that has lost a job to another knows within a second, and sends what its call has cost."""
 
 
 def ledger_is_what_was_served(facts: Facts) -> Verdict:
@@ -57,7 +54,7 @@ def lost_rows(facts: Facts) -> list[Finding]:
 
 
 def unknown_to_all(facts: Facts) -> set[str]:
-    """The attempts that Valkey forgot before the job was taken again, and whose worker had no time to tell of them."""
+    """The attempts that Valkey forgot before the job was taken again, and whose worker had ended by then."""
     timeline = Timeline(facts)
     next_calls = _next_calls(facts.calls)
     ends = {ending.job: ending.appended_at for ending in reversed(facts.endings)}
@@ -65,10 +62,9 @@ def unknown_to_all(facts: Facts) -> set[str]:
     for call in facts.calls:
         life = timeline.lives.get(call.life or "")
         taken_again = next_calls.get(call, ends.get(call.job, float("inf")))
-        if call.attempt_id and life is not None and life.ended_at is not None:
-            patience = _LEARNS_SECONDS if life.killed else 0.0
-            if life.ended_at <= taken_again + patience and timeline.forgot(call.started_at, taken_again):
-                found.add(call.attempt_id)
+        ended_first = life is not None and life.ended_at is not None and life.ended_at <= taken_again
+        if call.attempt_id and ended_first and timeline.forgot(call.started_at, taken_again):
+            found.add(call.attempt_id)
     return found
 
 

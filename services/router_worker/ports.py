@@ -34,6 +34,7 @@ __all__ = [
     "Shadows",
     "Taken",
     "TokenEstimates",
+    "Uncertain",
     "Unreachable",
 ]
 
@@ -70,6 +71,14 @@ class RunningElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncertain:
+    """Redis may have forgotten who runs the job."""
+
+    seconds: float
+    """Within these whoever runs it says so again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     outcome: bytes
     owner: str
@@ -78,7 +87,7 @@ class Ended:
     """Whether Kafka has its usage and result."""
 
 
-Owned = Taken | RunningElsewhere | Ended
+Owned = Taken | RunningElsewhere | Uncertain | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class Claims(Protocol):
     """Who runs which job. Every call may block for the Redis time limit, raises Unreachable, and may be repeated."""
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
-        """Afterwards the job is ours, or somebody else's who lives, or it has ended."""
+        """Afterwards the job is ours, or somebody else's who lives or may be heard of yet, or it has ended."""
         ...
 
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
@@ -170,8 +179,10 @@ class Place(Protocol):
 
 
 class Shadows(Protocol):
-    async def wait(self, job: JobId) -> bool:
+    async def wait(self, job: JobId, unheard_seconds: float = 0.0) -> bool:
         """Returns when the job has ended and is published, or its owner is gone. May take as long as the job.
+
+        A job without an owner may turn out to have one for the seconds that are given.
 
         True when it has ended long ago and its owner, who lives, has not said that it is published: it may be, or not.
         """

@@ -30,6 +30,7 @@ from services.router_worker.ports import (
     RunningElsewhere,
     Shadows,
     Taken,
+    Uncertain,
     Unreachable,
 )
 from services.router_worker.routing.explain import explained
@@ -105,9 +106,10 @@ class Server:
                         return
                     self.measures.fenced()
                     log.info("fenced", job=job.id, epoch=taken.epoch)
-                case Ended() | RunningElsewhere():
+                case Ended() | RunningElsewhere() | Uncertain():
                     place.step_aside()
-                    overdue = await self.shadows.wait(job.id)
+                    unheard_seconds = owned.seconds if isinstance(owned, Uncertain) else 0.0
+                    overdue = await self.shadows.wait(job.id, unheard_seconds)
                     place.step_back()
 
     def _must_publish(self, job: Job, ended: Ended) -> bool:
@@ -263,5 +265,5 @@ def _turned_out(owned: Owned) -> str:
             return "taken_over"
         case Ended():
             return "ended"
-        case RunningElsewhere():
+        case RunningElsewhere() | Uncertain():
             return "shadowed"

@@ -8,8 +8,9 @@ saw end is one that no worker runs again.
 A log has no holes: an append says how many entries the log must already hold. A log that is behind (a flush, a lost
 tail, a lagging replica) takes nothing and tells its length; the owner, who keeps the entries until the end, refills it.
 A length tells that only if logs begin alike: whoever is first, the door or a worker, writes `accepted` (`0-1`).
-A claim that was lost cannot tell that there was one. So a server knows since when it remembers everything, and a job
-that was accepted before begins in an epoch, and numbers its attempts, beyond any that may have been.
+A claim that was lost cannot tell that there was one. So a server knows since when it remembers everything. A job that
+was accepted before, and that nobody owns, is not to be taken until an owner who lives has had the time to say so again;
+then it begins in an epoch, and numbers its attempts, beyond any that may have been.
 
 Publishing is grouped: one message per following ingress and call; an ingress nobody hears is dropped from the set.
 """
@@ -48,12 +49,15 @@ end
 """
 
 _REMEMBERS = """
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
 local function remembers_since(memory)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local known = redis.call('HMGET', memory, 'run', 'since')
   if known[1] == run then return tonumber(known[2]) end
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = now_ms()
   redis.call('HSET', memory, 'run', run, 'since', now)
   return now
 end
@@ -75,8 +79,7 @@ LIVES = (
 -- Returns 1 when it lives, or when the server cannot know yet: it may have lost the heartbeat itself.
 if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end
 local since = remembers_since(KEYS[2])
-local time = redis.call('TIME')
-if time[1] * 1000 + math.floor(time[2] / 1000) - since < tonumber(ARGV[1]) then return 1 end
+if now_ms() - since < tonumber(ARGV[1]) then return 1 end
 return 0
 """
 )
@@ -155,13 +158,17 @@ TAKE = (
     + """
 -- KEYS: log, readers, claim, memory.
 -- ARGV: job, worker, owner believed dead ('' for none), its epoch, facts, ttl ms, first entry of epoch 1, of a later,
---   when the job was accepted (Unix ms), accepted entry.
+--   when the job was accepted (Unix ms), accepted entry, within how many ms an owner restores a claim that was lost.
 -- Returns {'finished', outcome, owner, whether its messages are out} | {'running', owner, epoch}
+--   | {'uncertain', for how many ms an owner may still be heard}
 --   | {'taken', epoch, log length, fields and values of the claim, how many attempts may have been forgotten}.
 local claim = redis.call('HMGET', KEYS[3], 'outcome', 'owner', 'epoch', 'published')
 if claim[1] then return {'finished', claim[1], claim[2] or '', claim[4] and 1 or 0} end
 if claim[2] and not (claim[2] == ARGV[3] and claim[3] == ARGV[4]) then return {'running', claim[2], claim[3]} end
-local forgotten = math.max(0, remembers_since(KEYS[4]) - tonumber(ARGV[9]))
+local since = remembers_since(KEYS[4])
+local forgotten = math.max(0, since - tonumber(ARGV[9]))
+local unheard = since + tonumber(ARGV[11]) - now_ms()
+if not claim[2] and forgotten > 0 and unheard > 0 then return {'uncertain', unheard} end
 local epoch = math.max(tonumber(claim[3] or '0'), top_epoch(KEYS[1]), forgotten) + 1
 redis.call('HSETNX', KEYS[3], 'job', ARGV[5])
 redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'epoch', epoch)

@@ -101,7 +101,8 @@ async def test_a_worker_hears_what_it_is_told_from_any_node_of_a_cluster(
     redis = redis_client(cluster.url, call_seconds=2)
     heartbeat = Heartbeat(redis, keyspace, worker, every_seconds=1, dead_after_seconds=5)
     running, interrupt, job = RunningJobs(), Interrupt(anyio.CancelScope()), new_job_id()
-    tells = Tells(redis, keyspace, worker, running, RedisClaims(redis, keyspace, worker, heartbeat))
+    claims = RedisClaims(redis, keyspace, worker, heartbeat, dead_after_seconds=5)
+    tells = Tells(redis, keyspace, worker, running, claims)
     with running.entered(job, interrupt):
         listening = asyncio.create_task(tells.run())
         async with asyncio.timeout(10):

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
 
-from services.router_worker.ports import Ended, RunningElsewhere, Taken
+from services.router_worker.ports import Ended, RunningElsewhere, Taken, Uncertain
 from shared.clock import unix_ms
+from shared.contracts import Job
 from shared.job_log import ACCEPT, EventType, Keyspace, accepted_entry, facts_of
 from tests.suites.job_log_members import Fleet, a_job, delta, joining, listening, shown
 
@@ -17,6 +18,10 @@ from tests.suites.job_log_members import Fleet, a_job, delta, joining, listening
 async def fleet(redis: Redis, fresh_name: Callable[[str], str]) -> AsyncIterator[Fleet]:
     async with joining(redis, Keyspace(fresh_name("log"))) as join:
         yield join
+
+
+def accepted_a_minute_ago() -> Job:
+    return a_job().model_copy(update={"accepted_at": datetime.now(UTC) - timedelta(minutes=1)})
 
 
 async def test_a_lost_log_is_refilled_with_the_same_ids_and_its_claim_restored(fleet: Fleet) -> None:
@@ -46,7 +51,7 @@ async def test_a_log_lost_just_before_its_end_is_refilled_too(fleet: Fleet) -> N
 
 
 async def test_a_lost_claim_that_another_took_meanwhile_fences_the_former_owner(fleet: Fleet) -> None:
-    first, second, job = fleet("first"), fleet("second"), a_job()
+    first, second, job = fleet("first"), fleet("second"), accepted_a_minute_ago()
     journal = await first.open(job)
     journal.show(delta(1))
     await asyncio.sleep(0.05)
@@ -58,6 +63,35 @@ async def test_a_lost_claim_that_another_took_meanwhile_fences_the_former_owner(
     journal.show(delta(2))
     assert not await first.end(journal)
     assert first.fenced == 1
+
+
+async def test_a_job_whose_owner_may_have_been_forgotten_is_not_taken_before_the_owner_was_heard(
+    fleet: Fleet,
+) -> None:
+    first, second, job = fleet("first"), fleet("second"), accepted_a_minute_ago()
+    journal = await first.open(job)
+    await first.forget(job)
+    await first.remembers_since(unix_ms(datetime.now(UTC) + timedelta(seconds=9)))
+    taken = await second.take(job)
+    assert isinstance(taken, Uncertain)
+    assert 0 < taken.seconds <= 9.6
+    journal.show(delta(1))
+    async with asyncio.timeout(5):
+        while isinstance(taken, Uncertain):
+            taken = await second.take(job)
+    assert taken == RunningElsewhere("first", 1)
+
+
+async def test_a_job_whose_owner_may_have_been_forgotten_is_taken_when_nobody_was_heard(fleet: Fleet) -> None:
+    worker, job = fleet("w"), accepted_a_minute_ago()
+    await worker.remembers_since(unix_ms(datetime.now(UTC) + timedelta(seconds=1)))
+    taken = await worker.take(job)
+    assert isinstance(taken, Uncertain)
+    async with asyncio.timeout(10):
+        while isinstance(taken, Uncertain):
+            await asyncio.sleep(taken.seconds)
+            taken = await worker.take(job)
+    assert isinstance(taken, Taken)
 
 
 async def test_a_job_accepted_since_the_server_came_up_begins_in_epoch_1(fleet: Fleet) -> None:

@@ -12,7 +12,7 @@ from services.router_worker.events import Chunk
 from services.router_worker.fleet.claims import RedisClaims
 from services.router_worker.fleet.heartbeat import Heartbeat
 from services.router_worker.measures import WorkerMeasures
-from services.router_worker.ports import Ended, RunningElsewhere, Taken
+from services.router_worker.ports import Owned, Taken
 from services.router_worker.publishing.flusher import Flusher
 from services.router_worker.publishing.journal import Journal
 from shared.contracts import Door, Interruption, Job, Lane
@@ -57,7 +57,7 @@ class Member:
     heartbeat: Heartbeat
     fenced: int = 0
 
-    async def take(self, job: Job) -> Taken | RunningElsewhere | Ended:
+    async def take(self, job: Job) -> Owned:
         return await self.claims.take(job, b"{}", TTL_MS)
 
     async def open(self, job: Job) -> Journal:
@@ -128,7 +128,7 @@ async def joining(redis: Redis, keyspace: Keyspace) -> AsyncIterator[Fleet]:
 
     def join(name: str) -> Member:
         heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
-        claims = RedisClaims(redis, keyspace, name, heartbeat)
+        claims = RedisClaims(redis, keyspace, name, heartbeat, dead_after_seconds=0.6)
         flusher = Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test")))
         member = Member(redis, keyspace, name, claims, flusher, heartbeat)
         tasks.append(asyncio.create_task(member.flusher.run()))

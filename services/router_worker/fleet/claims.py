@@ -11,7 +11,17 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.router_worker.ports import Begun, Ended, Liveness, Look, Owned, RunningElsewhere, Taken, Unreachable
+from services.router_worker.ports import (
+    Begun,
+    Ended,
+    Liveness,
+    Look,
+    Owned,
+    RunningElsewhere,
+    Taken,
+    Uncertain,
+    Unreachable,
+)
 from shared.clock import unix_ms
 from shared.contracts import Job
 from shared.ids import JobId
@@ -36,11 +46,14 @@ _FORGETS_WITHIN_SECONDS: Final = 5.0
 class RedisClaims:
     """`run` must run as long as claims are handed over."""
 
-    def __init__(self, redis: Redis, keyspace: Keyspace, worker: str, liveness: Liveness) -> None:
+    def __init__(
+        self, redis: Redis, keyspace: Keyspace, worker: str, liveness: Liveness, *, dead_after_seconds: float
+    ) -> None:
         self._redis = redis
         self._keyspace = keyspace
         self._worker = worker
         self._liveness = liveness
+        self._dead_after_ms = int(dead_after_seconds * 1000)
         self._take = redis.register_script(TAKE)
         self._note = redis.register_script(BEGIN)
         self._hand_over = redis.register_script(HAND_OVER)
@@ -75,6 +88,7 @@ class RedisClaims:
                 takeover,
                 unix_ms(job.accepted_at),
                 accepted_entry(job),
+                self._dead_after_ms,
             ],
         )
         match reply[0]:
@@ -82,6 +96,8 @@ class RedisClaims:
                 return Ended(outcome=reply[1], owner=reply[2].decode(), owner_lives=False, published=bool(reply[3]))
             case b"running":
                 return RunningElsewhere(reply[1].decode(), int(reply[2]))
+            case b"uncertain":
+                return Uncertain(int(reply[1]) / 1000)
             case _:
                 epoch = int(reply[1])
                 fields = dict(zip(reply[3][::2], reply[3][1::2], strict=True))

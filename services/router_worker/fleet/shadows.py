@@ -2,6 +2,8 @@
 
 An owner that has ended a job publishes its end and then says so in the claim. Redis may be away just then, or forget
 it: the owner lives and believes that all is said. Its shadow does not wait for that longer than publishing takes.
+
+An owner may be missing because Redis has forgotten it. Its shadow waits until it must have been heard again.
 """
 
 import asyncio
@@ -23,6 +25,8 @@ _PUBLISHES_WITHIN_SECONDS: Final = 10.0
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
+    unheard_until: float
+    """Before, an owner that is missing may be heard yet."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     ended_at: float | None = None
     """When it was first seen that the job had ended, and was not published."""
@@ -51,8 +55,8 @@ class FleetShadows:
         """How many jobs are waited for."""
         return len(self._waiting)
 
-    async def wait(self, job: JobId) -> bool:
-        waiting = self._waiting.setdefault(job, _Waiting())
+    async def wait(self, job: JobId, unheard_seconds: float = 0.0) -> bool:
+        waiting = self._waiting.setdefault(job, _Waiting(time.monotonic() + unheard_seconds))
         self._someone.set()
         await waiting.over.wait()
         return waiting.overdue
@@ -73,6 +77,8 @@ class FleetShadows:
         jobs = list(self._waiting)
         alive: dict[str, bool] = {}
         for job, look in zip(jobs, await self._claims.look(jobs), strict=True):
+            if look.owner is None and time.monotonic() < self._waiting[job].unheard_until:
+                continue
             if look.owner is not None and not look.published:
                 if look.owner not in alive:
                     alive[look.owner] = await self._liveness.lives(look.owner)

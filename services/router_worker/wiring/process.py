@@ -99,7 +99,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             every_seconds=settings.heartbeat_seconds,
             dead_after_seconds=settings.dead_after_seconds,
         )
-        claims = RedisClaims(redis, keyspace, worker, heartbeat)
+        claims = RedisClaims(redis, keyspace, worker, heartbeat, dead_after_seconds=settings.dead_after_seconds)
         shadows = FleetShadows(claims, heartbeat)
         flusher = Flusher(redis, keyspace, worker, measures, tick_seconds=settings.tick_seconds)
         seats = Seats(

@@ -247,9 +247,8 @@ def test_a_second_call_has_a_cause_or_none(fields: dict[str, object], cause: Cau
     assert repeat.cause is cause
 
 
-@pytest.mark.parametrize("died", [LATER - 1.6, LATER - 0.5], ids=["before", "just after the job was taken"])
-def test_a_call_that_only_a_dead_worker_and_a_flushed_valkey_knew_is_nobodys_to_charge(died: float) -> None:
-    dead = a_life(killed=True, ended_at=died)
+def test_a_call_that_only_a_dead_worker_and_a_flushed_valkey_knew_is_nobodys_to_charge() -> None:
+    dead = a_life(killed=True, ended_at=LATER - 1.6)
     flush = a_strike(Act.FLUSH, "valkey", LATER - 1.55)
     facts = tampered(calls=TWO_CALLS, lives=(dead, a_life("worker-2#1")), strikes=(flush,), ledger=(a_row(2),))
     assert unknown_to_all(facts) == {f"{JOB}.1"}
@@ -257,8 +256,8 @@ def test_a_call_that_only_a_dead_worker_and_a_flushed_valkey_knew_is_nobodys_to_
     assert not ledger_is_what_was_served(replace(facts, strikes=())).holds
 
 
-def test_a_worker_that_had_the_time_to_tell_of_a_call_has_to() -> None:
-    dead = a_life(killed=True, ended_at=LATER + 1)
+def test_no_job_is_taken_from_a_living_worker_so_that_its_death_right_after_could_hide_a_call() -> None:
+    dead = a_life(killed=True, ended_at=LATER - 0.5)
     flush = a_strike(Act.FLUSH, "valkey", LATER - 1.55)
     facts = tampered(calls=TWO_CALLS, lives=(dead, a_life("worker-2#1")), strikes=(flush,), ledger=(a_row(2),))
     assert not ledger_is_what_was_served(facts).holds

@@ -17,13 +17,15 @@ from shared.redis import redis_client
 
 
 class ClaimsOfOneOwner:
-    def __init__(self, *, ended: bool = False) -> None:
+    def __init__(self, *, ended: bool = False, owner: str | None = "other") -> None:
         self.ended = ended
+        self.owner = owner
+        self.published = False
         self.looks = 0
 
     async def look(self, jobs: Sequence[JobId]) -> list[Look]:
         self.looks += 1
-        return [Look("other", ended=self.ended, published=False, cancelled=False) for _ in jobs]
+        return [Look(self.owner, ended=self.ended, published=self.published, cancelled=False) for _ in jobs]
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         raise AssertionError(job, facts, ttl_ms)
@@ -80,6 +82,27 @@ async def test_an_owner_that_lives_and_runs_the_job_is_waited_for() -> None:
         assert not waiting.done()
         claims.ended = True
         assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_an_owner_that_may_be_heard_yet_is_waited_for() -> None:
+    claims = ClaimsOfOneOwner(owner=None)
+    async with watched(FleetShadows(claims, EverybodyLives(), every_seconds=0.001)) as shadows:
+        waiting = asyncio.create_task(shadows.wait(new_job_id(), 60))
+        while claims.looks < 3:
+            await asyncio.sleep(0)
+        claims.owner, seen = "other", claims.looks
+        while claims.looks < seen + 3:
+            await asyncio.sleep(0)
+        assert not waiting.done(), "it was heard, and lives"
+        claims.ended, claims.published = True, True
+        assert not await asyncio.wait_for(waiting, 5)
+
+
+async def test_an_owner_that_must_have_been_heard_by_now_is_not_waited_for() -> None:
+    claims = ClaimsOfOneOwner(owner=None)
+    async with watched(FleetShadows(claims, EverybodyLives(), every_seconds=0.001)) as shadows:
+        assert not await asyncio.wait_for(shadows.wait(new_job_id(), 0.01), 5)
+    assert claims.looks > 1
 
 
 async def test_who_waits_for_a_job_waits_on_while_nobody_can_tell_whether_its_owner_lives() -> None:

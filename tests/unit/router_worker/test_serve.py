@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.outcome import Outcome
-from services.router_worker.ports import Begun, Ended, Owned, Taken
+from services.router_worker.ports import Begun, Ended, Owned, Taken, Uncertain
 from services.router_worker.routing.plan import Plan
 from services.router_worker.run import CANCELLED, Run, Verdict
 from services.router_worker.running import RunningJobs
@@ -31,15 +31,19 @@ class AWorld:
     claim: Claim = field(default_factory=dict)
     claim_when_published: Claim = field(default_factory=dict)
     ended_elsewhere: Ended | None = None
+    unheard_seconds: float = 0.0
 
     # --- claims ---
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
+        if self.unheard_seconds and "waits" not in self.heard:
+            return Uncertain(self.unheard_seconds)
         return self.ended_elsewhere or Taken(1, 1, b"", cancelled=False, deaths=0, begun={}, finished={})
 
     # --- shadows ---
 
-    async def wait(self, job: JobId) -> bool:
+    async def wait(self, job: JobId, unheard_seconds: float = 0.0) -> bool:
+        assert unheard_seconds == self.unheard_seconds
         self.heard.append("waits")
         return self.heard.count("waits") == 2
 
@@ -116,6 +120,12 @@ async def test_a_claim_that_is_restored_before_kafka_has_the_result_does_not_say
     await served(world)
     assert "published" not in world.claim_when_published
     assert world.claim["published"] == b"1"
+
+
+async def test_a_job_that_somebody_may_run_is_waited_for_as_long_as_they_may_be_heard() -> None:
+    world = AWorld(unheard_seconds=2.5)
+    await served(world)
+    assert world.heard == ["waits", "log: cancelled", "result: cancelled", "claim: published", "log closed"]
 
 
 async def test_what_its_owner_never_says_to_be_published_is_published_once_more() -> None:
