@@ -45,6 +45,7 @@ class RedisWriter:
             [
                 *(job.id, worker, owner or "", epoch or "0", facts_of(job).to_bytes(), _TTL_MS, *entries, 2**53),
                 accepted_entry(job),
+                0,
             ],
         )
         assert reply[0] == b"taken", reply
