@@ -15,6 +15,7 @@ import pytest
 
 from cli.exit_codes import ExitCode
 from tests.suites.command_line import Ran, Sluice
+from tests.suites.ports import held_ports
 from tests.suites.served_ingress import fresh_place
 
 UP = ("up", "--foreground", "--workers", "1", "--port")
@@ -36,10 +37,16 @@ async def sluice(kafka_url: str, redis_url: str, postgres_url: str, tmp_path: Pa
         )
 
 
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    with held_ports() as port:
+        yield port
+
+
 @asynccontextmanager
-async def standing(sluice: Sluice) -> AsyncIterator[asyncio.subprocess.Process]:
+async def standing(sluice: Sluice, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """`sluice up` in the other terminal; ended however the test leaves it."""
-    process = await sluice.start(*UP, str(free_port()), "--json")
+    process = await sluice.start(*UP, str(port), "--json")
     try:
         assert process.stdout is not None
         async with asyncio.timeout(60):
@@ -51,12 +58,6 @@ async def standing(sluice: Sluice) -> AsyncIterator[asyncio.subprocess.Process]:
             process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
             await process.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(ask: Callable[[], Awaitable[Ran]], holds: Callable[[Any], bool]) -> Any:
@@ -76,8 +77,8 @@ def a_file(folder: Path, count: int) -> Path:
     return path
 
 
-async def test_a_stack_is_used_from_another_terminal_and_ended_from_there(sluice: Sluice) -> None:
-    async with standing(sluice) as up:
+async def test_a_stack_is_used_from_another_terminal_and_ended_from_there(sluice: Sluice, free_port) -> None:
+    async with standing(sluice, free_port()) as up:
         told = await sluice("status", "--json")
         assert (told.code, told.json["phase"]) == (0, "ready")
         submitted = await sluice("submit", str(a_file(sluice.folder, 5)), "--wait")
@@ -107,7 +108,7 @@ async def test_a_stack_is_used_from_another_terminal_and_ended_from_there(sluice
     assert (await sluice("down", "--json")).json == {"ended": None}
 
 
-async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) -> None:
+async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice, free_port) -> None:
     file = a_file(sluice.folder, 10_000)
     journals = sluice.folder / ".sluice" / "submissions"
 
@@ -115,7 +116,7 @@ async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) ->
         """More than the submission's name."""
         return any(journal.read_bytes().count(b"\n") > 1 for journal in journals.glob("*.jsonl"))
 
-    async with standing(sluice):
+    async with standing(sluice, free_port()):
         interrupted = await sluice.interrupted("submit", str(file), when=some_are_in)
         assert interrupted.code == ExitCode.INTERRUPTED
         assert "accepted so far. The same command sends the rest." in interrupted.err
@@ -130,8 +131,8 @@ async def test_an_interrupted_submission_goes_on_where_it_was(sluice: Sluice) ->
     assert list(journals.iterdir()) == []
 
 
-async def test_nothing_outlives_an_up_that_is_killed_and_the_next_one_begins_anew(sluice: Sluice) -> None:
-    async with standing(sluice) as up:
+async def test_nothing_outlives_an_up_that_is_killed_and_the_next_one_begins_anew(sluice: Sluice, free_port) -> None:
+    async with standing(sluice, free_port()) as up:
         again = await sluice(*UP, str(free_port()))
         assert again.code == ExitCode.SETUP
         assert f"Sluice is up in this folder already (pid {up.pid})" in again.err
@@ -144,7 +145,7 @@ async def test_nothing_outlives_an_up_that_is_killed_and_the_next_one_begins_ane
             while any(lives(pid) for pid in pids):
                 await asyncio.sleep(0.05)
         assert (await sluice("status", "--json")).json == {"phase": "stopped"}
-    async with standing(sluice):
+    async with standing(sluice, free_port()):
         assert (await sluice("status")).code == 0
 
 
@@ -179,7 +180,9 @@ async def test_a_port_in_use_is_told_before_anything_starts(tmp_path: Path, take
         ),
     ],
 )
-async def test_a_wrong_configuration_is_told_before_anything_starts(tmp_path: Path, text: str, why: str) -> None:
+async def test_a_wrong_configuration_is_told_before_anything_starts(
+    tmp_path: Path, text: str, why: str, free_port
+) -> None:
     (tmp_path / "sluice.yaml").write_text(text)
 
     ended = await Sluice(tmp_path, {})(*UP, str(free_port()))

@@ -60,6 +60,15 @@ async def of_demos(servers: Stack) -> set[str]:
     return {name for name in (*topics, *keys, *databases) if "demo_" in name}
 
 
+async def nothing_stands(servers: Stack) -> None:
+    """Soon: a broker still tells of a topic for a moment after its controller has deleted it."""
+    for _ in range(100):
+        if not (left := await of_demos(servers)):
+            break
+        await asyncio.sleep(0.2)
+    assert left == set()
+
+
 async def test_every_check_holds_and_borrowed_servers_are_left_as_they_were(
     servers: Stack, start_demo: StartDemo, tmp_path: Path
 ) -> None:
@@ -70,7 +79,7 @@ async def test_every_check_holds_and_borrowed_servers_are_left_as_they_were(
     assert {check["claim"] for check in outcome["checks"] if not check["holds"]} == set()
     assert outcome["jobs"] == {"accepted": {"chat": 8, "jobs": 8, "topic": 8}, "ended": {"succeeded": 24}}
     assert outcome["killed_worker"]["taken_over"] > 0
-    assert await of_demos(servers) == set()
+    await nothing_stands(servers)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,5 +97,5 @@ async def test_a_demo_that_is_stopped_half_way_leaves_nothing(
     assert process.returncode == 130
     assert b"SIGTERM: ending everything" in said
     assert complaint == b""
-    assert await of_demos(servers) == set()
+    await nothing_stands(servers)
     assert list(tmp_path.iterdir()) == []

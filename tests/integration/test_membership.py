@@ -54,10 +54,10 @@ async def test_who_comes_back_under_the_same_name_moves_nothing(kafka_url: str, 
 
 
 async def test_who_goes_for_good_says_goodbye_although_it_had_a_name(kafka_url: str, topic: str) -> None:
-    async with consuming(kafka_url, topic, ignore, seat=NamedSeat("seat-1"), session_timeout_ms=30_000) as other:
-        async with consuming(kafka_url, topic, ignore, seat=NamedSeat("seat-0"), session_timeout_ms=30_000) as leaving:
+    async with consuming(kafka_url, topic, ignore, seat=NamedSeat("seat-1"), session_timeout_ms=120_000) as other:
+        async with consuming(kafka_url, topic, ignore, seat=NamedSeat("seat-0"), session_timeout_ms=120_000) as leaving:
             await until(lambda: len(assigned(leaving)) == len(assigned(other)) == PARTITIONS // 2, "both have a half")
-        await until(lambda: len(assigned(other)) == PARTITIONS, "the other has all, long before the session ends", 10)
+        await until(lambda: len(assigned(other)) == PARTITIONS, "the other has all, long before the session ends")
 
 
 async def test_who_has_lost_its_name_lets_the_new_holder_have_it(kafka_url: str, topic: str) -> None:

@@ -22,7 +22,7 @@ from simulator import Script
 from tests.suites.fleet import Fleet, Servers, a_job, running_fleet, until
 
 WHOLE = 60
-IMPATIENT = {"first_token_seconds": 1.5, "between_tokens_seconds": 1.5}
+IMPATIENT = {"first_token_seconds": 5, "between_tokens_seconds": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ FAULTS = [
     Fault("malformed", "malformed", "malformed_after={at}", 9),
     Fault("error", "server_error", "error_after={at}", 20),
     Fault("neither-reason-nor-end", "cut", "omit=both", WHOLE),
-    Fault("drip", "too_slow", "gap=0.06", 0, {"between_tokens_seconds": 2, "slowest_tokens_per_second": 100}),
+    Fault("drip", "too_slow", "gap=0.2", 0, {"between_tokens_seconds": 5, "slowest_tokens_per_second": 100}),
 ]
 EARLY = [fault for fault in FAULTS if "{at}" in fault.script]
 """Those that can strike before the first token."""

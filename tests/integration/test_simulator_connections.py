@@ -8,6 +8,7 @@ import pytest
 
 from simulator import Config, Simulator, running_simulator
 from tests.suites.simulator_peer import connect, eventually, request, sent, the_only_record
+from tests.suites.timing import soon
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def test_a_stall_that_ends_goes_on(sim):
 @pytest.mark.parametrize(("how", "reset"), [("close", False), ("reset", True)])
 async def test_a_cut_stream_ends_without_its_last_chunk(sim, how, reset):
     peer = await sent(sim, request(f"tokens=20;gap=0.002;cut_after=7;cut_by={how}"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         lost = await peer.lost
     assert isinstance(lost, ConnectionResetError) == reset
     assert peer.received.count(b"data: ") == 8
@@ -66,7 +67,7 @@ async def test_a_cut_stream_ends_without_its_last_chunk(sim, how, reset):
 
 async def test_a_stream_may_be_cut_behind_its_preamble(sim):
     peer = await sent(sim, request("cut_after=0"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await peer.lost
     assert peer.received.count(b"data: ") == 1
     assert b'"role":"assistant"' in peer.received
@@ -74,7 +75,7 @@ async def test_a_stream_may_be_cut_behind_its_preamble(sim):
 
 async def test_a_whole_answer_that_is_cut_lacks_its_second_half(sim):
     peer = await sent(sim, request("cut_after=3", stream=False))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await peer.lost
     head, body = peer.received.split(b"\r\n\r\n", 1)
     assert f"content-length: {2 * len(body)}"[:-1].encode() in head
@@ -92,7 +93,7 @@ async def test_an_error_instead_of_an_answer_costs_nothing(sim):
 
 async def test_hanging_up_sends_no_byte(sim):
     peer = await sent(sim, request("hang_up=close"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await peer.lost
     assert peer.received == b""
     record = await the_only_record(sim)
@@ -132,12 +133,18 @@ def is_json(data):
 
 
 async def test_times_are_kept(sim):
-    peer = await sent(sim, request("tokens=11;opening=0.05;first_token=0.1;gap=0.02"))
-    await peer.until(b"[DONE]")
-    record = await the_only_record(sim)
-    assert 0.149 <= record.first_token_at - record.started_at < 2
-    assert 0.195 <= record.ended_at - record.first_token_at < 2
-    peer.transport.close()
+    async def told():
+        before = len(sim.served())
+        peer = await sent(sim, request("tokens=11;opening=0.05;first_token=0.1;gap=0.02"))
+        await eventually(lambda: len(sim.served()) > before)
+        record = sim.served()[-1]
+        # Each from the beginning: whoever was late for the first token catches up on the way to the last one.
+        assert record.first_token_at - record.started_at >= 0.149
+        assert record.ended_at - record.started_at >= 0.345
+        peer.transport.close()
+        return record.ended_at - record.started_at
+
+    assert await soon(told, 2)
 
 
 async def test_a_client_that_does_not_read_is_not_written_to(sim):
@@ -203,7 +210,7 @@ async def test_stopping_ends_what_is_under_way_and_records_it():
     async with running_simulator(Config()) as sim:
         peer = await sent(sim, request("tokens=1000;gap=0.01"))
         await peer.until(b"data: ")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await peer.lost
     (record,) = sim.served()
     assert record.finished == "stopped"

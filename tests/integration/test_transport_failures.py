@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -72,7 +72,7 @@ async def test_what_came_before_a_cut_is_not_lost(providers: Providers) -> None:
 
 
 async def test_an_answer_that_failed_is_not_read_on(sim: Simulator, providers: Providers) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):  # of the fifty that the answer takes
         await called(providers, "malformed_after=2;tokens=1000;gap=0.05")
         await until(lambda: bool(sim.served()))
     assert sim.served()[-1].finished == "client_left"
@@ -155,7 +155,7 @@ async def test_the_failure_of_a_status_counts_though_its_body_breaks_off() -> No
         ("opening=30", {"first_token_seconds": 0.1}, FailureKind.FIRST_TOKEN_TIMEOUT),
         ("first_token=30", {"first_token_seconds": 0.1}, FailureKind.FIRST_TOKEN_TIMEOUT),
         ("stall_after=2", {"between_tokens_seconds": 0.1}, FailureKind.STALL),
-        ("tokens=1000;gap=0.02", {"total_seconds": 0.2, "between_tokens_seconds": 0.1}, FailureKind.TOTAL_TIMEOUT),
+        ("tokens=1000;gap=0.02", {"total_seconds": 2, "between_tokens_seconds": 1.5}, FailureKind.TOTAL_TIMEOUT),
     ],
 )
 async def test_every_phase_has_its_limit(
@@ -179,20 +179,20 @@ async def test_an_answer_in_one_piece_may_take_longer_than_a_first_token(provide
 
 async def test_the_time_that_the_reader_takes_is_not_the_providers(providers: Providers) -> None:
     job = a_job()
-    timeouts = PATIENT.model_copy(update={"between_tokens_seconds": 0.1})
+    timeouts = PATIENT.model_copy(update={"between_tokens_seconds": 1.0})
     events = []
     calls = providers.attempt(job, a_candidate("tokens=9;gap=0.02", timeouts), name_of(job), None, job.deadline)
     async with asyncio.timeout(TEST_SECONDS), aclosing(calls) as answer:
         async for event in answer:
             events.append(event)
             if len(events) == 5:
-                await busy_reading(0.2)
+                await busy_reading(1.5)
     assert isinstance(events[-1], Finished)
 
 
 @pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def unused_port() -> Iterator[int]:
+    """Nobody listens at it, nor can meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

@@ -207,11 +207,11 @@ async def test_an_authority_that_cannot_be_read_ends_the_start(tmp_path: Path) -
 
 
 async def test_a_crawling_answer_is_given_up(sim: Simulator, providers: Providers) -> None:
-    timeouts = PATIENT.model_copy(update={"slowest_tokens_per_second": 50.0, "between_tokens_seconds": 0.2})
+    timeouts = PATIENT.model_copy(update={"slowest_tokens_per_second": 50.0, "between_tokens_seconds": 1.0})
     assert (await failed(providers, "tokens=100;gap=0.05", timeouts=timeouts)).kind is FailureKind.TOO_SLOW
     await until(lambda: bool(sim.served()))
     assert sim.served()[-1].finished == "client_left"
-    events = await called(providers, "tokens=40;gap=0.01", timeouts=timeouts)
+    events = await called(providers, "tokens=150;gap=0.01", timeouts=timeouts)
     assert isinstance(events[-1], Finished)
 
 

@@ -18,6 +18,8 @@ from simulator import Script
 from tests.suites.fleet import Fleet, Servers, a_job, running_fleet, until
 
 SHORTEST = TIERS[0]
+A_TIER_LATER = SHORTEST.delay
+"""By so much is late who is put off once more than he has to be."""
 
 Start = Callable[..., AbstractAsyncContextManager[Fleet]]
 
@@ -63,7 +65,7 @@ async def records(fleet: Fleet, topic: Topic, count: int) -> list[Job]:
 
 
 async def test_a_parked_job_waits_for_the_first_deployment_to_return_and_others_have_its_slot(start: Start) -> None:
-    async with start(first=parked_for(4), second=parked_for(1.5), free={"tokens": 5}, apart=["free"]) as fleet:
+    async with start(first=parked_for(50), second=parked_for(4), free={"tokens": 5}, apart=["free"]) as fleet:
         await fleet.start_worker(SLUICE_INTERACTIVE_SLOTS="1")
         parked, other = a_job(), a_job(model="free")
         await fleet.submit(parked)
@@ -75,7 +77,7 @@ async def test_a_parked_job_waits_for_the_first_deployment_to_return_and_others_
         assert (there.status, result.status) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
         assert [attempt.deployment for attempt in result.attempts] == ["sim/first", "sim/second", "sim/second"]
         waited = result.attempts[2].started_at - result.attempts[1].ended_at
-        assert timedelta(seconds=1.5) <= waited < timedelta(seconds=4)
+        assert timedelta(seconds=4) <= waited < timedelta(seconds=50)
 
 
 async def test_a_long_wait_is_spent_in_a_tier_and_an_older_record_means_nothing_meanwhile(start: Start) -> None:
@@ -135,10 +137,10 @@ async def test_scheduled_jobs_begin_in_time_and_expire_in_time_wherever_they_wai
             assert result.status is JobStatus.SUCCEEDED
             assert result.started_at is not None
             assert job.not_before is not None
-            assert timedelta() <= result.started_at - job.not_before < timedelta(seconds=1)
+            assert timedelta() <= result.started_at - job.not_before < A_TIER_LATER
         expired, cancelled = await fleet.ended(hopeless, unwanted)
         assert (expired.status, cancelled.status) == (JobStatus.EXPIRED, JobStatus.CANCELLED)
-        assert timedelta() <= expired.ended_at - hopeless.deadline < timedelta(seconds=1)
+        assert timedelta() <= expired.ended_at - hopeless.deadline < A_TIER_LATER
         assert len(fleet.simulator.served()) == 2
         assert len(fleet.results) == 4
         await until(lambda: len(fleet.dead_letters) == 1, "the bad record is buried")

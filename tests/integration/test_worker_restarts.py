@@ -12,8 +12,12 @@ from shared.contracts import JobStatus
 from simulator import Script
 from tests.suites.fleet import Fleet, Servers, Worker, a_job, running_fleet
 
-SESSION: Final = {"SLUICE_SESSION_SECONDS": "60"}
-"""Far longer than a test: nothing that happens can be the end of a session."""
+SESSION: Final = {
+    "SLUICE_SESSION_SECONDS": "60",
+    "SLUICE_HEARTBEAT_SECONDS": "2",
+    "SLUICE_DEAD_AFTER_SECONDS": "10",
+}
+"""Far longer than a test, and seats that a busy machine does not make run out: nothing moves but what is moved."""
 
 
 @pytest.fixture
@@ -32,10 +36,16 @@ async def rebalances(worker: Worker) -> float:
     return sum(float(line.split()[1]) for line in exposed.splitlines() if line.startswith("sluice_rebalances_total{"))
 
 
+async def settled(witness: Worker) -> float:
+    """How often it was dealt partitions, once it has understood what the last newcomer's coming has left it."""
+    await witness.ready()
+    return await rebalances(witness)
+
+
 async def test_a_killed_worker_that_is_restarted_moves_no_partition_of_the_others(fleet: Fleet) -> None:
     witness = await fleet.start_worker(**SESSION)
     doomed = await fleet.start_worker(SLUICE_WORKER_NAME="doomed", **SESSION)
-    deals = await rebalances(witness)
+    deals = await settled(witness)
     doomed.process.kill()
     await doomed.process.wait()
 
@@ -51,7 +61,7 @@ async def test_a_killed_worker_that_is_restarted_moves_no_partition_of_the_other
 async def test_a_worker_that_stops_for_a_restart_keeps_its_partitions(fleet: Fleet) -> None:
     witness = await fleet.start_worker(**SESSION)
     stopped = await fleet.start_worker(SLUICE_ON_STOP="stay", **SESSION)
-    deals = await rebalances(witness)
+    deals = await settled(witness)
     assert await stopped.process.stop(10) == 0
 
     await fleet.start_worker(SLUICE_ON_STOP="stay", **SESSION)

@@ -25,6 +25,7 @@ from shared.redis import redis_client
 from shared.topics import DEAD_LETTERS, JOBS, RESULTS, USAGE
 from simulator import Config, Quota, Script, Simulator, running_simulator
 from tests.suites.nursery import born
+from tests.suites.ports import held_ports
 
 __all__ = ["Fleet", "Servers", "Worker", "a_job", "running_fleet", "until"]
 
@@ -99,19 +100,19 @@ class Fleet:
     simulator: Simulator
     redis: Redis
     producer: AIOKafkaProducer
+    free_port: Callable[[], int]
     results: list[JobEnded] = field(default_factory=list)
     told: list[AttemptFinished] = field(default_factory=list)
     """What the usage topic says, word for word: an attempt may be told of several times."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
-    _ports: Callable[[], int] = field(default_factory=lambda: _free_port)
 
     @property
     def keyspace(self) -> Keyspace:
         return Keyspace(self.namespace)
 
     async def start_worker(self, **env: str) -> Worker:
-        number, port = len(self.workers), self._ports()
+        number, port = len(self.workers), self.free_port()
         log = self.folder / f"worker-{number}.log"
         settings = {
             "KAFKA_URL": self.servers.kafka_url,
@@ -261,7 +262,8 @@ async def running_fleet(
         stack.push_async_callback(producer.stop)
         prefix = f"{name}."
         await ensure_topics(servers.kafka_url, prefix)
-        fleet = Fleet(servers, prefix, name, folder, simulator, redis, producer)
+        free_port = stack.enter_context(held_ports())
+        fleet = Fleet(servers, prefix, name, folder, simulator, redis, producer, free_port)
         ready = asyncio.Event()
         collecting = asyncio.create_task(fleet.collect(ready))
         await ready.wait()
@@ -273,11 +275,3 @@ async def running_fleet(
             await asyncio.gather(*(worker.process.wait() for worker in fleet.workers))
             collecting.cancel()
             await asyncio.gather(collecting, return_exceptions=True)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

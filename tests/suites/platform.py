@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from shared.config.keys import hash_key, new_key
 from shared.kafka import ensure_topics
 from simulator import Config, Script, Simulator, running_simulator
 from tests.suites.nursery import born
+from tests.suites.ports import held_ports
 
 __all__ = ["Platform", "Process", "Servers", "running_platform"]
 
@@ -75,6 +75,7 @@ class Platform:
     simulator: Simulator
     keys: Mapping[str, str]
     """API key by tenant."""
+    free_port: Callable[[], int]
     processes: list[Process] = field(default_factory=list)
 
     @property
@@ -102,7 +103,7 @@ class Platform:
         }
 
     async def start(self, service: str, **env: str) -> Process:
-        port = int(env.get(_PORT_OF[service], 0)) or _free_port()
+        port = int(env.get(_PORT_OF[service], 0)) or self.free_port()
         log = self.folder / f"{service}-{len(self.processes)}.log"
         settings = {**os.environ, **self.environment, _PORT_OF[service]: str(port), **env}
         child = await born(service, env=settings, log=log)
@@ -135,7 +136,7 @@ async def running_platform(
             **sections,
         }
         (folder / "sluice.yaml").write_text(yaml.safe_dump(config))
-        platform = Platform(servers, name, folder, simulator, keys)
+        platform = Platform(servers, name, folder, simulator, keys, stack.enter_context(held_ports()))
         await ensure_topics(servers.kafka_url, platform.topic_prefix)
         try:
             yield platform
@@ -147,9 +148,3 @@ async def running_platform(
             for process in platform.processes:
                 process.leashed.kill()
             await asyncio.gather(*(process.leashed.wait() for process in platform.processes))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,7 +11,7 @@ import pytest
 from chaos.bench.links import Address, Link
 from chaos.schedule import Act
 
-SOON = 5.0
+SOON = 20.0
 SILENCE = 0.2
 
 
