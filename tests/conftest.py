@@ -11,11 +11,13 @@ import asyncpg
 import pytest
 from hypothesis import settings
 
+from devstack.ports import Ports
 from devstack.stack import Stack, erase, running_stack
 from services.accounting.ledger.engine import engine_for
 from services.accounting.migrations import migrate
 from shared.ids import new_id
 from tests.suites.hangs import is_timeout, waiting_tasks
+from tests.suites.ports import held_ports
 
 # An example that takes long on a busy machine is not wrong: nothing is asserted about time.
 settings.register_profile("sluice", deadline=None)
@@ -48,8 +50,10 @@ def servers_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 async def servers(servers_folder: Path) -> AsyncIterator[Stack]:
     """The three real servers; those that KAFKA_URL, REDIS_URL and POSTGRES_URL name are taken as they are."""
-    async with running_stack(servers_folder / "stack") as stack:
-        yield stack
+    with held_ports() as port:
+        ports = Ports(kafka=port(), kafka_controller=port(), valkey=port(), postgres=port())
+        async with running_stack(servers_folder / "stack", ports=ports) as stack:
+            yield stack
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,17 +78,22 @@ class Worker:
     log: Path
     probe_port: int
 
-    async def ready(self) -> None:
-        async with asyncio.timeout(30), httpx.AsyncClient() as client:
-            while True:
-                if self.process.returncode is not None:
-                    raise AssertionError(self.log.read_text()[-3000:])
-                try:
-                    if (await client.get(f"http://127.0.0.1:{self.probe_port}/readyz")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
+    async def ready(self, seconds: float = 60) -> None:
+        said = "nothing"
+        async with httpx.AsyncClient() as client:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while self.process.returncode is None:
+                        try:
+                            answer = await client.get(f"http://127.0.0.1:{self.probe_port}/readyz")
+                        except httpx.TransportError:
+                            pass
+                        else:
+                            if answer.status_code == 200:
+                                return
+                            said = answer.text
+                        await asyncio.sleep(0.05)
+        raise AssertionError(f"not ready; /readyz said {said}; the log ends with\n{self.log.read_text()[-3000:]}")
 
 
 @dataclass(slots=True)
