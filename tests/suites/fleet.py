@@ -78,7 +78,7 @@ class Worker:
     log: Path
     probe_port: int
 
-    async def ready(self, seconds: float = 60) -> None:
+    async def ready(self, seconds: float = 120) -> None:
         said = "nothing"
         async with httpx.AsyncClient() as client:
             with suppress(TimeoutError):

@@ -44,7 +44,7 @@ class Process:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def ready(self, seconds: float = 60) -> None:
+    async def ready(self, seconds: float = 120) -> None:
         async with asyncio.timeout(seconds), httpx.AsyncClient() as client:
             while not await self._answers(client):
                 if self.leashed.returncode is not None:
