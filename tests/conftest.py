@@ -56,6 +56,12 @@ async def servers(servers_folder: Path) -> AsyncIterator[Stack]:
             yield stack
 
 
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    with held_ports() as port:
+        yield port
+
+
 @pytest.fixture(scope="session")
 def kafka_url(servers: Stack) -> str:
     return servers.urls.kafka_url

@@ -15,7 +15,6 @@ import pytest
 
 from cli.exit_codes import ExitCode
 from tests.suites.command_line import Ran, Sluice
-from tests.suites.ports import held_ports
 from tests.suites.served_ingress import fresh_place
 
 UP = ("up", "--foreground", "--workers", "1", "--port")
@@ -35,12 +34,6 @@ async def sluice(kafka_url: str, redis_url: str, postgres_url: str, tmp_path: Pa
                 "SLUICE_NAMESPACE": place.namespace,
             },
         )
-
-
-@pytest.fixture
-def free_port() -> Iterator[Callable[[], int]]:
-    with held_ports() as port:
-        yield port
 
 
 @asynccontextmanager

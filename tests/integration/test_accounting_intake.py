@@ -22,6 +22,12 @@ async def place(kafka_url: str, topic_prefix: str) -> Place:
     return Place(kafka_url, "", topic_prefix)
 
 
+def usage_of(place: Place, batch_records: int) -> Source:
+    """Its consumer stays in its group through a pause of this machine: each record is read once."""
+    group = f"{place.topic_prefix}.accounting.usage"
+    return Source("usage", (USAGE.at(place.topic_prefix),), group, batch_records, session_seconds=60)
+
+
 @pytest.fixture
 async def producer(kafka_url: str) -> AsyncIterator[AIOKafkaProducer]:
     producer = new_producer(kafka_url, "test")
@@ -53,8 +59,7 @@ async def test_the_next_batch_is_read_while_one_is_written_and_no_further_one(
 
     await produce(producer, place, USAGE, as_records(attempts(60)))
     broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)
-    source = Source("usage", (USAGE.at(place.topic_prefix),), f"{place.topic_prefix}.accounting.usage", 10)
-    intake = Intake(broker, source, reading, writing)
+    intake = Intake(broker, usage_of(place, 10), reading, writing)
     await broker.start()
     await until(two_are_in_hand)
     assert (len(read), written) == (2, [])
@@ -78,8 +83,7 @@ async def test_what_comes_while_a_batch_is_written_makes_the_next_one(place: Pla
         return {}
 
     broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)
-    source = Source("usage", (USAGE.at(place.topic_prefix),), f"{place.topic_prefix}.accounting.usage", 10_000)
-    intake = Intake(broker, source, reading, writing)
+    intake = Intake(broker, usage_of(place, 10_000), reading, writing)
     await broker.start()
     for produced in (10, 20, 30):
         await produce(producer, place, USAGE, as_records(attempts(10)))
@@ -113,8 +117,7 @@ async def test_a_batch_that_fails_for_an_unforeseen_reason_is_not_committed_past
         raise ZeroDivisionError
 
     broker = KafkaBroker(place.kafka_url, apply_types=False, logger=None)
-    source = Source("usage", (USAGE.at(place.topic_prefix),), f"{place.topic_prefix}.accounting.usage", 10)
-    intake = Intake(broker, source, read, write)
+    intake = Intake(broker, usage_of(place, 10), read, write)
     await produce(producer, place, USAGE, as_records(attempts(60)))
     await broker.start()
     with pytest.raises(ZeroDivisionError):

@@ -47,6 +47,16 @@ def keeper(engine: AsyncEngine, *, today: datetime, keep: int | None = None) -> 
     return LedgerMonths(engine, keep, lambda: today)
 
 
+async def looked(keeper: LedgerMonths) -> None:
+    """Whoever has waited too long for the others looks again, as in its next round."""
+    while True:
+        try:
+            return await keeper.look()
+        except AwayError as error:
+            if "lock timeout" not in str(error):
+                raise
+
+
 async def where_rows_stand(engine: AsyncEngine) -> list[tuple[str, int]]:
     query = text("select tableoid::regclass::text, count(*) from usage_ledger group by 1 order by 1")
     async with engine.connect() as connection:
@@ -113,7 +123,8 @@ async def test_without_a_limit_every_month_is_kept(engine: AsyncEngine) -> None:
 async def test_several_processes_may_look_at_once(engine: AsyncEngine) -> None:
     today = datetime(2026, 11, 20, tzinfo=UTC)
     await PostgresLedger(engine).add([in_month(2026, 11)], {})
-    await asyncio.gather(*(keeper(engine, today=today).look() for _ in range(4)))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(looked(keeper(engine, today=today)) for _ in range(4)))
     assert await where_rows_stand(engine) == [("usage_ledger_2026_11", 1)]
 
 

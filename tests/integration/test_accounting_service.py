@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -78,8 +78,8 @@ async def test_bad_records_go_to_the_dead_letters_and_hold_up_nothing(place: Pla
     await produce(producer, place, USAGE, [("k", b"no json"), *records[:12], ("k", b'{"tenant": 1}'), *records[12:]])
     async with accounting(place):
         await recorded(place, len(good) + 1)
+        letters = await dead_letters(place, 4)
     assert await place.rows("select end_user from usage_ledger where end_user is not null") == [("a\ufffdb",)]
-    letters = await dead_letters(place, 4)
     assert sorted(letter.reason for letter in letters) == [
         DeadLetterReason.SCHEMA,
         DeadLetterReason.SCHEMA,
@@ -105,15 +105,14 @@ async def dead_letters(place: Place, count: int) -> list[DeadLetter]:
 class Cable:
     """A way to a server that can be cut: connections through it break, new ones are refused."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, at: int) -> None:
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
+        self.port = at
 
     async def plug_in(self) -> None:
         self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         if self._server is not None:
@@ -123,8 +122,12 @@ class Cable:
         self._open.clear()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         far_reader, far_writer = await asyncio.open_connection(*self._target)
-        self._open |= {writer, far_writer}
+        if writer.transport.is_closing():  # cut before it was whole
+            far_writer.close()
+            return
+        self._open.add(far_writer)
         await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,9 +142,9 @@ class Cable:
 
 
 @pytest.fixture
-async def cable(database: str) -> AsyncIterator[Cable]:
+async def cable(database: str, free_port: Callable[[], int]) -> AsyncIterator[Cable]:
     url = urlsplit(database)
-    cable = Cable(url.hostname or "", url.port or 5432)
+    cable = Cable(url.hostname or "", url.port or 5432, free_port())
     await cable.plug_in()
     yield cable
     await cable.cut()

@@ -1,7 +1,7 @@
 """Accounting before it is ready."""
 
 import asyncio
-import socket
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -12,13 +12,7 @@ from shared.config import Config
 from shared.lifecycle import Stopping
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_while_it_waits_for_its_first_server_it_is_alive_and_says_what_for() -> None:
+async def test_while_it_waits_for_its_first_server_it_is_alive_and_says_what_for(free_port: Callable[[], int]) -> None:
     port, stop = free_port(), asyncio.Event()
     nowhere = {"postgres_url": "postgresql://nobody@127.0.0.1:1/nothing", "kafka_url": "127.0.0.1:1"}
     settings = Settings.model_validate(nowhere | {"probe_host": "127.0.0.1", "probe_port": port})

@@ -62,7 +62,8 @@ async def on_topic(served: ServedIngress, subject: str) -> AuditEntry:
 async def test_what_administrators_do_is_in_the_log_and_on_the_topic(
     served: ServedIngress, environment: Environment
 ) -> None:
-    async with httpx.AsyncClient(base_url=f"{served.url()}/admin/v1", headers=ADMIN, trust_env=False) as admin:
+    url = f"{served.url()}/admin/v1"
+    async with httpx.AsyncClient(base_url=url, headers=ADMIN, timeout=20, trust_env=False) as admin:
         await admin.post("/tenants", json={"tenant": "globex"})
         await admin.post("/keys", json={"tenant": "globex", "id": "one"})
         await admin.post("/keys", json={"tenant": "globex", "id": "one"})  # taken: nothing was done
@@ -81,11 +82,13 @@ async def test_what_administrators_do_is_in_the_log_and_on_the_topic(
     entry = await on_topic(served, "key:one")
     assert (entry.tenant, entry.seq, entry.action, entry.actor) == ("globex", 2, "key_created", "admin:ops")
     async with asyncio.timeout(30):
+        while not await ask(served.place.postgres_url, "select from audit_log where action = 'config_loaded'"):
+            await asyncio.sleep(0.05)  # the gateway tells it by itself
         while await ask(served.place.postgres_url, "select from audit_pending"):
             await asyncio.sleep(0.05)
     found = await verified(environment, None, topic=True)
     assert found.faults == ()
-    assert found.entries > 11  # the configuration was loaded as well
+    assert found.entries > 11
 
 
 async def ask(url: str, statement: str) -> list[asyncpg.Record]:

@@ -39,7 +39,7 @@ MESSAGES = [
 
 SCRIPTS = {
     "quick": Script.model_validate({"tokens": 20}),
-    "slow": Script.model_validate({"tokens": 100, "gap": 0.02}),
+    "halting": Script.model_validate({"tokens": 100, "gap": 0.02, "stall_after": 10, "first": 1}),
     "author": Script.model_validate({"tokens": 250_000}),
 }
 
@@ -85,7 +85,7 @@ async def test_twenty_megabytes_reach_the_provider_unchanged_and_no_record_grows
 
 async def test_a_worker_that_dies_with_a_large_job_is_followed_by_one_that_has_it_all(site: Site) -> None:
     async with site.client() as client:
-        answer = await client.post("/v1/jobs", json={"model": "slow", "messages": MESSAGES})
+        answer = await client.post("/v1/jobs", json={"model": "halting", "messages": MESSAGES})
     job = answer.json()["id"]
     reader = Reader([site.ingress.url], site.platform.keys["acme"], job)
     reading = asyncio.create_task(reader.read())
@@ -169,7 +169,7 @@ async def forgotten(platform: Platform, job: str) -> None:
 
 async def until_shown(client: httpx.AsyncClient, job: str) -> dict[str, object]:
     """As soon as accounting has recorded its end."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (found := await client.get(f"/v1/jobs/{job}")).json().get("status") != "succeeded":
             await asyncio.sleep(0.05)
     whole: dict[str, object] = found.json()

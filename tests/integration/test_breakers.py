@@ -24,6 +24,8 @@ from tests.suites.fleet import Fleet, Servers, Worker, a_job, running_fleet, unt
 CONNECT, CUT = FailureKind.CONNECT, FailureKind.CUT
 DOWN = Script.model_validate({"tokens": 5, "status": 500})
 WELL = Script(tokens=5)
+TWO_IN_A_ROW: dict[str, object] = {"failures_in_a_row": 2, "open_seconds": 600, "most_open_seconds": 600}
+"""Left alone for longer than any test takes."""
 
 Start = Callable[..., AbstractAsyncContextManager[Fleet]]
 
@@ -72,8 +74,15 @@ async def one_by_one(fleet: Fleet, count: int) -> list[JobEnded]:
 
 async def shows(worker: Worker, line: str) -> None:
     """Wait until the worker's metrics say so."""
-    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+    async with asyncio.timeout(60), httpx.AsyncClient(timeout=20) as client:
         while line not in (await client.get(f"http://127.0.0.1:{worker.probe_port}/metrics")).text:
+            await asyncio.sleep(0.02)
+
+
+async def told(fleet: Fleet) -> None:
+    """Wait until a worker has told the others to leave `a` alone."""
+    async with asyncio.timeout(30):
+        while not await fleet.redis.hexists(fleet.keyspace.breakers, "sim/a"):
             await asyncio.sleep(0.02)
 
 
@@ -117,7 +126,7 @@ async def test_a_key_is_left_alone_until_somebody_says_that_it_may_be_used(redis
 async def test_a_deployment_that_keeps_failing_is_asked_no_more_by_any_worker_and_the_plan_says_why(
     start: Start,
 ) -> None:
-    async with start({"failures_in_a_row": 3, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+    async with start(TWO_IN_A_ROW | {"failures_in_a_row": 3}, a=DOWN, b=WELL) as fleet:
         await fleet.start_worker()
         await fleet.start_worker()
         ended = await one_by_one(fleet, 5)
@@ -149,29 +158,28 @@ async def test_a_job_waits_until_its_only_deployment_is_tried_again(start: Start
 
 async def test_a_callers_own_mistakes_keep_nobody_from_a_deployment(start: Start) -> None:
     strict = Script.model_validate({"tokens": 5, "status": 400, "first": 4})
-    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=strict) as fleet:
+    async with start(TWO_IN_A_ROW, a=strict) as fleet:
         await fleet.start_worker()
         ended = await one_by_one(fleet, 5)
         assert [end.status for end in ended] == [JobStatus.FAILED] * 4 + [JobStatus.SUCCEEDED]
 
 
 async def test_a_worker_that_cannot_reach_redis_for_a_while_still_leaves_it_alone(start: Start) -> None:
-    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+    async with start(TWO_IN_A_ROW, a=DOWN, b=WELL) as fleet:
         await fleet.start_worker()
         await one_by_one(fleet, 3)
         assert asked(fleet)["a"] == 2
         await fleet.redis.delete(fleet.keyspace.breakers)  # as FLUSHALL does it
         await one_by_one(fleet, 2)
         assert asked(fleet)["a"] == 2
-        async with asyncio.timeout(10):
-            while not await fleet.redis.hexists(fleet.keyspace.breakers, "sim/a"):
-                await asyncio.sleep(0.02)
+        await told(fleet)
 
 
 async def test_what_a_killed_worker_had_found_is_known_to_the_next_one(start: Start) -> None:
-    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+    async with start(TWO_IN_A_ROW, a=DOWN, b=WELL) as fleet:
         first = await fleet.start_worker()
         await one_by_one(fleet, 3)
+        await told(fleet)
         first.process.kill()
         await first.process.wait()
         second = await fleet.start_worker()
@@ -181,7 +189,7 @@ async def test_what_a_killed_worker_had_found_is_known_to_the_next_one(start: St
 
 
 async def test_it_is_asked_after_before_a_job_tries_it_again(start: Start) -> None:
-    async with start({"failures_in_a_row": 2, "open_seconds": 2, "most_open_seconds": 2}, a=DOWN, b=WELL) as fleet:
+    async with start({"failures_in_a_row": 2, "open_seconds": 8, "most_open_seconds": 8}, a=DOWN, b=WELL) as fleet:
         worker = await fleet.start_worker()
         await one_by_one(fleet, 3)
         await shows(worker, 'sluice_probes_total{deployment="sim/a",outcome="answered"}')
@@ -189,10 +197,10 @@ async def test_it_is_asked_after_before_a_job_tries_it_again(start: Start) -> No
 
 
 async def test_a_worker_shows_how_its_deployments_do(start: Start) -> None:
-    async with start({"failures_in_a_row": 2, "open_seconds": 60, "most_open_seconds": 60}, a=DOWN, b=WELL) as fleet:
+    async with start(TWO_IN_A_ROW, a=DOWN, b=WELL) as fleet:
         await fleet.start_worker()
         await one_by_one(fleet, 3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (seen := await shown(fleet)).get("sim/b", DeploymentHealth()).calls < 3:
                 await asyncio.sleep(0.05)
         assert (seen["sim/a"].state, seen["sim/a"].because) == ("open", "server_error")
@@ -203,7 +211,7 @@ async def test_a_worker_shows_how_its_deployments_do(start: Start) -> None:
 
 
 async def test_a_full_bulkhead_keeps_a_slow_deployment_from_taking_all_and_others_serve(start: Start) -> None:
-    slow = Script(tokens=5, first_token=2.0)
+    slow = Script(tokens=5, first_token=8.0)  # longer than the others may take to come in
     async with start(None, {"calls": 2, "wait_seconds": 0.1}, a=slow, b=WELL) as fleet:
         await fleet.start_worker()
         jobs = [a_job(content=f"job {number}") for number in range(10)]

@@ -53,7 +53,7 @@ async def answers(served: ServedIngress, key: str) -> list[int]:
 
 
 async def until(what: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await what():
             await asyncio.sleep(0.02)
 
@@ -138,6 +138,12 @@ async def test_the_command_line_sets_shows_and_removes_budgets(served: ServedIng
     sluice = Sluice(tmp_path, told)
     assert (await sluice("keys", "create", "globex", "--id", "intern", "--budget", "20", "--per", "day")).code == 0
     of_key = ("--per", "day", "--key", "intern")
+
+    async def in_force() -> bool:
+        async with administrator(served) as admin:
+            return bool((await admin.get(f"{TENANT}/budgets/day key=intern")).json()["in_force"])
+
+    await until(in_force)
     made = await sluice("budgets", "set", "globex", "30", *of_key, "--alert", "90", "--json")
     assert made.code == 0, made.err
     assert (made.json["dollars"], made.json["alerts"], made.json["in_force"]) == ("30.000000000", [90], True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -89,7 +89,7 @@ async def stage(kafka_url: str, redis_url: str, database: str, topic_prefix: str
     await ensure_topics(kafka_url, topic_prefix)
     producer = new_producer(kafka_url, "test")
     await producer.start()
-    redis = redis_client(redis_url, call_seconds=2)
+    redis = redis_client(redis_url, call_seconds=20)
     yield Stage(Place(kafka_url, database, topic_prefix), producer, redis, Keyspace(topic_prefix))
     await redis.aclose(close_connection_pool=True)
     await producer.stop()
@@ -179,7 +179,7 @@ async def test_the_audit_finds_the_book_as_the_ledger_says_and_names_what_is_not
         await stage.end(job, 5)
         await stage.until_settled(5)
     now = utc_now().replace(minute=0, second=0, microsecond=0)
-    span = Span(now, now.replace(hour=23, minute=59))
+    span = Span(now, now + timedelta(hours=2))
     assert (await audited(environment(stage, redis_url), span)).differences == ()
     window = RULE.window(utc_now())
     await stage.redis.hincrby(stage.keys[0], f"s:{window}", 7)

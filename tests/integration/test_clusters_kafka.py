@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from devstack.kafka_cluster import KafkaCluster, kafka_cluster
 from devstack.kafka_jars import default_cache
 from devstack.kafka_runtime import kafka_runtime
+from shared.ids import JobId, attempt_id
 from shared.kafka import ensure_topics
 from shared.topics import JOBS_INTERACTIVE
 from simulator import Script
@@ -51,8 +52,12 @@ async def test_a_leader_that_is_killed_loses_no_job_and_repeats_none(
             topic = JOBS_INTERACTIVE.at(topic_prefix)
             killed = await cluster.leader_of(topic)
             await killed.kill()
-            await traffic.accepted(30)
+            await traffic.accepted(30, seconds=90)
             assert (await cluster.leader_of(topic)) is not killed
             await traffic.accepted(5)
         assert traffic.problems() == []
-        assert len(platform.simulator.served()) == len(traffic.readers) + len(traffic.refused)
+        calls = [call.client_request_id for call in platform.simulator.served()]
+        assert len(calls) == len(set(calls))
+        assert set(calls) >= {attempt_id(JobId(reader.job), 1) for reader in traffic.readers}
+        # One that was refused because nobody confirmed it may have come through all the same.
+        assert len(calls) <= len(traffic.readers) + len(traffic.refused)

@@ -62,7 +62,7 @@ def a_job(
     )
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait for a condition; fails with `what` did not happen."""
     try:
         async with asyncio.timeout(seconds):
@@ -153,7 +153,7 @@ class Fleet:
         rows = await self.redis.xrange(self.keyspace.job(job.id).log)
         return [parse_entry(entry_id, fields[b"d"]) for entry_id, fields in rows]
 
-    async def shows(self, job: Job, deltas: int, seconds: float = 20) -> None:
+    async def shows(self, job: Job, deltas: int, seconds: float = 60) -> None:
         """Wait until the job's log holds so many deltas."""
         async with asyncio.timeout(seconds):
             while sum(entry.type is EventType.DELTA for entry in await self.log(job)) < deltas:
@@ -164,7 +164,7 @@ class Fleet:
         epoch = 0
         for _ in range(times):
             worker = await self.start_worker()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (told := [entry for entry in await self.log(job) if entry.type is EventType.DELTA]) or (
                     told[-1].cursor.epoch == epoch
                 ):
@@ -172,7 +172,7 @@ class Fleet:
             epoch = told[-1].cursor.epoch
             os.kill(worker.process.pid, signal.SIGKILL)
 
-    async def ended(self, *jobs: Job, seconds: float = 30) -> list[JobEnded]:
+    async def ended(self, *jobs: Job, seconds: float = 60) -> list[JobEnded]:
         """Wait until all of them have a result; in the order asked for."""
         wanted = {job.id for job in jobs}
         await until(lambda: wanted <= {result.job_id for result in self.results}, "all jobs end", seconds)

@@ -20,7 +20,7 @@ async def records_of(platform: Platform, topic: Topic) -> list[bytes]:
         consumer.assign(places)
         await consumer.seek_to_beginning()
         ends, found = await consumer.end_offsets(places), []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any([await consumer.position(place) < ends[place] for place in places]):
                 batches = await consumer.getmany(timeout_ms=200)
                 found += [record.value for records in batches.values() for record in records]

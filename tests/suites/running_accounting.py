@@ -72,13 +72,13 @@ def as_records(events: Sequence[AttemptFinished]) -> list[tuple[str, bytes]]:
     return [(event.job_id, event.to_bytes()) for event in events]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.05)
 
 
-async def recorded(place: Place, count: int, seconds: float = 30) -> None:
+async def recorded(place: Place, count: int, seconds: float = 60) -> None:
     async def enough() -> bool:
         return await place.attempts_recorded() >= count
 

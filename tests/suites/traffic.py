@@ -46,7 +46,7 @@ class Traffic:
         self.readers.append(reader)
         self._reading.append(asyncio.create_task(reader.read()))
 
-    async def accepted(self, count: int, seconds: float = 30) -> None:
+    async def accepted(self, count: int, seconds: float = 60) -> None:
         """Wait until so many more jobs are accepted."""
         wanted = len(self.readers) + count
         async with asyncio.timeout(seconds):

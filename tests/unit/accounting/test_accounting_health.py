@@ -55,7 +55,7 @@ async def watching(
     health = Health(Startup(asyncio.Event()), instruments or Instruments("tests"), round_seconds=0.005)
     line: Any = Line("usage", intake, SimpleNamespace(missing=missing), Suspicion(0.05))  # type: ignore[arg-type]
     running = asyncio.create_task(health.watch([line], servers, servers.ping))  # type: ignore[arg-type]
-    await until(lambda: servers.rounds > 1, "it has looked", 5)
+    await until(lambda: servers.rounds > 1, "it has looked")
     yield health
     running.cancel()
     await asyncio.wait([running])
@@ -78,7 +78,7 @@ async def test_before_it_has_begun_it_is_alive_and_not_ready() -> None:
 async def test_servers_that_are_away_are_named_and_no_reason_for_a_restart() -> None:
     servers = Servers(members=[], kafka=KafkaConnectionError("gone"), postgres=AwayError("gone"))
     async with watching(servers, Intake(busy_seconds=900), missing="gone") as health:
-        await until(lambda: servers.rounds > 30, "longer than anybody has patience", 5)
+        await until(lambda: servers.rounds > 30, "longer than anybody has patience")
         assert (missing(health), health.live()) == ({"kafka", "postgres", "recording"}, None)
 
 
@@ -86,9 +86,9 @@ async def test_a_consumer_that_stays_away_from_its_group_is_a_reason_for_a_resta
     servers = Servers(members=["another"])
     async with watching(servers, Intake()) as health:
         assert missing(health) == {"usage consumer"}
-        await until(lambda: health.live() is not None, "a restart is asked for", 5)
+        await until(lambda: health.live() is not None, "a restart is asked for")
         servers.members.append("me")
-        await until(lambda: health.live() is None, "it has come back", 5)
+        await until(lambda: health.live() is None, "it has come back")
 
 
 async def test_a_batch_that_takes_for_ever_while_nothing_is_missing_is_a_reason_for_a_restart() -> None:

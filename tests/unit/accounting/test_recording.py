@@ -139,7 +139,7 @@ async def test_while_it_waits_it_says_for_what() -> None:
     shelf = Shelf(away=10**9)
     one = recording(shelf, Graves())
     waiting = asyncio.create_task(one.take(records("a")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while one.missing is None:
             await asyncio.sleep(0)
     assert one.missing == "the database is away"
@@ -184,7 +184,7 @@ async def test_too_many_bad_records_are_not_set_aside_but_wait_and_say_so() -> N
     doubtful = recording(shelf, graves, most_letters=3)
     await doubtful.take([FakeRecord(b"bad"), FakeRecord(b"good"), FakeRecord(b"bad")])
     waiting = asyncio.create_task(doubtful.take([FakeRecord(b"bad"), FakeRecord(b"good, too"), FakeRecord(b"bad")]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while doubtful.missing is None:
             await asyncio.sleep(0.001)
     assert "SLUICE_DEAD_LETTERS_MOST" in doubtful.missing

@@ -113,7 +113,7 @@ async def test_a_reader_that_waits_is_woken_by_an_entry() -> None:
     waiting = asyncio.create_task(reader.follower.next(30))
     await asyncio.sleep(0)
     reader.publish(entry(1, 1))
-    assert [each.cursor for each in await asyncio.wait_for(waiting, 1)] == [(1, 1)]
+    assert [each.cursor for each in await asyncio.wait_for(waiting, 10)] == [(1, 1)]
 
 
 async def test_a_gap_is_filled_from_the_log() -> None:

@@ -104,7 +104,7 @@ async def test_a_job_is_accepted_while_redis_is_away_and_told_to_it_later(ingres
     ingress.job_log.away = False
     telling = asyncio.create_task(ingress.submissions.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await ingress.job_log.look(ingress.queue.jobs[0].id) is None:
                 await asyncio.sleep(0.01)
     finally:
