@@ -1,12 +1,15 @@
 """Valkey behind Sentinels and as a Cluster: its primary is killed under load, and no job and no token is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 
+from devstack.server import ServersUnavailable
+from devstack.valkey import Valkey
 from devstack.valkey_cluster import ValkeyCluster, valkey_cluster
 from devstack.valkey_sentinels import ValkeySentinels, valkey_sentinels
 from services.router_worker.fleet.claims import RedisClaims
@@ -46,6 +49,16 @@ async def started(platform: Platform) -> list[str]:
     return [ingress.url]
 
 
+async def replaced(killed: Valkey, primary: Callable[[], Awaitable[Valkey]]) -> None:
+    """Jobs are accepted meanwhile, so there may be many of them before there is another primary."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(ServersUnavailable):
+                if await primary() is not killed:
+                    return
+            await asyncio.sleep(0.05)
+
+
 async def test_a_failover_by_sentinels_loses_no_job_and_no_token(
     sentinels: ValkeySentinels, servers_at: Callable[[str], Servers], tmp_path: Path, fresh_name: Callable[[str], str]
 ) -> None:
@@ -56,7 +69,7 @@ async def test_a_failover_by_sentinels_loses_no_job_and_no_token(
             killed = await sentinels.primary()
             await killed.kill()
             await traffic.accepted(30)
-            assert (await sentinels.primary()) is not killed
+            await replaced(killed, sentinels.primary)
             await traffic.accepted(5)
         assert traffic.problems() == []
         assert len(platform.simulator.served()) == len(traffic.readers) + len(traffic.refused)
@@ -73,7 +86,7 @@ async def test_a_failover_in_a_cluster_loses_no_job_and_no_token(
             killed = await cluster.primary_of(key)
             await killed.kill()
             await traffic.accepted(30)
-            assert (await cluster.primary_of(key)) is not killed
+            await replaced(killed, lambda: cluster.primary_of(key))
             await traffic.accepted(5)
         assert traffic.problems() == []
         assert len(platform.simulator.served()) == len(traffic.readers) + len(traffic.refused)
@@ -105,7 +118,7 @@ async def test_a_worker_hears_what_it_is_told_from_any_node_of_a_cluster(
     tells = Tells(redis, keyspace, worker, running, claims)
     with running.entered(job, interrupt):
         listening = asyncio.create_task(tells.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await redis.spublish(keyspace.worker_channel(worker), f"cancel {job}"):
                 await asyncio.sleep(0.02)
             while interrupt.why is None:

@@ -70,7 +70,7 @@ async def test_a_refusal_at_one_worker_parks_the_deployment_at_another(leases: R
         governing(leases, limits, worker="w1") as one,
         governing(leases, limits, worker="w2") as other,
     ):
-        permit = await one.queue([A], a_job(), utc_now() + timedelta(seconds=5))
+        permit = await one.queue([A], a_job(), utc_now() + timedelta(seconds=TEST_SECONDS))
         assert permit is not None
         permit.end(0, refusal)
         while A.name not in other.openings([A], a_job()).parked:

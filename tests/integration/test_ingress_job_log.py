@@ -40,7 +40,7 @@ class Replica:
 async def replica(redis_url: str, namespace: str, name: str, *, bound: int = 1024) -> AsyncIterator[Replica]:
     causes: list[Cause] = []
     keyspace = Keyspace(namespace)
-    redis = redis_client(redis_url, call_seconds=2)
+    redis = redis_client(redis_url, call_seconds=10)
     followers = Followers(causes.append, queue_bound=bound)
     reachability = Reachability(Dependency.REDIS)
     listener = Listener(redis, keyspace, name, followers, reachability, lambda: None, ping_seconds=0.5)
@@ -49,7 +49,7 @@ async def replica(redis_url: str, namespace: str, name: str, *, bound: int = 102
     )
     running = asyncio.create_task(listener.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not reachability.is_up():
                 await asyncio.sleep(0.005)
         yield Replica(job_log, listener, followers, causes, running)
@@ -121,7 +121,7 @@ async def test_a_cancellation_reaches_the_worker_that_owns_the_job(
         await one.job_log.accept(job)
         await writer.take(job, "w9")
         await one.job_log.cancel(job.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (message := await worker.get_message(timeout=1)) is None or message["type"] != "smessage":
                 pass
     assert message["data"] == f"cancel {job.id}".encode()

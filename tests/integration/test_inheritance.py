@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from services.router_worker.consumption.delivery import current_delivery
+from services.router_worker.consumption.vigil import Patience
 from tests.suites.consumption import consuming, new_topic, produce
 from tests.suites.fleet import until
 
@@ -28,7 +29,8 @@ class Risks:
 async def test_what_a_dead_worker_had_is_risky_and_what_came_later_is_not(kafka_url: str, topic: str) -> None:
     first, second = Risks(), Risks()
     await produce(kafka_url, topic, 8)
-    async with consuming(kafka_url, topic, first.handle) as dying:
+    never = Patience(dead_seconds=600)  # what is dead is not built anew
+    async with consuming(kafka_url, topic, first.handle, patience=never) as dying:
         await until(lambda: len(first.seen) == 8, "it has all in hand")
         assert not any(first.seen.values())
         assert dying._member is not None

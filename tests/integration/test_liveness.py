@@ -12,7 +12,8 @@ from services.router_worker.consumption.vigil import Patience
 from tests.suites.consumption import PARTITIONS, Counted, NamedSeat, committed, consuming, new_topic, produce
 from tests.suites.fleet import until
 
-QUICK = Patience(every_seconds=0.1, stuck_seconds=1, dead_seconds=0.2)
+QUICK = Patience(every_seconds=0.1, dead_seconds=0.2)
+HASTY = Patience(every_seconds=0.1, stuck_seconds=5)
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_a_consumer_that_the_group_has_lost_is_replaced(kafka_url: str, to
 
     counted = Counted()
     shortest = {"session_timeout_ms": 6000}  # that a broker grants
-    async with consuming(kafka_url, topic, handler, measures=counted, patience=QUICK, **shortest) as subscriber:
+    async with consuming(kafka_url, topic, handler, measures=counted, patience=HASTY, **shortest) as subscriber:
         await until(lambda: subscriber.unsettled is None, "it has joined")
         coordinator = subscriber.consumer._coordinator
 
@@ -73,7 +74,7 @@ async def test_a_consumer_that_the_group_has_lost_is_replaced(kafka_url: str, to
             return True
 
         coordinator._do_heartbeat = all_is_well
-        await until(lambda: counted.rebuilds == 1 and subscriber.unsettled is None, "it is replaced", 40)
+        await until(lambda: counted.rebuilds == 1 and subscriber.unsettled is None, "it is replaced", 60)
         await produce(kafka_url, topic, PARTITIONS)
         await until(lambda: len(ended) == PARTITIONS, "it works")
 
@@ -85,7 +86,7 @@ async def test_an_outage_of_kafka_is_waited_for(servers: Stack, topic: str) -> N
     async def handler(value: bytes) -> None:
         ended.append(value)
 
-    async with consuming(url, topic, handler, measures=counted, patience=QUICK) as subscriber:
+    async with consuming(url, topic, handler, measures=counted, patience=HASTY) as subscriber:
         await until(lambda: subscriber.vigil.unanswered is None, "Kafka answers")
         await servers.kafka.stop()
         await until(lambda: subscriber.vigil.unanswered is not None, "it is noticed")

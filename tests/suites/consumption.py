@@ -61,10 +61,10 @@ async def new_topic(kafka_url: str, name: str) -> str:
     return name
 
 
-async def produce(kafka_url: str, topic: str, count: int, *, partition: int | None = None) -> None:
+async def produce(kafka_url: str, topic: str, count: int, *, partition: int | None = None, first: int = 0) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka_url, acks="all")
     await producer.start()
-    for number in range(count):
+    for number in range(first, first + count):
         place = number % PARTITIONS if partition is None else partition
         await producer.send(topic, b"%d" % number, partition=place)
     await producer.stop()

@@ -188,7 +188,7 @@ async def stands_in_line(governor: Governor, seconds: float = 30) -> "asyncio.Ta
     return waiting
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)

@@ -21,6 +21,7 @@ from shared.job_log import REMEMBER, Entry, EventType, Keyspace, parse_entry
 from shared.telemetry.instruments import Instruments
 
 TTL_MS = 60_000
+DEAD_AFTER_SECONDS = 60
 
 
 def a_job() -> Job:
@@ -67,7 +68,7 @@ class Member:
         return self.flusher.open(job, taken, claim, TTL_MS, self._count_fence)
 
     async def end(self, journal: Journal) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await journal.end(EventType.DONE, b'{"end":1}', b'{"outcome":1}', TTL_MS, 0)
 
     async def log(self, job: Job) -> list[Entry]:
@@ -89,7 +90,7 @@ class Member:
 
 async def shown(worker: Member, job: Job, entries: int) -> None:
     """Wait until the log has so many."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(await worker.log(job)) < entries:
             await asyncio.sleep(0.01)
 
@@ -127,8 +128,8 @@ async def joining(redis: Redis, keyspace: Keyspace) -> AsyncIterator[Fleet]:
     tasks = []
 
     def join(name: str) -> Member:
-        heartbeat = Heartbeat(redis, keyspace, name, every_seconds=0.2, dead_after_seconds=0.6)
-        claims = RedisClaims(redis, keyspace, name, heartbeat, dead_after_seconds=0.6)
+        heartbeat = Heartbeat(redis, keyspace, name, every_seconds=1, dead_after_seconds=DEAD_AFTER_SECONDS)
+        claims = RedisClaims(redis, keyspace, name, heartbeat, dead_after_seconds=DEAD_AFTER_SECONDS)
         flusher = Flusher(redis, keyspace, name, WorkerMeasures(Instruments("test")))
         member = Member(redis, keyspace, name, claims, flusher, heartbeat)
         tasks.append(asyncio.create_task(member.flusher.run()))

@@ -81,7 +81,7 @@ def test_a_signal_lets_the_process_clean_up_and_end_well(start: Start, sent: sig
     assert process.stdout.readline() == "up\n"
 
     process.send_signal(sent)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
 
     assert (output, process.returncode) == ("cleaned\n", 0)
 
@@ -96,7 +96,7 @@ def test_a_second_signal_ends_a_process_that_is_stuck(start: Start, sent: signal
 
     process.send_signal(sent)
 
-    assert process.wait(timeout=5) == -sent
+    assert process.wait(timeout=60) == -sent
 
 
 def test_a_process_that_waits_for_a_server_says_so_and_stops_when_told(start: Start) -> None:
@@ -105,7 +105,7 @@ def test_a_process_that_waits_for_a_server_says_so_and_stops_when_told(start: St
     assert process.stdout.readline() == "up\n"
 
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
 
     first = json.loads(errors.splitlines()[0])
     assert (first["event"], first["server"], first["reason"]) == (
@@ -118,14 +118,14 @@ def test_a_process_that_waits_for_a_server_says_so_and_stops_when_told(start: St
 
 def test_a_process_that_is_done_ends_well(start: Start) -> None:
     process = start("finished")
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
     assert process.returncode == 0
 
 
 def test_what_the_operator_must_mend_is_told_line_by_line_without_a_traceback(start: Start) -> None:
     process = start("wrong")
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
 
     assert errors.splitlines() == [
         "sluice: sluice.yaml:1: is wrong",
@@ -137,7 +137,7 @@ def test_what_the_operator_must_mend_is_told_line_by_line_without_a_traceback(st
 
 def test_a_fault_is_told_with_its_traceback(start: Start) -> None:
     process = start("faulty")
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
 
     line = json.loads(errors)
     assert line["event"] == "fault"

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from services.router_worker.consumption import vigil
 from services.router_worker.consumption.vigil import Patience, Vigil
 from tests.suites.consumption import Counted
 from tests.suites.fleet import until
@@ -44,25 +46,34 @@ class Consumer:
         self.on_rebuild(self)
 
 
+class Clock:
+    """Stands still unless it is told to go on."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @asynccontextmanager
 async def watching(consumer: Consumer) -> AsyncIterator[Vigil]:
-    vigil = Vigil(consumer, Counted(), "jobs", QUICK)
-    running = asyncio.create_task(vigil.run())
-    yield vigil
+    watch = Vigil(consumer, Counted(), "jobs", QUICK)
+    running = asyncio.create_task(watch.run())
+    yield watch
     running.cancel()
     await asyncio.wait([running])
 
 
 async def looks(consumer: Consumer, more: int) -> None:
     enough = consumer.looks + more
-    await until(lambda: consumer.looks >= enough, "it is looked at", 5)
+    await until(lambda: consumer.looks >= enough, "it is looked at")
 
 
 async def test_a_consumer_in_its_group_is_left_alone() -> None:
     consumer = Consumer()
-    async with watching(consumer) as vigil:
+    async with watching(consumer) as watch:
         await looks(consumer, 20)
-        assert (consumer.rebuilds, vigil.unanswered, vigil.sign, vigil.stuck) == (0, None, None, None)
+        assert (consumer.rebuilds, watch.unanswered, watch.sign, watch.stuck) == (0, None, None, None)
 
 
 async def test_one_that_left_its_group_unnoticed_is_built_anew_and_then_left_alone() -> None:
@@ -70,46 +81,54 @@ async def test_one_that_left_its_group_unnoticed_is_built_anew_and_then_left_alo
         consumer.is_member = True
 
     consumer = Consumer(is_member=False, on_rebuild=recover)
-    async with watching(consumer) as vigil:
-        await until(lambda: consumer.rebuilds == 1, "it is built anew", 5)
+    async with watching(consumer) as watch:
+        await until(lambda: consumer.rebuilds == 1, "it is built anew")
         await looks(consumer, 20)
-        assert (consumer.rebuilds, vigil.sign) == (1, None)
+        assert (consumer.rebuilds, watch.sign) == (1, None)
 
 
 async def test_while_kafka_is_away_nothing_is_built_anew_and_the_process_is_alive() -> None:
     consumer = Consumer(is_member=False, sign="odd", is_dead=True, away=KafkaConnectionError("gone"))
-    async with watching(consumer) as vigil:
+    async with watching(consumer) as watch:
         await looks(consumer, 30)
         assert consumer.rebuilds == 0
-        assert vigil.unanswered is not None
-        assert "gone" in vigil.unanswered
-        assert vigil.stuck is None
+        assert watch.unanswered is not None
+        assert "gone" in watch.unanswered
+        assert watch.stuck is None
 
 
-async def test_an_outage_begins_the_patience_anew() -> None:
-    consumer = Consumer(is_member=False)
+async def test_an_outage_begins_the_patience_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer, clock = Consumer(is_member=False), Clock()
+    monkeypatch.setattr(vigil, "time", clock)
     async with watching(consumer):
         await looks(consumer, 3)
+        clock.now += 0.04
+        await looks(consumer, 3)
         consumer.away = KafkaConnectionError()
-        await looks(consumer, 30)
-        consumer.away, consumer.is_member = None, True
-        await looks(consumer, 20)
+        await looks(consumer, 3)
+        consumer.away = None
+        await looks(consumer, 3)
+        clock.now += 0.04
+        await looks(consumer, 3)
         assert consumer.rebuilds == 0
+        clock.now += 0.02
+        await until(lambda: consumer.rebuilds == 1, "it is built anew")
 
 
 async def test_only_after_several_rebuilds_in_vain_a_restart_is_asked_for() -> None:
+    stuck: list[bool] = []
     consumer = Consumer(is_dead=True)
-    async with watching(consumer) as vigil:
-        await until(lambda: consumer.rebuilds == 2, "two in vain", 5)
-        assert vigil.stuck is None
-        await until(lambda: vigil.stuck is not None, "three in vain", 5)
+    async with watching(consumer) as watch:
+        consumer.on_rebuild = lambda _: stuck.append(watch.stuck is not None)
+        await until(lambda: len(stuck) >= 3, "three in vain")
+    assert stuck[:3] == [False, False, True]
 
 
 async def test_an_error_that_waits_to_be_noticed_is_noticed_and_forgotten() -> None:
     consumer = Consumer(error=KafkaError("authorization"))
-    async with watching(consumer) as vigil:
+    async with watching(consumer) as watch:
         await looks(consumer, 20)
-        assert (consumer.error, consumer.rebuilds, vigil.sign) == (None, 0, None)
+        assert (consumer.error, consumer.rebuilds, watch.sign) == (None, 0, None)
 
 
 async def test_a_rebuild_that_fails_is_tried_again() -> None:
@@ -119,7 +138,7 @@ async def test_a_rebuild_that_fails_is_tried_again() -> None:
         consumer.is_dead = False
 
     consumer = Consumer(is_dead=True, on_rebuild=fail_once)
-    async with watching(consumer) as vigil:
-        await until(lambda: consumer.rebuilds == 2, "a second try", 5)
+    async with watching(consumer) as watch:
+        await until(lambda: consumer.rebuilds == 2, "a second try")
         await looks(consumer, 10)
-        assert (consumer.rebuilds, vigil.stuck) == (2, None)
+        assert (consumer.rebuilds, watch.stuck) == (2, None)

@@ -11,8 +11,8 @@ from shared.clock import utc_now
 from tests.suites.governing import BookHere, SharedHere, a_job, candidate, governing, stands_in_line, until
 
 A, B = candidate("a"), candidate("b")
-TEST_SECONDS = 10
-BREAKER: Final = {"failures_in_a_row": 2, "open_seconds": 0.2, "most_open_seconds": 0.4, "probes": 1}
+TEST_SECONDS = 30
+BREAKER: Final = {"failures_in_a_row": 2, "open_seconds": 1, "most_open_seconds": 2, "probes": 1}
 LONG: Final = {"failures_in_a_row": 2, "open_seconds": 20, "probes": 1}
 
 

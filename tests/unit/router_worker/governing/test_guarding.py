@@ -15,8 +15,8 @@ from tests.suites.governing import BookHere, Counts, SharedHere, a_job, candidat
 
 A, B = candidate("a"), candidate("b")
 BROKEN = Failure(FailureKind.SERVER_ERROR, "no")
-TEST_SECONDS = 10
-BREAKER: Final = {"failures_in_a_row": 2, "open_seconds": 0.2, "most_open_seconds": 0.4, "probes": 1}
+TEST_SECONDS = 30
+BREAKER: Final = {"failures_in_a_row": 2, "open_seconds": 1, "most_open_seconds": 2, "probes": 1}
 LONG: Final = {"failures_in_a_row": 2, "open_seconds": 20, "probes": 1}
 
 

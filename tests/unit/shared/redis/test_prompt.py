@@ -21,7 +21,9 @@ async def deaf() -> AsyncIterator[int]:
 async def connected(port: int) -> Connection:
     kind = packing(Connection)
     assert isinstance(kind, type)
-    connection: Connection = kind(host="127.0.0.1", port=port, socket_timeout=0.2, driver_info=None, protocol=2)
+    connection: Connection = kind(
+        host="127.0.0.1", port=port, socket_timeout=0.2, socket_connect_timeout=20, driver_info=None, protocol=2
+    )
     await connection.connect()
     return connection
 
