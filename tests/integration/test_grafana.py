@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +24,8 @@ _MACRO: Final = re.compile(r"\$__timeFilter\((\w+)\)")
 
 
 def as_grafana_sends_it(query: str) -> str:
-    today = datetime.now(UTC).date().isoformat()
-    query = _MACRO.sub(rf"\1 between '{today}T00:00:00Z' and '{today}T23:59:59Z'", query)
+    now, day = datetime.now(UTC), timedelta(days=1)
+    query = _MACRO.sub(rf"\1 between '{(now - day).isoformat()}' and '{(now + day).isoformat()}'", query)
     return query.replace("${tenant:sqlstring}", "'acme'")
 
 

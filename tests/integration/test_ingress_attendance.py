@@ -16,7 +16,9 @@ class Door:
     """The port `Attending`."""
 
     def __init__(self, kafka_url: str, topic: str, group: str) -> None:
-        self._made = lambda: AIOKafkaConsumer(topic, bootstrap_servers=kafka_url, group_id=group)
+        self._made = lambda: AIOKafkaConsumer(
+            topic, bootstrap_servers=kafka_url, group_id=group, auto_offset_reset="earliest"
+        )
         self.consumers: list[AIOKafkaConsumer] = []
 
     async def connect(self) -> None:

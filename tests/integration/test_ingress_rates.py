@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -114,13 +115,17 @@ async def test_a_place_is_free_when_nobody_made_it_last_and_stays_when_somebody_
     """An ingress that is killed before Kafka has the job holds nothing for long."""
     book = RedisRates(redis, keyspace, lease=timedelta(milliseconds=150))
     pace = a_pace(Scope("a", places=1))
-    killed, accepted, next_one = new_job_id(), new_job_id(), new_job_id()
+    living, killed, accepted, next_one = new_job_id(), new_job_id(), new_job_id(), new_job_id()
+    assert isinstance(await RedisRates(redis, keyspace).take(living, pace), Granted)
+    assert isinstance(await book.take(killed, pace), Denied)
+    await book.give_back(living)
     assert isinstance(await book.take(killed, pace), Granted)
-    assert isinstance(await book.take(accepted, pace), Denied)
-    async with asyncio.timeout(10):
-        while isinstance(await book.take(accepted, pace), Denied):
+    keep = redis.register_script(KEEP)
+    async with asyncio.timeout(30):
+        while isinstance(await book.take(accepted, pace), Denied) or not await keep(
+            [keyspace.hold(accepted)], [TTL_MS]
+        ):
             await asyncio.sleep(0.02)
-    assert await redis.register_script(KEEP)([keyspace.hold(accepted)], [TTL_MS]) == 1
     await asyncio.sleep(0.3)
     assert isinstance(await book.take(next_one, pace), Denied)
 
@@ -160,7 +165,7 @@ async def test_replicas_share_one_limit_and_say_so(kafka_url: str, redis_url: st
     async with (
         fresh_place(kafka_url, redis_url, postgres_url) as place,
         serving_ingress(place, replicas=2) as served,
-        httpx.AsyncClient(timeout=20, trust_env=False) as client,
+        httpx.AsyncClient(timeout=60, trust_env=False) as client,
     ):
         admin = f"{served.url(0)}/admin/v1"
         await client.post(f"{admin}/tenants", json={"tenant": "globex"}, headers=ADMIN)
@@ -168,25 +173,29 @@ async def test_replicas_share_one_limit_and_say_so(kafka_url: str, redis_url: st
             f"{admin}/keys", json={"tenant": "globex", "limits": {"requests_per_minute": 20}}, headers=ADMIN
         )
         headers = {"authorization": f"Bearer {made.json()['key']}", "content-type": "application/json"}
+        began = time.monotonic()
         answers = await asyncio.gather(
             *(
                 client.post(f"{served.url(number % 2)}/v1/jobs", content=chat_body(), headers=headers)
                 for number in range(40)
             )
         )
+        came_back = (time.monotonic() - began) / 3  # one every three seconds
         accepted = [answer for answer in answers if answer.status_code == 202]
         refused = [answer for answer in answers if answer.status_code == 429]
-        # One comes back every three seconds.
-        assert 20 <= len(accepted) <= 22
-        assert len(accepted) + len(refused) == 40
+        assert 20 <= len(accepted) <= 20 + came_back
+        assert [answer.text for answer in answers if answer.status_code not in (202, 429)] == []
         for answer in answers:
             assert answer.headers["x-ratelimit-limit-requests"] == "20"
         for answer in refused:
             assert answer.json()["error"]["code"] == "rate_limit_exceeded"
             assert 1 <= int(answer.headers["retry-after"]) <= 3
             assert int(answer.headers["retry-after-ms"]) <= 3000
-        waiting = await client.post(
-            f"{served.url(1)}/v1/jobs", content=chat_body(), headers=headers | {"x-sluice-lane": "batch"}
-        )
-        assert waiting.status_code == 202
-        assert waiting.json()["not_before"] is not None
+        begins_at = None
+        async with asyncio.timeout(30):
+            while begins_at is None:  # what came back meanwhile is given first
+                waiting = await client.post(
+                    f"{served.url(1)}/v1/jobs", content=chat_body(), headers=headers | {"x-sluice-lane": "batch"}
+                )
+                assert waiting.status_code == 202
+                begins_at = waiting.json()["not_before"]

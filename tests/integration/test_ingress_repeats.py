@@ -96,7 +96,7 @@ async def test_a_client_that_comes_back_at_another_replica_joins_its_stream(
 
 async def followed_by(served: ServedIngress, job: str, replicas: int) -> None:
     readers = served.worker.writer.keyspace.job(JobId(job)).readers
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await served.worker.writer.redis.scard(readers) != replicas:
             await asyncio.sleep(0.01)
 

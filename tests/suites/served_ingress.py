@@ -71,7 +71,7 @@ class Place:
             port=0,
             replica=f"{self.namespace}-{replica}",
             drain_seconds=1,
-            **others,  # type: ignore[arg-type]
+            **{"postgres_seconds": 20} | others,  # type: ignore[arg-type] # a server that is slow is not away
         )
 
 
