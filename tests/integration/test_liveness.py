@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
+from aiokafka import TopicPartition
 
 from devstack.stack import Stack
+from services.router_worker.consumption import commits
+from services.router_worker.consumption.offset_ledger import Progress
+from services.router_worker.consumption.register import GroupRegister
 from services.router_worker.consumption.subscriber import WatermarkSubscriber
 from services.router_worker.consumption.vigil import Patience
 from tests.suites.consumption import PARTITIONS, Counted, NamedSeat, committed, consuming, new_topic, produce
@@ -77,6 +81,33 @@ async def test_a_consumer_that_the_group_has_lost_is_replaced(kafka_url: str, to
         await until(lambda: counted.rebuilds == 1 and subscriber.unsettled is None, "it is replaced", 60)
         await produce(kafka_url, topic, PARTITIONS)
         await until(lambda: len(ended) == PARTITIONS, "it works")
+
+
+async def test_who_is_not_told_in_time_where_to_begin_asks_on_and_begins(
+    kafka_url: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bytes] = []
+    tell, asked = GroupRegister.committed, 0
+
+    async def handler(value: bytes) -> None:
+        ended.append(value)
+
+    async def tell_too_late_at_first(
+        register: GroupRegister, partitions: set[TopicPartition]
+    ) -> Mapping[TopicPartition, Progress]:
+        nonlocal asked
+        asked += 1
+        if asked <= 2:
+            await asyncio.sleep(600)
+        return await tell(register, partitions)
+
+    monkeypatch.setattr(commits, "_PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(GroupRegister, "committed", tell_too_late_at_first)
+    counted = Counted()
+    await produce(kafka_url, topic, 8)
+    async with consuming(kafka_url, topic, handler, measures=counted):
+        await until(lambda: len(ended) == 8, "it works", 40)
+    assert (asked, counted.rebuilds) == (3, 0)
 
 
 async def test_an_outage_of_kafka_is_waited_for(servers: Stack, topic: str) -> None:

@@ -1,13 +1,16 @@
-"""One round of asking Kafka for records, fair over the partitions (see `intake.py`)."""
+"""How is Kafka asked for records? Fairly over the partitions (see `intake.py`), and twice for those that it skips."""
 
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from services.router_worker.consumption.intake import fair_share, rotated
 
-__all__ = ["Batch", "FairPolling"]
+__all__ = ["Batch", "FairPolling", "SecondLook"]
+
+log = structlog.get_logger("consumption")
 
 Batch = dict[TopicPartition, list[ConsumerRecord]]
 
@@ -34,3 +37,22 @@ class FairPolling:
                 batch[tp] = records
                 room -= len(records)
         return batch or dict(await consumer.getmany(*partitions, timeout_ms=_WAIT_MS, max_records=_RECORDS))
+
+
+class SecondLook:
+    """Records were skipped, or the log itself has a gap: it seeks back once before the gap is believed."""
+
+    def __init__(self) -> None:
+        self._sought: dict[TopicPartition, int] = {}
+
+    def begin_anew(self) -> None:
+        self._sought.clear()
+
+    def is_taken(self, consumer: AIOKafkaConsumer, partition: TopicPartition, expected: int, first: int) -> bool:
+        """Whether to leave these records, of which this is the first, for what comes from the expected one on."""
+        if first <= expected or self._sought.get(partition) == expected:
+            return False
+        log.warning("sought_back", partition=partition.partition, expected=expected, delivered=first)
+        self._sought[partition] = expected
+        consumer.seek(partition, expected)
+        return True

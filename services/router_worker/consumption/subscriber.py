@@ -29,8 +29,7 @@ from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from services.router_worker.consumption.deliveries import Deliveries
 from services.router_worker.consumption.lane import Intake, Parts
 from services.router_worker.consumption.membership import Membership
-from services.router_worker.consumption.offset_ledger import OffsetLedger
-from services.router_worker.consumption.polling import Batch, FairPolling
+from services.router_worker.consumption.polling import Batch, FairPolling, SecondLook
 from services.router_worker.consumption.second_reading import SecondReading
 from services.router_worker.consumption.vigil import Vigil
 from services.router_worker.consumption.waiting_room import Ticket, WaitingRoom
@@ -60,7 +59,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.room = WaitingRoom(intake.slots, intake.weights, intake.weigh, utc_now, intake.crowds)
         self.slots = self.room.slots
         self._deliveries = Deliveries(self.room, SecondReading(self._new_reader), self.consume, self._finished)
-        self._sought: dict[TopicPartition, int] = {}
+        self._second_look = SecondLook()
         self._settled = asyncio.Event()
         """Our partitions are known."""
         self._gate = asyncio.Event()
@@ -69,6 +68,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         """Why nothing is taken any more, until a restart."""
         self._dirty = asyncio.Event()
         self._moved = asyncio.Event()  # a window may have room again
+        self._adopting: asyncio.Task[Any] | None = None
         self._joined = False
         self._polling = FairPolling()
         self.behind = 0
@@ -158,25 +158,13 @@ class WatermarkSubscriber(DefaultSubscriber):
             ledger = self.commits.ledger(partition)
             if ledger is None or partition not in self.consumer.assignment():
                 continue  # lost meanwhile: whoever has it now gets them from the committed offset
-            if self._out_of_step(self.consumer, partition, ledger, records[0].offset):
+            if self._second_look.is_taken(self.consumer, partition, ledger.next_offset, records[0].offset):
                 continue
             now = time.monotonic()
             for record in records:
                 if ledger.admit(record.offset, now):
                     self.room.admit(partition, record, ledger)
         await asyncio.sleep(0)  # a backlog is read without ever waiting: let the others of this loop have their turn
-
-    def _out_of_step(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, ledger: OffsetLedger, first: int
-    ) -> bool:
-        """Records were skipped, or the log itself has a gap: look once more before believing the gap."""
-        expected = ledger.next_offset
-        if first <= expected or self._sought.get(partition) == expected:
-            return False
-        log.warning("sought_back", partition=partition.partition, expected=expected, delivered=first)
-        self._sought[partition] = expected
-        consumer.seek(partition, expected)
-        return True
 
     def _is_ours(self, ticket: Ticket) -> bool:
         ledger = self.commits.ledger(ticket.partition)
@@ -247,6 +235,8 @@ class WatermarkSubscriber(DefaultSubscriber):
         self.rename(await self._parts.seat.confirm())
 
     def _shut(self) -> None:
+        if self._adopting is not None:
+            self._adopting.cancel()
         self._settled.clear()
         self._gate.clear()
 
@@ -257,15 +247,25 @@ class WatermarkSubscriber(DefaultSubscriber):
 
     async def on_assigned(self, assigned: set[TopicPartition]) -> None:
         self._parts.measures.rebalanced()
-        self._sought.clear()
-        if self.consumer is None:
-            return
+        self._second_look.begin_anew()
+        if self.consumer is not None and not await self._adopt(self.consumer, assigned):
+            self.add_task(self._adopt_late, (self.consumer, assigned), restart_on_failure=False)
+            self._adopting = self.tasks[-1]
+
+    async def _adopt_late(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+        """Until a slow Kafka has told, or deals anew: in a rebalance all would wait for it, behind it nobody does."""
+        adopted = False
+        while not adopted:
+            await asyncio.sleep(_POLL_SECONDS)
+            adopted = await self._adopt(consumer, assigned)
+
+    async def _adopt(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> bool:
+        """False when Kafka did not tell where to begin: without that nothing is admitted."""
         try:
-            await self.commits.adopt(self.consumer, assigned)
+            await self.commits.adopt(consumer, assigned)
         except (KafkaError, TimeoutError) as error:
-            # The gate stays shut: records are not admitted without a ledger that knows where to begin.
             log.warning("assignment_not_understood", group=self._intake.group, reason=repr(error))
-            return
+            return False
         await self._commit(self.commits.tell)  # before anything runs here: this worker may die of it
         self.room.dismiss(lambda ticket: not self._is_ours(ticket))
         self._joined = True
@@ -275,6 +275,7 @@ class WatermarkSubscriber(DefaultSubscriber):
         self._dirty.set()
         self._moved.set()
         log.info("partitions_assigned", group=self._intake.group, partitions=sorted(tp.partition for tp in assigned))
+        return True
 
     # --- stop ---
 
