@@ -5,7 +5,7 @@ from collections import Counter
 
 import httpx
 
-SLOTS, DEADLINE_SECONDS = 4, 20
+SLOTS, DEADLINE_SECONDS = 4, 12
 STORY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Tell me a story."}], "stream": False}
 
 
@@ -18,14 +18,14 @@ async def test_a_job_that_could_not_end_in_time_is_refused_rather_than_accepted_
         async with httpx.AsyncClient(base_url=ingress.url, headers=headers, timeout=30, trust_env=False) as client:
             # How long a job takes is learnt from the first ones.
             await asyncio.gather(*(client.post("/v1/chat/completions", json=STORY) for _ in range(SLOTS)))
-            answers = await asyncio.gather(*(client.post("/v1/jobs", json=STORY) for _ in range(300)))
+            answers = await asyncio.gather(*(client.post("/v1/jobs", json=STORY) for _ in range(200)))
             accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
             refused = [answer for answer in answers if answer.status_code != 202]
             ends = Counter([await end_of(client, job) for job in accepted])
     assert {answer.status_code for answer in refused} == {429}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
-    # A second a job and four at once: some eighty can be done in time, and a machine under load does fewer.
-    assert len(refused) > 150
+    # A second a job and four at once: some fifty can be done in time, and a machine under load does fewer.
+    assert len(refused) > 100
     assert ends["succeeded"] > 0
     assert ends["expired"] <= len(accepted) / 4
 

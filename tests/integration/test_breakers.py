@@ -189,7 +189,7 @@ async def test_what_a_killed_worker_had_found_is_known_to_the_next_one(start: St
 
 
 async def test_it_is_asked_after_before_a_job_tries_it_again(start: Start) -> None:
-    async with start({"failures_in_a_row": 2, "open_seconds": 8, "most_open_seconds": 8}, a=DOWN, b=WELL) as fleet:
+    async with start({"failures_in_a_row": 2, "open_seconds": 5, "most_open_seconds": 5}, a=DOWN, b=WELL) as fleet:
         worker = await fleet.start_worker()
         await one_by_one(fleet, 3)
         await shows(worker, 'sluice_probes_total{deployment="sim/a",outcome="answered"}')
@@ -211,7 +211,7 @@ async def test_a_worker_shows_how_its_deployments_do(start: Start) -> None:
 
 
 async def test_a_full_bulkhead_keeps_a_slow_deployment_from_taking_all_and_others_serve(start: Start) -> None:
-    slow = Script(tokens=5, first_token=8.0)  # longer than the others may take to come in
+    slow = Script(tokens=5, first_token=5.0)  # longer than the others may take to come in
     async with start(None, {"calls": 2, "wait_seconds": 0.1}, a=slow, b=WELL) as fleet:
         await fleet.start_worker()
         jobs = [a_job(content=f"job {number}") for number in range(10)]

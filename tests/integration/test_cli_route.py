@@ -21,7 +21,7 @@ from tests.suites.command_line import Sluice
 
 BOOK = OwnPrices((), GenaiPrices({}))
 KEY = "sk-secret-0123456789"
-PATIENCE = "10s"
+PATIENCE = "5s"
 """Longer than a machine with much to do may keep one waiting who answers."""
 
 

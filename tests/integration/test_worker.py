@@ -235,7 +235,7 @@ async def test_a_job_whose_workers_die_three_times_is_given_up(start: Start) -> 
 
 async def test_a_rebalance_costs_no_second_call(start: Start) -> None:
     never_dead = {"SLUICE_DEAD_AFTER_SECONDS": "60"}
-    async with start(good={"tokens": 300, "gap": 0.02}) as fleet:
+    async with start(good={"tokens": 200, "gap": 0.02}) as fleet:
         await fleet.start_worker(**never_dead)
         jobs = [a_job(content=f"job {number}", streamed=number % 2 == 0) for number in range(40)]
         await fleet.submit(*jobs)
@@ -327,7 +327,7 @@ async def test_a_batch_job_runs_too(start: Start) -> None:
 
 
 async def test_a_stream_survives_the_loss_of_its_log(start: Start) -> None:
-    async with start(good={"tokens": 300, "gap": 0.02}) as fleet:
+    async with start(good={"tokens": 200, "gap": 0.02}) as fleet:
         await fleet.start_worker()
         job = a_job()
         await fleet.submit(job)
