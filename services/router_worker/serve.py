@@ -16,7 +16,7 @@ import structlog
 from services.router_worker.assembly import Assembler
 from services.router_worker.conduct import Conductor
 from services.router_worker.outcome import Outcome, attempt_finished, job_ended, terminal_event
-from services.router_worker.patience import until_answered
+from services.router_worker.patience import a_moment, until_answered
 from services.router_worker.ports import (
     Claims,
     Ended,
@@ -49,7 +49,6 @@ __all__ = ["Server"]
 log = structlog.get_logger("serve")
 
 _HAND_OVER_SECONDS = 3.0
-_CHARGE_SECONDS = 1.0
 _CLAIM_MARGIN_SECONDS = 3600
 """A claim outlives its job's deadline by this much: no record is redelivered later than that."""
 
@@ -249,7 +248,7 @@ class Server:
         Whoever goes on charges it too, by the same message, from what the claim tells. But Redis may lose that first.
         """
         lost = self._stop(run, AttemptStatus.ABANDONED, self.clock())
-        with anyio.move_on_after(_CHARGE_SECONDS):  # nobody shall wait for the job because Kafka is away
+        with a_moment():
             await self.outcomes.charge(run.attempts, run.traceparent)
         for each in lost:
             await self.conductor.note(run, f"f{each.attempt}", each.to_bytes())

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import anyio
 import orjson
 import structlog
 
@@ -13,7 +12,7 @@ from services.router_worker.assembly import Assembler
 from services.router_worker.calls import Permit, Permits
 from services.router_worker.conduct import Conductor
 from services.router_worker.outcome import AttemptBegun, abandoned, job_error
-from services.router_worker.patience import until_answered
+from services.router_worker.patience import a_moment, until_answered
 from services.router_worker.ports import Claims, Hold, Holds, Measures, Outcomes, Taken
 from services.router_worker.routing.explain import met_by
 from services.router_worker.routing.journey import (
@@ -55,7 +54,6 @@ log = structlog.get_logger("journey")
 _MOST_DEATHS = 3
 """A record whose workers died so often may be what kills them."""
 _ASK_AGAIN_SECONDS = 1.0
-_CHARGE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -229,7 +227,7 @@ class Traveller:
             else:
                 await self._charge_abandoned(run, AttemptBegun.model_validate_json(noted), shown.outputs[number])
         # At once: until it is on Kafka, only a Redis that may forget and a worker that may die know of it.
-        with anyio.move_on_after(_CHARGE_SECONDS):  # nobody shall wait for the job because Kafka is away
+        with a_moment():
             await self.outcomes.charge(run.attempts, run.traceparent)
         if run.taken.forgotten and not shown.has_output:
             # Redis may have forgotten what its readers have not.
