@@ -173,6 +173,11 @@ class Call:
         return (self.attempt_id or "").rpartition(".")[0]
 
     @property
+    def number(self) -> int:
+        """Of the attempt within its job; they are given in rising order, also after Valkey has forgotten some."""
+        return int((self.attempt_id or ".0").rpartition(".")[2])
+
+    @property
     def went_wrong(self) -> bool:
         """By the provider's own doing."""
         return self.fault is not None or (self.status is not None and self.status >= 400)

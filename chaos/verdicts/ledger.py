@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from chaos.books import LedgerRow
 from chaos.facts import Call, Facts
 from chaos.timeline import Timeline
+from chaos.verdicts.calls import calls_by_job
 from chaos.verdicts.verdict import Finding, Verdict
 from shared.contracts import AttemptStatus, UsageSource
 
@@ -71,10 +72,7 @@ def unknown_to_all(facts: Facts) -> set[str]:
 def _next_calls(calls: Sequence[Call]) -> dict[Call, float]:
     """By call, when the same job was next served to another worker."""
     found: dict[Call, float] = {}
-    by_job: dict[str, list[Call]] = defaultdict(list)
-    for call in sorted(calls, key=lambda call: call.started_at):
-        by_job[call.job].append(call)
-    for served in by_job.values():
+    for served in calls_by_job(calls).values():
         for at, call in enumerate(served):
             later = [each.started_at for each in served[at + 1 :] if each.life != call.life]
             if later:

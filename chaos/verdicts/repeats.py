@@ -6,14 +6,15 @@ it: the process that ran it was dead, or could not be told from a dead one; it w
 Valkey had forgotten who ran it. A rebalance and a deploy excuse nothing.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from chaos.facts import Call, Facts
 from chaos.timeline import Timeline
+from chaos.verdicts.calls import calls_by_job
 from chaos.verdicts.endings import endings_by_job
 from chaos.verdicts.verdict import Finding, Verdict
 
@@ -46,7 +47,7 @@ def repeats(facts: Facts) -> list[Repeat]:
     timeline = Timeline(facts)
     ended = {job: min(each.appended_at for each in told) for job, told in endings_by_job(facts).items()}
     found: list[Repeat] = []
-    for job, calls in _calls_by_job(facts.calls).items():
+    for job, calls in calls_by_job(facts.calls).items():
         for before, again in pairwise(calls):
             if _is_after(again, ended.get(job)) and not _is_after(before, ended.get(job)):
                 found.append(Repeat(before, again, *_excuse(timeline, before, again, "after its end")))
@@ -95,13 +96,14 @@ def _is_retry(timeline: Timeline, before: Call, again: Call) -> bool:
         return True
     if before.life != again.life:
         return False
+    since = min(before.started_at, again.started_at)
     return (over and before.finished != "completed") or timeline.provider_was_cut_off(
-        before.life, before.started_at, again.started_at
+        before.life, since, again.started_at
     )
 
 
 def _excuse(timeline: Timeline, before: Call, again: Call, otherwise: str) -> tuple[Cause, str]:
-    since, until = before.started_at, again.started_at
+    since, until = min(before.started_at, again.started_at), again.started_at
     if timeline.forgot(since, until):
         return Cause.FORGOTTEN, "Valkey had forgotten the claim"
     if (why := timeline.away(before.life, since, until)) is not None:
@@ -109,10 +111,3 @@ def _excuse(timeline: Timeline, before: Call, again: Call, otherwise: str) -> tu
     if timeline.was_draining(before.life, until):
         return Cause.HANDED_OVER, f"{before.life} was asked to end"
     return Cause.NONE, otherwise
-
-
-def _calls_by_job(calls: Sequence[Call]) -> Mapping[str, list[Call]]:
-    found: dict[str, list[Call]] = defaultdict(list)
-    for call in sorted(calls, key=lambda call: call.started_at):
-        found[call.job].append(call)
-    return found

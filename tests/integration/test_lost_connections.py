@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from redis.asyncio import Redis
 
 from services.accounting.ledger.engine import dispose, engine_for, ping, transaction
+from services.router_worker.fleet.heartbeat import Heartbeat
+from shared.job_log import Keyspace
 from shared.kafka import REQUEST_MS, SEND_MS, new_producer, new_questioner
 from shared.kafka_access import KafkaAccess
 from shared.kafka_broker import broker_for
+from shared.redis import redis_client
 from tests.suites.consumption import new_topic
 
 
@@ -119,6 +123,27 @@ async def test_a_service_is_patient_where_a_group_is_joined_and_nowhere_else(
         assert broker.config.broker_config.producer._producer.producer._request_timeout_ms == SEND_MS
     finally:
         await broker.stop()
+
+
+async def test_a_worker_whose_connection_died_is_heard_again_by_another_in_time(
+    redis: Redis, redis_url: str, fresh_name: Callable[[str], str]
+) -> None:
+    at, keyspace = urlsplit(redis_url), Keyspace(fresh_name("ns"))
+    async with routed(f"{at.hostname}:{at.port}") as router:
+        own = redis_client(f"redis://127.0.0.1:{router.own_port}/0", call_seconds=600)
+        beating = asyncio.create_task(
+            Heartbeat(own, keyspace, "w", every_seconds=0.1, dead_after_seconds=600).run(), name="beats"
+        )
+        async with asyncio.timeout(60):
+            while not await redis.exists(keyspace.heartbeat("w")):
+                await asyncio.sleep(0.02)
+            router.lose_all()
+            await redis.delete(keyspace.heartbeat("w"))
+            while not await redis.exists(keyspace.heartbeat("w")):
+                await asyncio.sleep(0.02)
+        beating.cancel()
+        await asyncio.wait({beating})
+        await own.aclose(close_connection_pool=True)
 
 
 async def test_who_is_stopped_does_not_wait_for_a_database_that_is_not_there(database: str) -> None:

@@ -2,10 +2,14 @@
 
 A key that is missing says nothing while the server may have lost it: after a restart or a flush everybody gets the time
 in which a living worker must have been heard. Therefore whoever beats also keeps the server's memory dated.
+
+A beat on a connection that has died without a word is given up soon, and repeated on another: a worker that is cut off
+for a moment is heard again a moment later, and not taken for dead by those who only see that its key has run out.
 """
 
 import asyncio
 import time
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +21,9 @@ from shared.job_log import LIVES, REMEMBER, Keyspace
 __all__ = ["Heartbeat"]
 
 log = structlog.get_logger("fleet")
+
+_BEAT_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 0.5
 
 
 class Heartbeat:
@@ -51,11 +58,14 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled. Must run as long as this worker owns a job."""
         while True:
+            pause = self._every
             try:
-                await self.beat()
+                async with asyncio.timeout(_BEAT_SECONDS):
+                    await self.beat()
             except (RedisError, OSError) as error:
                 log.warning("heartbeat_failed", reason=repr(error), age_seconds=round(self.age_seconds, 1))
-            await asyncio.sleep(self._every)
+                pause = min(pause, _AGAIN_SECONDS)
+            await asyncio.sleep(pause)
 
     async def leave(self) -> None:
         """Say goodbye, so that nobody waits for the key to expire."""

@@ -247,6 +247,15 @@ def test_a_second_call_has_a_cause_or_none(fields: dict[str, object], cause: Cau
     assert repeat.cause is cause
 
 
+def test_a_call_that_was_held_on_its_way_is_the_earlier_one_although_it_arrives_later() -> None:
+    calls = (a_call(2, "worker-2#1", LATER - 1.5), a_call(at=LATER - 1))
+    unheard = a_strike(Act.HOLD, "worker-1>valkey", LATER - 1.9, LATER)
+    (repeat,) = repeats(tampered(calls=calls, strikes=(unheard,)))
+    assert (repeat.before.life, repeat.again.life, repeat.cause) == ("worker-1#1", "worker-2#1", Cause.CRASH)
+    (repeat,) = repeats(tampered(calls=calls))
+    assert repeat.cause is Cause.NONE
+
+
 def test_a_call_that_only_a_dead_worker_and_a_flushed_valkey_knew_is_nobodys_to_charge() -> None:
     dead = a_life(killed=True, ended_at=LATER - 1.6)
     flush = a_strike(Act.FLUSH, "valkey", LATER - 1.55)
