@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.elements import CompilerElement
 
 from services.accounting.ports import AwayError, MisfitError, UnstorableError
+from shared.cancellation import cancellation_heard
 
 __all__ = ["as_text", "dispose", "engine_for", "failures_told", "ping", "transaction", "with_parameters"]
 
@@ -106,7 +107,8 @@ def failures_told() -> Iterator[None]:
     When nothing is wrong but the database is made otherwise, it is `MisfitError`.
     """
     try:
-        yield
+        with cancellation_heard():
+            yield
     except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise _meaning_of(getattr(cause, "sqlstate", None) or "")(str(cause)) from error

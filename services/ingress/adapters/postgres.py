@@ -8,6 +8,7 @@ import asyncpg
 
 from services.ingress.adapters.reachability import plain
 from services.ingress.ports import Dependency, UnavailableError
+from shared.cancellation import cancellation_heard
 
 __all__ = ["connection", "open_pool"]
 
@@ -36,7 +37,8 @@ async def open_pool(url: str, *, call_seconds: float, most: int) -> Any:  # noqa
 async def connection(pool: Any, *, call_seconds: float) -> AsyncIterator[Any]:  # noqa: ANN401
     """Whatever the server or its driver says becomes UnavailableError."""
     try:
-        async with pool.acquire(timeout=call_seconds) as connected:
-            yield connected
+        with cancellation_heard():
+            async with pool.acquire(timeout=call_seconds) as connected:
+                yield connected
     except _FAILURES as error:
         raise UnavailableError(Dependency.POSTGRES, plain(error)) from error

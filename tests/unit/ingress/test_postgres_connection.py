@@ -1,5 +1,6 @@
-"""Whatever PostgreSQL or its driver says, whoever asks is told that it is not available."""
+"""Whatever PostgreSQL or its driver says, whoever asks is told that it is not available, and who is to stop stops."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +26,10 @@ class PoolThatFailsAtTheEnd:
 
     @asynccontextmanager
     async def acquire(self, timeout: float) -> AsyncIterator[str]:
-        yield f"a connection within {timeout} s"
-        raise self._failure
+        try:
+            yield f"a connection within {timeout} s"
+        finally:
+            raise self._failure
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
@@ -34,3 +37,21 @@ async def test_a_connection_that_breaks_when_it_is_given_back_means_that_the_ser
     with pytest.raises(UnavailableError):
         async with connection(PoolThatFailsAtTheEnd(failure), call_seconds=1) as connected:
             assert connected
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+async def test_who_is_told_to_stop_stops_though_the_connection_breaks_when_it_is_given_back(failure: Exception) -> None:
+    async def look_again_and_again() -> None:
+        while True:
+            try:
+                async with connection(PoolThatFailsAtTheEnd(failure), call_seconds=1):
+                    await asyncio.Event().wait()
+            except UnavailableError:
+                pass
+
+    looking = asyncio.create_task(look_again_and_again())
+    await asyncio.sleep(0)
+    looking.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait([looking])
+    assert looking.cancelled()
