@@ -141,6 +141,10 @@ class Claims(Protocol):
         """Afterwards the job is ours, or somebody else's who lives or may be heard of yet, or it has ended."""
         ...
 
+    async def take_over(self, job: Job, facts: bytes, ttl_ms: int, former: RunningElsewhere) -> Owned:
+        """As `take`, from a run that is surely over."""
+        ...
+
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
         """Write a field of the claim, if it is still ours."""
         ...

@@ -37,7 +37,7 @@ class RunningJobs:
     def __init__(self) -> None:
         self._interrupts: dict[JobId, Interrupt] = {}
 
-    def __contains__(self, job: JobId) -> bool:
+    def __contains__(self, job: object) -> bool:
         return job in self._interrupts
 
     def __len__(self) -> int:

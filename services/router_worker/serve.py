@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import anyio
 import structlog
@@ -86,9 +87,12 @@ class Server:
 
     async def _serve(self, job: Job, place: Place, traceparent: str | None, travel: Travels) -> None:
         facts = facts_of(job).to_bytes()
-        overdue = False
+        waited = overdue = False
         while True:
-            owned = await until_answered(lambda: self.claims.take(job, facts, self._claim_ttl_ms(job)))
+            ttl_ms = self._claim_ttl_ms(job)
+            owned = await until_answered(partial(self.claims.take, job, facts, ttl_ms))
+            if waited and isinstance(owned, RunningElsewhere) and self._is_over_here(job, owned):
+                owned = await until_answered(partial(self.claims.take_over, job, facts, ttl_ms, owned))
             self.measures.record_taken(job.lane, _turned_out(owned))
             match owned:
                 case Ended(published=True):
@@ -109,7 +113,12 @@ class Server:
                     place.step_aside()
                     unheard_seconds = owned.seconds if isinstance(owned, Uncertain) else 0.0
                     overdue = await self.shadows.wait(job.id, unheard_seconds)
+                    waited = True
                     place.step_back()
+
+    def _is_over_here(self, job: Job, claimed: RunningElsewhere) -> bool:
+        """Whether the claim is this worker's, and of a run that is over: one that has just begun is seen by waiting."""
+        return claimed.owner == self.worker and job.id not in self.running
 
     def _must_publish(self, job: Job, ended: Ended) -> bool:
         """Whoever ended the job publishes it; when that worker is gone, or was this one in vain, it is ours to do."""

@@ -189,10 +189,10 @@ return {'taken', epoch, redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[
 
 BEGIN = """
 -- KEYS: claim. ARGV: epoch, field, value, [field, value ...]. Records attempts before and after the provider call.
--- Returns 'fenced' | 'lost' (no claim: restore it and call again) | 'cancel' | 'ok'.
+-- Returns 'fenced' | 'lost' (no claim, or that of an epoch before: restore it and call again) | 'cancel' | 'ok'.
 local claim = redis.call('HMGET', KEYS[1], 'epoch', 'cancel')
-if not claim[1] then return 'lost' end
-if tonumber(claim[1]) ~= tonumber(ARGV[1]) then return 'fenced' end
+if tonumber(claim[1] or '0') > tonumber(ARGV[1]) then return 'fenced' end
+if tonumber(claim[1] or '0') < tonumber(ARGV[1]) then return 'lost' end
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1]) end
 if claim[2] then return 'cancel' end
 return 'ok'

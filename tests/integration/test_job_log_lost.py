@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from services.router_worker.ports import Ended, RunningElsewhere, Taken, Uncertain
+from services.router_worker.ports import Begun, Ended, RunningElsewhere, Taken, Uncertain
 from services.router_worker.publishing import flusher
 from shared.clock import unix_ms
 from shared.contracts import Job
 from shared.job_log import ACCEPT, EventType, Keyspace, accepted_entry, facts_of
-from tests.suites.job_log_members import DEAD_AFTER_SECONDS, Fleet, a_job, delta, joining, listening, shown
+from tests.suites.job_log_members import DEAD_AFTER_SECONDS, TTL_MS, Fleet, a_job, delta, joining, listening, shown
 
 
 @pytest.fixture
@@ -100,6 +100,27 @@ async def test_a_job_whose_owner_may_have_been_forgotten_is_taken_when_nobody_wa
             await asyncio.sleep(taken.seconds)
             taken = await worker.take(job)
     assert isinstance(taken, Taken)
+
+
+async def test_who_notes_in_a_claim_that_is_of_an_epoch_before_has_lost_it_and_is_not_fenced(fleet: Fleet) -> None:
+    """A replica that was behind has become the primary."""
+    worker, job = fleet("w"), a_job()
+    await worker.take(job)
+    await worker.redis.hset(worker.keyspace.job(job.id).claim, mapping={"owner": "former", "epoch": 1})
+    assert await worker.claims.note(job.id, 2, "a2", b"begun") is Begun.LOST
+    assert await worker.claims.note(job.id, 1, "a1", b"begun") is Begun.OK
+    assert await worker.claims.note(job.id, 0, "a0", b"begun") is Begun.FENCED
+
+
+async def test_a_run_that_is_surely_over_is_taken_over_though_its_worker_lives(fleet: Fleet) -> None:
+    worker, job = fleet("w"), a_job()
+    await worker.heartbeat.beat()
+    await worker.take(job)
+    claimed = await worker.take(job)
+    assert claimed == RunningElsewhere("w", 1)
+    taken = await worker.claims.take_over(job, b"{}", TTL_MS, claimed)
+    assert isinstance(taken, Taken)
+    assert taken.epoch == 2
 
 
 async def test_a_job_accepted_since_the_server_came_up_begins_in_epoch_1(fleet: Fleet) -> None:

@@ -71,6 +71,10 @@ class RedisClaims:
                 case _:
                     return owned
 
+    async def take_over(self, job: Job, facts: bytes, ttl_ms: int, former: RunningElsewhere) -> Owned:
+        with _translated():
+            return await self._try_to_take(job, facts, ttl_ms, former)
+
     async def _try_to_take(self, job: Job, facts: bytes, ttl_ms: int, dead: RunningElsewhere | None) -> Owned:
         keys = self._keyspace.job(job.id)
         started = encode_entry(EventType.STARTED, b'{"job_id":"%b"}' % job.id.encode())

@@ -3,11 +3,13 @@
 An owner that has ended a job publishes its end and then says so in the claim. Redis may be away just then, or forget
 it: the owner lives and believes that all is said. Its shadow does not wait for that longer than publishing takes.
 
-An owner may be missing because Redis has forgotten it. Its shadow waits until it must have been heard again.
+An owner may be missing because Redis has forgotten it. Its shadow waits until it must have been heard again. And Redis
+may tell of an owner that is this very worker, and whose run is over: nobody else would ever take the job.
 """
 
 import asyncio
 import time
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,12 +42,16 @@ class FleetShadows:
         self,
         claims: Claims,
         liveness: Liveness,
+        worker: str,
+        running: Container[JobId],
         *,
         every_seconds: float = 0.5,
         publishes_within_seconds: float = _PUBLISHES_WITHIN_SECONDS,
     ) -> None:
         self._claims = claims
         self._liveness = liveness
+        self._worker = worker
+        self._running = running
         self._every = every_seconds
         self._publishes_within = publishes_within_seconds
         self._waiting: dict[JobId, _Waiting] = {}
@@ -82,9 +88,12 @@ class FleetShadows:
             if look.owner is not None and not look.published:
                 if look.owner not in alive:
                     alive[look.owner] = await self._liveness.lives(look.owner)
-                if alive[look.owner] and not self._is_overdue(job, look):
+                if alive[look.owner] and not self._is_over_here(job, look) and not self._is_overdue(job, look):
                     continue
             self._waiting.pop(job).over.set()
+
+    def _is_over_here(self, job: JobId, look: Look) -> bool:
+        return look.owner == self._worker and not look.ended and job not in self._running
 
     def _is_overdue(self, job: JobId, look: Look) -> bool:
         waiting, now = self._waiting[job], time.monotonic()

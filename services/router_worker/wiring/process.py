@@ -100,7 +100,7 @@ async def wire(settings: Settings, config: Config, stop: asyncio.Event) -> Async
             dead_after_seconds=settings.dead_after_seconds,
         )
         claims = RedisClaims(redis, keyspace, worker, heartbeat, dead_after_seconds=settings.dead_after_seconds)
-        shadows = FleetShadows(claims, heartbeat)
+        shadows = FleetShadows(claims, heartbeat, worker, running)
         flusher = Flusher(redis, keyspace, worker, measures, tick_seconds=settings.tick_seconds)
         seats = Seats(
             redis,

@@ -9,7 +9,7 @@ import pytest
 
 from services.router_worker.fleet.heartbeat import Heartbeat
 from services.router_worker.fleet.shadows import FleetShadows
-from services.router_worker.ports import Begun, Look, Owned, Unreachable
+from services.router_worker.ports import Begun, Look, Owned, RunningElsewhere, Unreachable
 from shared.contracts import Job
 from shared.ids import JobId, new_job_id
 from shared.job_log import Keyspace
@@ -29,6 +29,9 @@ class ClaimsOfOneOwner:
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         raise AssertionError(job, facts, ttl_ms)
+
+    async def take_over(self, job: Job, facts: bytes, ttl_ms: int, former: RunningElsewhere) -> Owned:
+        raise AssertionError(job, facts, ttl_ms, former)
 
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
         raise AssertionError(job, epoch, field, value)
@@ -66,7 +69,7 @@ async def test_an_owner_that_never_says_that_an_ended_job_is_published_is_waited
     None
 ):
     claims = ClaimsOfOneOwner(ended=True)
-    patient = FleetShadows(claims, EverybodyLives(), every_seconds=0.001, publishes_within_seconds=0.05)
+    patient = FleetShadows(claims, EverybodyLives(), "me", (), every_seconds=0.001, publishes_within_seconds=0.05)
     async with watched(patient) as shadows:
         assert await asyncio.wait_for(shadows.wait(new_job_id()), 5)
     assert claims.looks > 1
@@ -74,7 +77,7 @@ async def test_an_owner_that_never_says_that_an_ended_job_is_published_is_waited
 
 async def test_an_owner_that_lives_and_runs_the_job_is_waited_for() -> None:
     claims = ClaimsOfOneOwner()
-    hasty = FleetShadows(claims, EverybodyLives(), every_seconds=0.001, publishes_within_seconds=0)
+    hasty = FleetShadows(claims, EverybodyLives(), "me", (), every_seconds=0.001, publishes_within_seconds=0)
     async with watched(hasty) as shadows:
         waiting = asyncio.create_task(shadows.wait(new_job_id()))
         while claims.looks < 3:
@@ -86,7 +89,7 @@ async def test_an_owner_that_lives_and_runs_the_job_is_waited_for() -> None:
 
 async def test_an_owner_that_may_be_heard_yet_is_waited_for() -> None:
     claims = ClaimsOfOneOwner(owner=None)
-    async with watched(FleetShadows(claims, EverybodyLives(), every_seconds=0.001)) as shadows:
+    async with watched(FleetShadows(claims, EverybodyLives(), "me", (), every_seconds=0.001)) as shadows:
         waiting = asyncio.create_task(shadows.wait(new_job_id(), 60))
         while claims.looks < 3:
             await asyncio.sleep(0)
@@ -98,16 +101,27 @@ async def test_an_owner_that_may_be_heard_yet_is_waited_for() -> None:
         assert not await asyncio.wait_for(waiting, 5)
 
 
+async def test_this_worker_is_not_waited_for_when_its_run_is_over() -> None:
+    claims, running = ClaimsOfOneOwner(owner="me"), {(job := new_job_id())}
+    async with watched(FleetShadows(claims, EverybodyLives(), "me", running, every_seconds=0.001)) as shadows:
+        waiting = asyncio.create_task(shadows.wait(job))
+        while claims.looks < 3:
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        running.clear()
+        assert not await asyncio.wait_for(waiting, 5)
+
+
 async def test_an_owner_that_must_have_been_heard_by_now_is_not_waited_for() -> None:
     claims = ClaimsOfOneOwner(owner=None)
-    async with watched(FleetShadows(claims, EverybodyLives(), every_seconds=0.001)) as shadows:
+    async with watched(FleetShadows(claims, EverybodyLives(), "me", (), every_seconds=0.001)) as shadows:
         assert not await asyncio.wait_for(shadows.wait(new_job_id(), 0.01), 5)
     assert claims.looks > 1
 
 
 async def test_who_waits_for_a_job_waits_on_while_nobody_can_tell_whether_its_owner_lives() -> None:
     liveness = LivenessThatIsAwayAtFirst()
-    async with watched(FleetShadows(ClaimsOfOneOwner(), liveness, every_seconds=0.001)) as shadows:
+    async with watched(FleetShadows(ClaimsOfOneOwner(), liveness, "me", (), every_seconds=0.001)) as shadows:
         assert not await asyncio.wait_for(shadows.wait(new_job_id()), 5)
     assert liveness.asked == 2
 

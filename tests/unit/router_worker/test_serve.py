@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from services.router_worker.measures import WorkerMeasures
 from services.router_worker.outcome import Outcome
-from services.router_worker.ports import Begun, Ended, Owned, Taken, Uncertain
+from services.router_worker.ports import Begun, Ended, Owned, RunningElsewhere, Taken, Uncertain
 from services.router_worker.routing.plan import Plan
 from services.router_worker.run import CANCELLED, Run, Verdict
 from services.router_worker.running import RunningJobs
@@ -32,13 +32,21 @@ class AWorld:
     claim_when_published: Claim = field(default_factory=dict)
     ended_elsewhere: Ended | None = None
     unheard_seconds: float = 0.0
+    of_this_worker: RunningElsewhere | None = None
 
     # --- claims ---
 
     async def take(self, job: Job, facts: bytes, ttl_ms: int) -> Owned:
         if self.unheard_seconds and "waits" not in self.heard:
             return Uncertain(self.unheard_seconds)
+        if self.of_this_worker is not None:
+            return self.of_this_worker
         return self.ended_elsewhere or Taken(1, 1, b"", cancelled=False, deaths=0, begun={}, finished={})
+
+    async def take_over(self, job: Job, facts: bytes, ttl_ms: int, former: RunningElsewhere) -> Owned:
+        self.heard.append(f"takes over from {former.owner}")
+        self.of_this_worker = None
+        return await self.take(job, facts, ttl_ms)
 
     # --- shadows ---
 
@@ -126,6 +134,13 @@ async def test_a_job_that_somebody_may_run_is_waited_for_as_long_as_they_may_be_
     world = AWorld(unheard_seconds=2.5)
     await served(world)
     assert world.heard == ["waits", "log: cancelled", "result: cancelled", "claim: published", "log closed"]
+
+
+async def test_a_job_whose_claim_names_this_worker_and_that_does_not_run_here_is_taken_over() -> None:
+    world = AWorld(of_this_worker=RunningElsewhere("w", 1))
+    await served(world)
+    assert world.heard[:2] == ["waits", "takes over from w"]
+    assert world.heard[-1] == "log closed"
 
 
 async def test_what_its_owner_never_says_to_be_published_is_published_once_more() -> None:
