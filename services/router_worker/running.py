@@ -1,5 +1,6 @@
-"""Which jobs run in this process, and how is one of them interrupted?"""
+"""Which jobs run in this process, or are about to, and how is one of them interrupted?"""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -36,6 +37,8 @@ class Interrupt:
 class RunningJobs:
     def __init__(self) -> None:
         self._interrupts: dict[JobId, Interrupt] = {}
+        self._takers: Counter[JobId] = Counter()
+        """Deliveries that wait for the word whether the job is theirs."""
 
     def __contains__(self, job: object) -> bool:
         return job in self._interrupts
@@ -45,6 +48,21 @@ class RunningJobs:
 
     def ids(self) -> list[JobId]:
         return list(self._interrupts)
+
+    @contextmanager
+    def taking(self, job: JobId) -> Iterator[None]:
+        """Whoever has taken it enters it without waiting for anything in between."""
+        self._takers[job] += 1
+        try:
+            yield
+        finally:
+            self._takers[job] -= 1
+            if not self._takers[job]:
+                del self._takers[job]
+
+    def is_nobodys(self, job: JobId) -> bool:
+        """Whether nobody here runs it, nor takes it besides the one who asks while taking it."""
+        return job not in self and self._takers[job] <= 1
 
     @contextmanager
     def entered(self, job: JobId, interrupt: Interrupt) -> Iterator[None]:

@@ -87,12 +87,9 @@ class Server:
 
     async def _serve(self, job: Job, place: Place, traceparent: str | None, travel: Travels) -> None:
         facts = facts_of(job).to_bytes()
-        waited = overdue = False
+        overdue = False
         while True:
-            ttl_ms = self._claim_ttl_ms(job)
-            owned = await until_answered(partial(self.claims.take, job, facts, ttl_ms))
-            if waited and isinstance(owned, RunningElsewhere) and self._is_over_here(job, owned):
-                owned = await until_answered(partial(self.claims.take_over, job, facts, ttl_ms, owned))
+            owned = await self._take(job, facts)
             self.measures.record_taken(job.lane, _turned_out(owned))
             match owned:
                 case Ended(published=True):
@@ -113,12 +110,16 @@ class Server:
                     place.step_aside()
                     unheard_seconds = owned.seconds if isinstance(owned, Uncertain) else 0.0
                     overdue = await self.shadows.wait(job.id, unheard_seconds)
-                    waited = True
                     place.step_back()
 
-    def _is_over_here(self, job: Job, claimed: RunningElsewhere) -> bool:
-        """Whether the claim is this worker's, and of a run that is over: one that has just begun is seen by waiting."""
-        return claimed.owner == self.worker and job.id not in self.running
+    async def _take(self, job: Job, facts: bytes) -> Owned:
+        ttl_ms = self._claim_ttl_ms(job)
+        with self.running.taking(job.id):
+            owned = await until_answered(partial(self.claims.take, job, facts, ttl_ms))
+            if isinstance(owned, RunningElsewhere) and owned.owner == self.worker and self.running.is_nobodys(job.id):
+                # Of a run that is over: nobody else would ever take it from a worker that lives.
+                owned = await until_answered(partial(self.claims.take_over, job, facts, ttl_ms, owned))
+            return owned
 
     def _must_publish(self, job: Job, ended: Ended) -> bool:
         """Whoever ended the job publishes it; when that worker is gone, or was this one in vain, it is ours to do."""

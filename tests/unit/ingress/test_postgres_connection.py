@@ -10,6 +10,7 @@ import pytest
 
 from services.ingress.adapters.postgres import connection
 from services.ingress.ports import UnavailableError
+from tests.suites.stopping import stops_when_told
 
 FAILURES = [
     asyncpg.PostgresConnectionError("gone"),
@@ -49,9 +50,4 @@ async def test_who_is_told_to_stop_stops_though_the_connection_breaks_when_it_is
             except UnavailableError:
                 pass
 
-    looking = asyncio.create_task(look_again_and_again())
-    await asyncio.sleep(0)
-    looking.cancel()
-    async with asyncio.timeout(10):
-        await asyncio.wait([looking])
-    assert looking.cancelled()
+    assert await stops_when_told(look_again_and_again())

@@ -33,6 +33,7 @@ class AWorld:
     ended_elsewhere: Ended | None = None
     unheard_seconds: float = 0.0
     of_this_worker: RunningElsewhere | None = None
+    ends_meanwhile: Ended | None = None
 
     # --- claims ---
 
@@ -53,6 +54,8 @@ class AWorld:
     async def wait(self, job: JobId, unheard_seconds: float = 0.0) -> bool:
         assert unheard_seconds == self.unheard_seconds
         self.heard.append("waits")
+        if self.ends_meanwhile is not None:
+            self.of_this_worker, self.ended_elsewhere = None, self.ends_meanwhile
         return self.heard.count("waits") == 2
 
     async def note(self, job: JobId, epoch: int, field: str, value: bytes) -> Begun:
@@ -96,7 +99,7 @@ async def _cancelled_at_once(run: Run) -> Verdict:
     return CANCELLED
 
 
-async def served(world: AWorld) -> None:
+async def served(world: AWorld, running: RunningJobs | None = None, job: Job | None = None) -> None:
     around: Any = world
     server = Server(
         worker="w",
@@ -109,12 +112,12 @@ async def served(world: AWorld) -> None:
         traveller=around,
         conductor=around,
         measures=WorkerMeasures(Instruments("test")),
-        running=RunningJobs(),
+        running=RunningJobs() if running is None else running,
         plan=lambda _: Plan(()),
         retention=Retention(),
         clock=lambda: datetime.now(UTC),
     )
-    await server._serve(a_job(), cast("Any", APlace()), None, _cancelled_at_once)
+    await server._serve(job or a_job(), cast("Any", APlace()), None, _cancelled_at_once)
 
 
 async def test_the_log_ends_first_then_kafka_has_it_and_then_the_claim_says_so() -> None:
@@ -139,8 +142,16 @@ async def test_a_job_that_somebody_may_run_is_waited_for_as_long_as_they_may_be_
 async def test_a_job_whose_claim_names_this_worker_and_that_does_not_run_here_is_taken_over() -> None:
     world = AWorld(of_this_worker=RunningElsewhere("w", 1))
     await served(world)
-    assert world.heard[:2] == ["waits", "takes over from w"]
-    assert world.heard[-1] == "log closed"
+    assert (world.heard[0], world.heard[-1]) == ("takes over from w", "log closed")
+
+
+async def test_a_job_that_another_delivery_is_about_to_run_here_is_not_taken_over() -> None:
+    running, job = RunningJobs(), a_job()
+    ended = Ended(b"", "w", owner_lives=True, published=True)
+    world = AWorld(of_this_worker=RunningElsewhere("w", 1), ends_meanwhile=ended)
+    with running.taking(job.id):
+        await served(world, running, job)
+    assert world.heard == ["waits"]
 
 
 async def test_what_its_owner_never_says_to_be_published_is_published_once_more() -> None:

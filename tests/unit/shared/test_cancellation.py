@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared.cancellation import cancellation_heard
+from tests.suites.stopping import stops_when_told
 
 
 async def breaks_when_it_is_left() -> None:
@@ -34,12 +35,7 @@ async def test_a_loop_around_a_call_that_hides_a_cancellation_ends(call: Callabl
             except TimeoutError:
                 pass
 
-    running = asyncio.create_task(loop())
-    await asyncio.sleep(0)
-    running.cancel()
-    async with asyncio.timeout(10):
-        await asyncio.wait([running])
-    assert running.cancelled()
+    assert await stops_when_told(loop())
 
 
 async def test_a_failure_without_a_cancellation_is_that_failure() -> None:
